@@ -1,0 +1,1 @@
+//! Drawings: a report in, SVG out.

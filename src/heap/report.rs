@@ -1,0 +1,170 @@
+//! What the books say, as plain data. Tracer, charts and Python meet here and nowhere else.
+//! Serialised, these types are `application/vnd.cellheap.v1+json`. All sizes are exact bytes, all times seconds.
+
+use serde::{Deserialize, Serialize};
+
+/// One cell (or one stretch between cells), as a row of `%memtrace`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cell {
+    /// Our own id: unique in a process, grows with time.
+    pub id: u32,
+    /// The execution count; `None` for code between cells.
+    pub number: Option<u32>,
+    /// How the cell is named in output: `In[5]`, `(after 5)`, `(before cells)`.
+    pub label: String,
+    pub state: State,
+    /// When it began, in seconds since the epoch.
+    pub started: f64,
+    /// How long it ran, in seconds.
+    pub seconds: f64,
+    /// Bytes requested while it ran.
+    pub allocated: u64,
+    /// Bytes given back while it ran, whoever allocated them.
+    pub freed: u64,
+    /// `allocated - freed`.
+    pub net: i64,
+    /// The most that was live during the cell above its start.
+    pub peak: u64,
+    /// Bytes that it allocated and that are still live now: what it is the origin of.
+    pub live: u64,
+    /// Bytes that it allocated and that were live when it ended.
+    pub live_at_end: u64,
+    /// Bytes allocated and freed within the cell.
+    pub temporary: u64,
+    /// Blocks requested while it ran.
+    pub blocks: u64,
+    /// Of those, how many are still live now.
+    pub live_blocks: u64,
+    /// Blocks made meanwhile with no notebook frame on the stack, a row of their own and in none of the above.
+    pub machinery: Flow,
+    /// Blocks made meanwhile under our own API, in none of the above either.
+    pub cellheap: Flow,
+    /// Resident set size of the process at its start and end, bytes.
+    pub rss_start: Option<u64>,
+    pub rss_end: Option<u64>,
+    /// The resident set's high-water mark while it ran, *about* (the kernel batches its counters).
+    pub rss_peak: Option<u64>,
+    pub minor_faults: u64,
+    pub major_faults: u64,
+    /// Collections run meanwhile, by generation.
+    pub collections: [u64; 3],
+    /// False where the tracer was off for part of the cell: its numbers are missing, not zero.
+    pub traced: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    Running,
+    #[default]
+    Done,
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Flow {
+    pub allocated: u64,
+    pub freed: u64,
+}
+
+/// The notebook so far: `%memtrace`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Overview {
+    pub cells: Vec<Cell>,
+    /// All live bytes of traced blocks: notebook, machinery and cellheap.
+    pub live: u64,
+    pub live_machinery: u64,
+    pub live_cellheap: u64,
+    pub process: Process,
+    /// What the reader must know to read the numbers right, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// One cell in full: `%memtrace N`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CellReport {
+    pub cell: Cell,
+    pub lines: Vec<Line>,
+    pub timeline: Vec<Point>,
+    pub notes: Vec<String>,
+}
+
+/// One line of notebook code in one cell. The line is where the code is; the cell is the one that ran.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Line {
+    /// `co_filename` of the code.
+    pub file: String,
+    pub line: u32,
+    /// `co_qualname` of the code.
+    pub function: String,
+    pub allocated: u64,
+    /// Of its blocks, the bytes live at the cell's high-water mark.
+    pub peak: u64,
+    /// Of its blocks, the bytes given back so far.
+    pub returned: u64,
+    pub live: u64,
+    pub blocks: u64,
+    pub live_blocks: u64,
+    /// The functions that really asked, where the line called into a library; biggest first.
+    pub library: Vec<Line>,
+}
+
+/// One sample of a cell's timeline.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Point {
+    /// Seconds since the cell began.
+    pub at: f64,
+    /// Live bytes above the cell's start; below zero where it freed more than it made.
+    pub live: i64,
+    pub rss: u64,
+}
+
+/// What is alive now: `%memtrace live`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Live {
+    pub live: u64,
+    pub blocks: u64,
+    /// By the cell each block was allocated in, biggest first; lines within, biggest first.
+    pub origins: Vec<Origin>,
+    pub live_machinery: u64,
+    pub live_cellheap: u64,
+    pub process: Process,
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Origin {
+    pub cell: Cell,
+    pub lines: Vec<Line>,
+}
+
+/// What the operating system and the allocators say of the process. `None`: could not be known here.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Process {
+    pub rss: Option<u64>,
+    /// Memory that this process may use: the smallest limit of its control groups.
+    pub cgroup_limit: Option<u64>,
+    /// RSS of this process and all its descendants.
+    pub tree_rss: Option<u64>,
+    pub open_files: Option<u64>,
+    /// pymalloc's arenas that were mapped since tracing began, and the bytes they span.
+    pub arenas: u64,
+    pub arena_bytes: u64,
+    /// Live pymalloc bytes in those arenas.
+    pub arena_live: u64,
+    /// glibc's `mallinfo2`: in use in the heap, mapped, free but kept.
+    pub malloc_used: Option<u64>,
+    pub malloc_mapped: Option<u64>,
+    pub malloc_free: Option<u64>,
+    /// Our own resident bytes: shadow table and all other books.
+    pub books: u64,
+}

@@ -1,0 +1,1 @@
+//! Where allocations are caught: Python allocators, frame reading. The unsafe room.

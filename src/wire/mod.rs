@@ -1,0 +1,1 @@
+//! The Jupyter wire: connection file, signature, frames, messages, sockets. No Python, no memory.
