@@ -1,3 +1,18 @@
 //! The tracer's books: sites, cells, shadow table, live, peak, timeline, report. No Python API, no Jupyter, no pixels.
+//!
+//! `books` is the whole of it as one value; the others are its parts. Callers hold the interpreter's lock
+//! (or the lock of `hooks`) around every call that is not said to be safe from any thread.
 
+pub mod books;
+pub mod cells;
+pub mod codes;
+pub mod large;
+pub mod ledger;
+pub mod pages;
+pub mod process;
 pub mod report;
+pub mod reporter;
+pub mod shadow;
+pub mod sites;
+pub mod tide;
+pub mod timeline;

@@ -2,10 +2,19 @@
 
 use pyo3::prelude::*;
 
+mod tracer;
+
 /// `cellheap._core`: what the Python package is built on. Private; a list.
 #[pymodule]
 mod _core {
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_export]
+    use super::tracer::{
+        Own, cell_begin, cell_end, cell_id, cell_report, current_cell, live, overview,
+        process_json, reset, set_notebook_files, totals_address, trace_note, trace_start,
+        trace_stop, tracing,
+    };
 }

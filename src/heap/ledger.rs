@@ -1,0 +1,236 @@
+//! The books' pages on cells: begin, end, peaks of each, retirement, reset.
+
+use super::books::Books;
+use super::cells::{CellId, Kind, RECENT, Reading, Record, Sum};
+use super::report::State;
+use super::sites::SiteId;
+
+impl Books {
+    /// What is counted without a site is counted for `cell` from now on.
+    #[inline]
+    pub fn enter(&mut self, cell: CellId) {
+        let id = if self.record(cell).is_some() {
+            cell
+        } else {
+            CellId(0)
+        };
+        if let Some(record) = self.record_mut(id) {
+            self.meter = &raw mut record.meter;
+        }
+    }
+
+    pub(super) fn open(&mut self, kind: Kind, started: f64) -> CellId {
+        let id = CellId(self.records.len() as u32);
+        self.records.push(Some(Box::new(Record::new(
+            id,
+            kind,
+            started,
+            self.tide.live,
+        ))));
+        id
+    }
+
+    /// A cell begins.
+    pub fn begin(&mut self, number: Option<u32>, started: f64, reading: Reading) -> CellId {
+        self.close_stretch();
+        self.drop_idle_stretch();
+        let id = self.open(Kind::Cell(number), started);
+        if let Some(record) = self.record_mut(id) {
+            record.start = reading;
+        }
+        self.running.push(id);
+        self.recent.push_back(id);
+        if self.recent.len() > RECENT {
+            self.retire();
+        }
+        id
+    }
+
+    /// A cell ended; what follows belongs to the stretch after it. Unknown ids are ignored.
+    pub fn end(
+        &mut self,
+        id: CellId,
+        failed: bool,
+        now: f64,
+        reading: Reading,
+        rss_peak: Option<u64>,
+    ) {
+        if !self.running.contains(&id) {
+            return;
+        }
+        self.close_stretch();
+        self.running.retain(|running| *running != id);
+        let sum = self.sum(id);
+        let Some(record) = self.record_mut(id) else {
+            return;
+        };
+        record.state = if failed { State::Failed } else { State::Done };
+        record.seconds = (now - record.started) as f32;
+        record.end = reading;
+        record.rss_peak = rss_peak;
+        record.live_at_end = sum.live();
+        record.temporary = sum.returned;
+        let kind = Kind::After(record.number().unwrap_or(id.0));
+        self.drop_idle_stretch();
+        self.between = self.open(kind, now);
+    }
+
+    /// The stretch between two cells keeps a record only if notebook code did something in it.
+    fn drop_idle_stretch(&mut self) {
+        let id = self.between;
+        let idle = |record: &Record| record.meter.freed[0] == 0 && record.sites.is_empty();
+        if id.0 == 0 || !self.record(id).is_some_and(idle) {
+            return;
+        }
+        self.between = CellId(0);
+        self.enter(CellId(0));
+        let Some(gone) = self.records[id.0 as usize].take() else {
+            return;
+        };
+        if let Some(first) = self.record_mut(CellId(0)) {
+            first.meter.add(&gone.meter);
+        }
+    }
+
+    /// The oldest of the recent cells becomes small: its dead sites are folded to lines.
+    fn retire(&mut self) {
+        let Some(id) = self.recent.pop_front() else {
+            return;
+        };
+        let Some(record) = self.record_mut(id) else {
+            return;
+        };
+        let (live, dead): (Vec<_>, Vec<_>) = std::mem::take(&mut record.sites)
+            .into_iter()
+            .partition(|site| self.sites.get(*site).live_blocks() > 0);
+        for site in dead {
+            self.fold(site);
+        }
+        if let Some(record) = self.record_mut(id) {
+            record.sites = live;
+            record.shrink();
+        }
+    }
+
+    /// Closes the stretch of the high-water mark: each running cell keeps its own mark and composition.
+    pub fn close_stretch(&mut self) {
+        self.highest = self.highest.max(self.tide.highest);
+        for id in self.running.clone() {
+            let highest = self.tide.highest;
+            let Some(record) = self.record_mut(id) else {
+                continue;
+            };
+            let peak = highest.saturating_sub(record.live_start);
+            if peak <= record.peak && record.peak > 0 {
+                continue;
+            }
+            record.peak = peak;
+            for site in record.sites.clone() {
+                let at_mark = self.tide.at_highest(self.sites.get(site));
+                if let Some(cold) = self.sites.cold_mut(site) {
+                    cold.peak = at_mark;
+                }
+            }
+        }
+        self.tide.restart();
+    }
+
+    /// Counters of the notebook blocks of a cell.
+    pub fn sum(&self, id: CellId) -> Sum {
+        let Some(record) = self.record(id) else {
+            return Sum::default();
+        };
+        record.sites.iter().fold(record.folded, |mut sum, site| {
+            sum.add(Sum::of(self.sites.get(*site)));
+            sum
+        })
+    }
+
+    pub fn record(&self, id: CellId) -> Option<&Record> {
+        self.records.get(id.0 as usize)?.as_deref()
+    }
+
+    pub fn record_mut(&mut self, id: CellId) -> Option<&mut Record> {
+        self.records.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter_map(Option::as_deref)
+    }
+
+    pub fn is_running(&self, id: CellId) -> bool {
+        self.running.contains(&id)
+    }
+
+    pub fn is_recent(&self, id: CellId) -> bool {
+        self.recent.contains(&id)
+    }
+
+    /// The latest run of execution count `number`.
+    pub fn latest(&self, number: u32) -> Option<CellId> {
+        self.records()
+            .filter(|record| record.number() == Some(number))
+            .map(|record| record.id)
+            .last()
+    }
+
+    /// Ends the live table: from here on every block is older than tracing.
+    pub fn end_live_table(&mut self) {
+        self.close_stretch();
+        let ids: Vec<SiteId> = self.sites.iter().map(|(id, ..)| id).collect();
+        for id in ids {
+            // SAFETY: the id is in use; the blocks it counted are no longer followed.
+            let hot = unsafe { &mut *self.sites.hot(id) };
+            hot.returned = hot.allocated;
+            hot.blocks_returned = hot.blocks;
+        }
+        self.shadow.clear();
+        self.large.clear();
+        self.tide.clear();
+        for id in self.running.clone() {
+            if let Some(record) = self.record_mut(id) {
+                record.traced = false;
+                record.live_start = 0;
+            }
+        }
+    }
+
+    /// Forgets the finished cells. Their live blocks stay and count as "before cells".
+    pub fn reset(&mut self) {
+        let gone: Vec<CellId> = self
+            .records()
+            .map(|record| record.id)
+            .filter(|id| self.forgettable(*id))
+            .collect();
+        for id in gone {
+            let Some(record) = self.records[id.0 as usize].take() else {
+                continue;
+            };
+            for site in record.sites {
+                if self.sites.get(site).live_blocks() == 0 {
+                    self.fold(site);
+                } else if let Some(first) = self.record_mut(CellId(0)) {
+                    first.sites.push(site);
+                }
+            }
+        }
+        self.recent.retain(|id| self.running.contains(id));
+        self.highest = self.tide.live;
+    }
+
+    fn forgettable(&self, id: CellId) -> bool {
+        id.0 != 0 && id != self.between && !self.running.contains(&id)
+    }
+
+    /// Resident bytes of all books.
+    pub fn bytes(&self) -> u64 {
+        let records: u64 = self.records().map(Record::bytes).sum();
+        self.shadow.resident() + self.other_bytes() + records
+    }
+
+    /// Of these, what is neither shadow nor records.
+    pub fn other_bytes(&self) -> u64 {
+        let index = self.records.capacity() * size_of::<Option<Box<Record>>>();
+        self.sites.bytes() + self.large.bytes() + self.codes.bytes() + index as u64
+    }
+}

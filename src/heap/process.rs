@@ -1,0 +1,177 @@
+//! What the operating system says of this process (`/proc`, control groups, `mallinfo2`). `None`: not to be known here.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::report::Process;
+
+/// Resident set size, bytes (`/proc/self/statm`).
+pub fn rss() -> Option<u64> {
+    let statm = fs::read_to_string("/proc/self/statm").ok()?;
+    let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(pages * page_size())
+}
+
+fn page_size() -> u64 {
+    // SAFETY: sysconf reads a constant.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// The resident set's high-water mark since `reset_rss_peak`, bytes (`VmHWM`), about.
+pub fn rss_peak() -> Option<u64> {
+    field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+}
+
+/// Lets `VmHWM` start anew. The kernel resets the process's `ru_maxrss` with it. False where it may not.
+pub fn reset_rss_peak() -> bool {
+    fs::write("/proc/self/clear_refs", "5").is_ok()
+}
+
+/// Page faults so far: minor, major.
+pub fn faults() -> (u64, u64) {
+    // SAFETY: an all-zero rusage is valid, and getrusage fills it.
+    let usage = unsafe {
+        let mut usage = std::mem::zeroed::<libc::rusage>();
+        libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+        usage
+    };
+    (
+        usage.ru_minflt.cast_unsigned(),
+        usage.ru_majflt.cast_unsigned(),
+    )
+}
+
+/// All but the books and the arenas, which the caller knows.
+pub fn read() -> Process {
+    let mut process = Process {
+        rss: rss(),
+        cgroup_limit: cgroup_limit(),
+        tree_rss: tree_rss(),
+        open_files: fs::read_dir("/proc/self/fd")
+            .ok()
+            .map(|files| files.count() as u64 - 1),
+        ..Process::default()
+    };
+    if let Some(info) = malloc_info() {
+        process.malloc_used = Some(info.uordblks as u64);
+        process.malloc_mapped = Some(info.hblkhd as u64);
+        process.malloc_free = Some(info.fordblks as u64);
+    }
+    process
+}
+
+#[cfg(target_env = "gnu")]
+fn malloc_info() -> Option<libc::mallinfo2> {
+    type MallInfo2 = unsafe extern "C" fn() -> libc::mallinfo2;
+    // SAFETY: looked up by name because glibc before 2.33 has no mallinfo2; the signature is glibc's.
+    unsafe {
+        let found = libc::dlsym(libc::RTLD_DEFAULT, c"mallinfo2".as_ptr());
+        if found.is_null() {
+            return None;
+        }
+        Some(std::mem::transmute::<*mut libc::c_void, MallInfo2>(found)())
+    }
+}
+
+/// The smallest memory limit of this process's control groups, version 2 or 1, up the hierarchy.
+fn cgroup_limit() -> Option<u64> {
+    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let limits = groups.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        let (controllers, path) = (parts.next()?, parts.next()?);
+        match controllers {
+            "" => smallest("/sys/fs/cgroup", path, "memory.max"),
+            _ if controllers.split(',').any(|name| name == "memory") => {
+                smallest("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes")
+            }
+            _ => None,
+        }
+    });
+    // A version 1 group without a limit says a number close to 2^63.
+    limits.filter(|limit| *limit < 1 << 60).min()
+}
+
+/// The smallest limit from the group at `path` up to the root. Inside a namespace the path may not exist.
+fn smallest(root: &str, path: &str, file: &str) -> Option<u64> {
+    let root = PathBuf::from(root);
+    let start = root.join(path.trim_start_matches('/'));
+    start
+        .ancestors()
+        .take_while(|group| group.starts_with(&root))
+        .filter_map(|group: &Path| {
+            fs::read_to_string(group.join(file))
+                .ok()?
+                .trim()
+                .parse()
+                .ok()
+        })
+        .min()
+}
+
+/// RSS of this process and all its descendants, bytes.
+fn tree_rss() -> Option<u64> {
+    let processes: Vec<(u32, u32, u64)> = fs::read_dir("/proc")
+        .ok()?
+        .filter_map(|entry| {
+            let id: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
+            let status = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
+            // The command may hold spaces and brackets: fields are counted from its last bracket.
+            let fields: Vec<&str> = status
+                .rsplit_once(')')?
+                .1
+                .split_ascii_whitespace()
+                .collect();
+            let (parent, pages) = (
+                fields.get(1)?.parse().ok()?,
+                fields.get(21)?.parse::<u64>().ok()?,
+            );
+            Some((id, parent, pages * page_size()))
+        })
+        .collect();
+    let mut tree = vec![std::process::id()];
+    let mut at = 0;
+    while let Some(parent) = tree.get(at).copied() {
+        tree.extend(
+            processes
+                .iter()
+                .filter(|(_, of, _)| *of == parent)
+                .map(|(id, ..)| *id),
+        );
+        at += 1;
+    }
+    Some(
+        processes
+            .iter()
+            .filter(|(id, ..)| tree.contains(id))
+            .map(|(.., rss)| rss)
+            .sum(),
+    )
+}
+
+fn field(status: &str, name: &str) -> Option<u64> {
+    let line = status.lines().find(|line| line.starts_with(name))?;
+    let kibibytes: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_process_reads_as_the_kernel_says() {
+        let process = read();
+        let rss = process.rss.expect("Linux has statm");
+        let status = fs::read_to_string("/proc/self/status").expect("Linux has status");
+        let judged = field(&status, "VmRSS:").expect("VmRSS");
+        assert!(rss.abs_diff(judged) < 16 << 20, "{rss} and {judged}");
+        assert!(process.tree_rss.expect("/proc") >= rss / 2);
+        assert!(process.open_files.expect("/proc/self/fd") >= 3);
+    }
+
+    #[test]
+    fn a_command_with_brackets_does_not_shift_the_fields() {
+        let (_, rest) = "12 (a) b) c) S 7 0".rsplit_once(')').expect("bracket");
+        assert_eq!(rest.split_ascii_whitespace().nth(1), Some("7"));
+    }
+}

@@ -1,0 +1,270 @@
+//! The shadow table: for every 16 bytes of address space that hold a small block, the block's site and size.
+//! A radix on the address: 14 bits, 14 bits, then a chunk of 65,536 entries for each MiB. No hash, no lock.
+
+use std::sync::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Release};
+
+use super::pages::{PAGE, Pages, resident};
+use super::sites::SiteId;
+
+const FAN: usize = 1 << 14;
+const CHUNK_BITS: usize = 20;
+const GRANULE_BITS: usize = 4;
+const ENTRIES: usize = 1 << (CHUNK_BITS - GRANULE_BITS);
+const CHUNK_BYTES: usize = ENTRIES * size_of::<u32>();
+const SIZE_BITS: u32 = 12;
+
+/// Blocks above this are kept in `large::Large`.
+pub const LARGEST: usize = (1 << SIZE_BITS) - 1;
+
+type Node = [AtomicPtr<u32>; FAN];
+
+/// Site (20 bits) and requested size (12 bits) of one block; zero is "no block".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry(u32);
+
+impl Entry {
+    #[inline(always)]
+    pub fn new(site: SiteId, size: usize) -> Self {
+        Self(site.0 << SIZE_BITS | size as u32)
+    }
+
+    #[inline(always)]
+    pub fn site(self) -> SiteId {
+        SiteId(self.0 >> SIZE_BITS)
+    }
+
+    #[inline(always)]
+    pub fn size(self) -> u64 {
+        u64::from(self.0 & LARGEST as u32)
+    }
+}
+
+pub struct Shadow {
+    root: &'static [AtomicPtr<Node>; FAN],
+    pages: Pages,
+}
+
+impl Shadow {
+    /// # Errors
+    /// The system's error when no memory is left for the root.
+    pub fn new() -> std::io::Result<Self> {
+        let pages = Pages::zeroed(size_of::<[AtomicPtr<Node>; FAN]>())?;
+        // SAFETY: zeroed pages of the right size are an array of null pointers, and live as long as `self`.
+        let root = unsafe { &*pages.as_ptr().cast() };
+        Ok(Self { root, pages })
+    }
+
+    /// The entry for `address`, if its chunk exists.
+    #[inline(always)]
+    fn slot(&self, address: usize) -> Option<*mut u32> {
+        let node = self.root.get(address >> (CHUNK_BITS + 14))?.load(Acquire);
+        if node.is_null() {
+            return None;
+        }
+        // SAFETY: nodes and chunks are never freed before the table; both indices are masked to their size.
+        unsafe {
+            let chunk = (*node)[(address >> CHUNK_BITS) & (FAN - 1)].load(Acquire);
+            if chunk.is_null() {
+                None
+            } else {
+                Some(chunk.add(granule(address)))
+            }
+        }
+    }
+
+    /// Notes a block. False where it cannot be noted: no memory for a chunk, or an address past 48 bits.
+    #[inline(always)]
+    pub fn set(&self, address: usize, entry: Entry) -> bool {
+        let slot = match self.slot(address) {
+            Some(slot) => slot,
+            None => match self.grow(address) {
+                Some(slot) => slot,
+                None => return false,
+            },
+        };
+        // SAFETY: `slot` points into a live chunk; writers are serialised by the interpreter's lock.
+        unsafe { slot.write(entry.0) };
+        true
+    }
+
+    /// The block at `address`, if it was noted; forgets it.
+    #[inline(always)]
+    pub fn take(&self, address: usize) -> Option<Entry> {
+        let slot = self.slot(address)?;
+        // SAFETY: as in `set`.
+        let entry = unsafe { slot.read() };
+        if entry == 0 {
+            return None;
+        }
+        // SAFETY: as in `set`.
+        unsafe { slot.write(0) };
+        Some(Entry(entry))
+    }
+
+    pub fn has(&self, address: usize) -> bool {
+        // SAFETY: as in `set`.
+        self.slot(address)
+            .is_some_and(|slot| unsafe { slot.read() } != 0)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&self, address: usize) -> Option<*mut u32> {
+        let node = put(
+            self.root.get(address >> (CHUNK_BITS + 14))?,
+            size_of::<Node>(),
+        )?;
+        // SAFETY: `put` returned a live node of FAN pointers.
+        let chunk = put(
+            unsafe { &(*node)[(address >> CHUNK_BITS) & (FAN - 1)] },
+            CHUNK_BYTES,
+        )?;
+        // SAFETY: the granule is below ENTRIES.
+        Some(unsafe { chunk.add(granule(address)) })
+    }
+
+    /// Gives back the shadow of an arena that was unmapped: its entries are all zero by then.
+    pub fn forget(&self, start: usize, bytes: usize) {
+        let per_page = PAGE << GRANULE_BITS >> 2;
+        let mut at = start.next_multiple_of(per_page);
+        while at + per_page <= start + bytes {
+            if let Some(slot) = self.slot(at) {
+                // SAFETY: the page lies whole in one chunk and shadows nothing but the arena.
+                unsafe { libc::madvise(slot.cast(), PAGE, libc::MADV_DONTNEED) };
+            }
+            at += per_page;
+        }
+    }
+
+    /// Forgets every block.
+    pub fn clear(&self) {
+        self.each_chunk(|_, chunk| {
+            // SAFETY: a chunk is a private mapping of CHUNK_BYTES.
+            unsafe { libc::madvise(chunk.cast(), CHUNK_BYTES, libc::MADV_DONTNEED) };
+        });
+    }
+
+    /// Bytes of the blocks noted between `start` and `end`.
+    pub fn live_between(&self, start: usize, end: usize) -> u64 {
+        let mut live = 0;
+        let mut at = start;
+        while at < end {
+            let stop = ((at >> CHUNK_BITS) + 1) << CHUNK_BITS;
+            let count = (stop.min(end) - at) >> GRANULE_BITS;
+            if let Some(slot) = self.slot(at) {
+                // SAFETY: `count` entries from `slot` stay within its chunk.
+                let entries = unsafe { std::slice::from_raw_parts(slot, count) };
+                live += entries
+                    .iter()
+                    .map(|entry| Entry(*entry).size())
+                    .sum::<u64>();
+            }
+            at = stop;
+        }
+        live
+    }
+
+    /// Resident bytes of the table itself.
+    pub fn resident(&self) -> u64 {
+        let mut bytes = self.pages.resident();
+        for node in self
+            .root
+            .iter()
+            .map(|node| node.load(Acquire))
+            .filter(|node| !node.is_null())
+        {
+            bytes += resident(node as usize, size_of::<Node>());
+        }
+        self.each_chunk(|_, chunk| bytes += resident(chunk as usize, CHUNK_BYTES));
+        bytes
+    }
+
+    fn each_chunk(&self, mut visit: impl FnMut(usize, *mut u32)) {
+        for (high, node) in self.root.iter().enumerate() {
+            let node = node.load(Acquire);
+            if node.is_null() {
+                continue;
+            }
+            // SAFETY: a node, once put, lives as long as the table.
+            for (low, chunk) in unsafe { (*node).iter().enumerate() } {
+                let chunk = chunk.load(Acquire);
+                if !chunk.is_null() {
+                    visit((high << 14 | low) << CHUNK_BITS, chunk);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Shadow {
+    fn drop(&mut self) {
+        self.each_chunk(|_, chunk| {
+            // SAFETY: the table goes, so does all that it mapped.
+            unsafe { libc::munmap(chunk.cast(), CHUNK_BYTES) };
+        });
+        for node in self
+            .root
+            .iter()
+            .map(|node| node.load(Acquire))
+            .filter(|node| !node.is_null())
+        {
+            // SAFETY: as above.
+            unsafe { libc::munmap(node.cast(), size_of::<Node>()) };
+        }
+    }
+}
+
+#[inline(always)]
+fn granule(address: usize) -> usize {
+    (address >> GRANULE_BITS) & (ENTRIES - 1)
+}
+
+/// What `place` points to, mapped first where it is null. Two threads may race: one mapping wins.
+fn put<T>(place: &AtomicPtr<T>, bytes: usize) -> Option<*mut T> {
+    let now = place.load(Acquire);
+    if !now.is_null() {
+        return Some(now);
+    }
+    let fresh = Pages::zeroed(bytes).ok()?;
+    match place.compare_exchange(
+        std::ptr::null_mut(),
+        fresh.as_ptr().cast(),
+        Release,
+        Acquire,
+    ) {
+        Ok(_) => Some(fresh.leak().cast()),
+        Err(winner) => Some(winner),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_block_is_found_once_and_then_forgotten() {
+        let shadow = Shadow::new().unwrap();
+        let entry = Entry::new(SiteId(77), 512);
+        assert!(shadow.set(0x7f12_3456_7890, entry));
+        assert_eq!(shadow.take(0x7f12_3456_7890), Some(entry));
+        assert_eq!(shadow.take(0x7f12_3456_7890), None);
+        assert_eq!((entry.site(), entry.size()), (SiteId(77), 512));
+    }
+
+    #[test]
+    fn an_address_past_48_bits_is_refused() {
+        let shadow = Shadow::new().unwrap();
+        assert!(!shadow.set(1 << 50, Entry::new(SiteId(1), 1)));
+        assert_eq!(shadow.take(1 << 50), None);
+    }
+
+    #[test]
+    fn live_bytes_of_a_range_are_summed_across_chunks() {
+        let shadow = Shadow::new().unwrap();
+        let start = 0x10_0000 * 5 - 32;
+        for at in [start, start + 16, start + 32, start + 48] {
+            shadow.set(at, Entry::new(SiteId(3), 100));
+        }
+        assert_eq!(shadow.live_between(start, start + 48), 300);
+    }
+}

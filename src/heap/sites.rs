@@ -1,0 +1,212 @@
+//! Sites: a line (with the library instruction under it) in one cell, and its counters.
+//! The counters are touched on every event and lie in one cache line; the rest is cold.
+
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
+use std::io;
+
+use super::cells::CellId;
+use super::codes::CodeId;
+use super::large::AddressHasher;
+use super::pages::Pages;
+
+/// 20 bits; zero is no site.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct SiteId(pub u32);
+
+/// The one site of all notebook machinery, in whatever cell.
+pub const MACHINERY: SiteId = SiteId(1);
+/// The one site of all that our own API makes.
+pub const CELLHEAP: SiteId = SiteId(2);
+
+/// Ids that fit the shadow's entry.
+pub const MOST: u32 = 1 << 20;
+
+/// Whose a block is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(u8)]
+pub enum Class {
+    /// A notebook frame was on the stack, or a thread that a cell started.
+    #[default]
+    Notebook,
+    /// No notebook frame on the stack.
+    Machinery,
+    /// Made under our own API.
+    Cellheap,
+}
+
+pub const CLASSES: usize = 3;
+
+/// The counters of a site. `allocated - returned` is live.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+pub struct Site {
+    pub allocated: u64,
+    pub returned: u64,
+    pub blocks: u64,
+    pub blocks_returned: u64,
+    /// Live bytes at the high-water mark, where `epoch` is the tide's.
+    pub snap: u64,
+    pub epoch: u32,
+    pub class: Class,
+}
+
+impl Site {
+    #[inline(always)]
+    pub fn live(&self) -> u64 {
+        self.allocated.wrapping_sub(self.returned)
+    }
+
+    pub fn live_blocks(&self) -> u64 {
+        self.blocks.wrapping_sub(self.blocks_returned)
+    }
+}
+
+/// An instruction: a code object and the byte offset in its bytecode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Spot {
+    pub code: CodeId,
+    pub offset: u32,
+}
+
+/// Where a block comes from, without its cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// `leaf` asked, on behalf of the notebook's `line`. They are equal where the notebook itself asked.
+    Line { leaf: Spot, line: Spot },
+    /// More library frames than the walk follows: the line is not known.
+    Deep,
+    /// A thread of the cell, with no notebook frame on its stack.
+    Thread,
+    /// Site ids ran out.
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Key {
+    pub cell: CellId,
+    pub place: Place,
+}
+
+/// What is read only for reports.
+#[derive(Debug, Clone)]
+pub struct Cold {
+    pub key: Key,
+    /// Bytes at the mark of its cell, as of the last closed stretch.
+    pub peak: u64,
+}
+
+pub struct Sites {
+    hot: *mut Site,
+    pages: Pages,
+    cold: Vec<Option<Cold>>,
+    ids: HashMap<Key, SiteId, BuildHasherDefault<AddressHasher>>,
+    free: Vec<SiteId>,
+}
+
+// SAFETY: `hot` points into `pages`, which the table owns; calls are serialised by the interpreter's lock.
+unsafe impl Send for Sites {}
+
+impl Sites {
+    /// # Errors
+    /// The system's error when no address space is left.
+    pub fn new() -> io::Result<Self> {
+        let pages = Pages::zeroed(MOST as usize * size_of::<Site>())?;
+        let hot = pages.as_ptr().cast();
+        let cold = vec![None; CELLHEAP.0 as usize + 1];
+        let sites = Self {
+            hot,
+            pages,
+            cold,
+            ids: HashMap::default(),
+            free: Vec::new(),
+        };
+        for (id, class) in [(MACHINERY, Class::Machinery), (CELLHEAP, Class::Cellheap)] {
+            // SAFETY: the table is new; both ids are in bounds.
+            unsafe { (*sites.hot(id)).class = class };
+        }
+        Ok(sites)
+    }
+
+    #[inline(always)]
+    pub fn hot(&self, id: SiteId) -> *mut Site {
+        debug_assert!(id.0 < MOST);
+        // SAFETY: an id has at most 20 bits, and the mapping has a site for each.
+        unsafe { self.hot.add(id.0 as usize) }
+    }
+
+    pub fn get(&self, id: SiteId) -> &Site {
+        // SAFETY: in bounds as above; zeroed memory is a valid site.
+        unsafe { &*self.hot(id) }
+    }
+
+    pub fn find(&self, key: &Key) -> Option<SiteId> {
+        self.ids.get(key).copied()
+    }
+
+    /// A new site, or none when the ids are all in use.
+    pub fn add(&mut self, key: Key, class: Class) -> Option<SiteId> {
+        let id = match self.free.pop() {
+            Some(id) => id,
+            None if self.cold.len() < MOST as usize => {
+                self.cold.push(None);
+                SiteId(self.cold.len() as u32 - 1)
+            }
+            None => return None,
+        };
+        self.cold[id.0 as usize] = Some(Cold { key, peak: 0 });
+        self.ids.insert(key, id);
+        // SAFETY: the id is ours and has no live block.
+        unsafe {
+            self.hot(id).write(Site {
+                class,
+                ..Site::default()
+            })
+        };
+        Some(id)
+    }
+
+    /// Forgets a site that has nothing live, so that its id can be used again.
+    pub fn remove(&mut self, id: SiteId) -> Option<Cold> {
+        debug_assert_eq!(self.get(id).live_blocks(), 0);
+        let cold = self.cold.get_mut(id.0 as usize)?.take()?;
+        self.ids.remove(&cold.key);
+        self.free.push(id);
+        Some(cold)
+    }
+
+    pub fn cold(&self, id: SiteId) -> Option<&Cold> {
+        self.cold.get(id.0 as usize)?.as_ref()
+    }
+
+    pub fn cold_mut(&mut self, id: SiteId) -> Option<&mut Cold> {
+        self.cold.get_mut(id.0 as usize)?.as_mut()
+    }
+
+    pub fn key(&self, id: SiteId) -> Option<Key> {
+        self.cold(id).map(|cold| cold.key)
+    }
+
+    /// Every site of a cell in use.
+    pub fn iter(&self) -> impl Iterator<Item = (SiteId, &Cold, &Site)> {
+        self.cold.iter().enumerate().filter_map(|(id, cold)| {
+            let id = SiteId(id as u32);
+            Some((id, cold.as_ref()?, self.get(id)))
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    /// Bytes that the table itself takes.
+    pub fn bytes(&self) -> u64 {
+        let map = self.ids.capacity() * (size_of::<(Key, SiteId)>() + 1);
+        let cold = self.cold.capacity() * size_of::<Option<Cold>>();
+        self.pages.resident() + (map + cold + self.free.capacity() * size_of::<SiteId>()) as u64
+    }
+}

@@ -1,0 +1,115 @@
+//! The part of CPython's C API that the hooks call, looked up by name when tracing starts: nothing here
+//! links to Python, so the rest of the crate builds and tests without it.
+
+use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::sync::OnceLock;
+
+pub type Object = *mut c_void;
+pub type AuditHook = unsafe extern "C" fn(*const c_char, Object, *mut c_void) -> c_int;
+pub type CodeWatcher = unsafe extern "C" fn(c_int, Object) -> c_int;
+
+/// `PyMemAllocatorEx`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Allocator {
+    pub context: *mut c_void,
+    pub malloc: unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void,
+    pub calloc: unsafe extern "C" fn(*mut c_void, usize, usize) -> *mut c_void,
+    pub realloc: unsafe extern "C" fn(*mut c_void, *mut c_void, usize) -> *mut c_void,
+    pub free: unsafe extern "C" fn(*mut c_void, *mut c_void),
+}
+
+/// `PyObjectArenaAllocator`.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct ArenaAllocator {
+    pub context: *mut c_void,
+    pub alloc: unsafe extern "C" fn(*mut c_void, usize) -> *mut c_void,
+    pub free: unsafe extern "C" fn(*mut c_void, *mut c_void, usize),
+}
+
+macro_rules! api {
+    ($($name:ident: fn($($argument:ty),*) $(-> $result:ty)?, $($symbol:literal)|+;)*) => {
+        /// Functions of the running interpreter; an absent one is one that this minor does not have.
+        #[allow(non_snake_case)]
+        pub struct Api {
+            $(pub $name: Option<unsafe extern "C" fn($($argument),*) $(-> $result)?>,)*
+        }
+
+        impl Api {
+            fn find() -> Self {
+                Self {
+                    $($name: {
+                        let found = [$(symbol($symbol)),+].into_iter().flatten().next();
+                        // SAFETY: the signature is the one that CPython's headers give for the name.
+                        found.map(|function| unsafe {
+                            std::mem::transmute::<*mut c_void, unsafe extern "C" fn($($argument),*) $(-> $result)?>(function)
+                        })
+                    },)*
+                }
+            }
+        }
+    };
+}
+
+api! {
+    get_allocator: fn(c_int, *mut Allocator), c"PyMem_GetAllocator";
+    set_allocator: fn(c_int, *mut Allocator), c"PyMem_SetAllocator";
+    get_arena_allocator: fn(*mut ArenaAllocator), c"PyObject_GetArenaAllocator";
+    set_arena_allocator: fn(*mut ArenaAllocator), c"PyObject_SetArenaAllocator";
+    object_malloc: fn(usize) -> *mut c_void, c"PyObject_Malloc";
+    object_free: fn(*mut c_void), c"PyObject_Free";
+    thread_state: fn() -> *mut u8, c"PyThreadState_GetUnchecked" | c"_PyThreadState_UncheckedGet";
+    thread_state_id: fn(*mut u8) -> u64, c"PyThreadState_GetID";
+    interpreter: fn() -> *mut u8, c"PyInterpreterState_Get";
+    context_var_new: fn(*const c_char, Object) -> Object, c"PyContextVar_New";
+    context_var_get: fn(Object, Object, *mut Object) -> c_int, c"PyContextVar_Get";
+    context_var_set: fn(Object, Object) -> Object, c"PyContextVar_Set";
+    context_new: fn() -> Object, c"PyContext_New";
+    context_enter: fn(Object) -> c_int, c"PyContext_Enter";
+    context_exit: fn(Object) -> c_int, c"PyContext_Exit";
+    long_from_long: fn(c_long) -> Object, c"PyLong_FromLong";
+    long_as_long: fn(Object) -> c_long, c"PyLong_AsLong";
+    decrement: fn(Object), c"Py_DecRef";
+    utf8: fn(Object, *mut isize) -> *const c_char, c"PyUnicode_AsUTF8AndSize";
+    error_clear: fn(), c"PyErr_Clear";
+    frame: fn() -> Object, c"PyEval_GetFrame";
+    frame_code: fn(Object) -> Object, c"PyFrame_GetCode";
+    frame_back: fn(Object) -> Object, c"PyFrame_GetBack";
+    frame_lasti: fn(Object) -> c_int, c"PyFrame_GetLasti";
+    add_audit_hook: fn(AuditHook, *mut c_void) -> c_int, c"PySys_AddAuditHook";
+    add_code_watcher: fn(CodeWatcher) -> c_int, c"PyCode_AddWatcher";
+    request_code_extra: fn(unsafe extern "C" fn(*mut c_void)) -> isize, c"_PyEval_RequestCodeExtraIndex";
+    set_code_extra: fn(Object, isize, *mut c_void) -> c_int, c"_PyCode_SetExtra";
+}
+
+impl Api {
+    /// The functions of the interpreter in this process.
+    pub fn get() -> &'static Self {
+        static API: OnceLock<Api> = OnceLock::new();
+        API.get_or_init(Self::find)
+    }
+}
+
+/// `Py_Version`, as in `0x030c01f0`; none where no CPython 3.11 or newer is in the process.
+pub fn version() -> Option<u32> {
+    // SAFETY: `Py_Version` is a constant `unsigned long` since 3.11.
+    symbol(c"Py_Version").map(|version| unsafe { *version.cast::<std::ffi::c_ulong>() } as u32)
+}
+
+/// Whether an object is a code object. Shims of the evaluation loop have something else in its place.
+///
+/// # Safety
+/// `object` must be a live object.
+pub unsafe fn is_code(object: usize) -> bool {
+    static TYPE: OnceLock<usize> = OnceLock::new();
+    let code = *TYPE.get_or_init(|| symbol(c"PyCode_Type").map_or(0, |found| found as usize));
+    // SAFETY: every object has its type behind its reference count.
+    object != 0 && unsafe { (object as *const usize).add(1).read() } == code
+}
+
+fn symbol(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: dlsym only looks the name up.
+    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}

@@ -1,0 +1,338 @@
+//! The tracer as Python sees it: start and stop, cells, reports as JSON.
+
+use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use pyo3::exceptions::{PyKeyError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use serde::Serialize;
+
+use crate::heap::books::Books;
+use crate::heap::cells::{CellId, Reading};
+use crate::heap::report::Process;
+use crate::heap::{process, reporter};
+use crate::hooks::python::Api;
+use crate::hooks::tracer::{Tracer, tracer};
+use crate::hooks::{arenas, control, sampler};
+
+/// `gc.get_stats`, looked up once.
+static STATS: AtomicPtr<pyo3::ffi::PyObject> = AtomicPtr::new(std::ptr::null_mut());
+
+/// The tracer, if one was ever started. `Python` proves that the interpreter's lock is held.
+fn placed(_: Python<'_>) -> Option<&'static mut Tracer> {
+    // SAFETY: placed, under the interpreter's lock; no two of these live at once, as no method keeps one across Python.
+    control::is_placed().then(|| unsafe { &mut *tracer() })
+}
+
+fn now() -> f64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64())
+}
+
+/// Hooks Python's allocators. Blocks that are live now are "before tracing". Harmless while tracing.
+///
+/// Raises RuntimeError with one line where this build cannot be traced.
+#[pyfunction]
+pub fn trace_start(py: Python<'_>) -> PyResult<()> {
+    let package = py
+        .import("cellheap")?
+        .getattr("__path__")?
+        .get_item(0)?
+        .extract::<String>()?;
+    // SAFETY: we are called from Python, with the lock.
+    unsafe { control::start() }.map_err(PyRuntimeError::new_err)?;
+    if let Some(tracer) = placed(py)
+        && tracer.own_files.is_empty()
+    {
+        tracer.own_files.push(package + "/");
+        tracer.flush();
+        let options = PyDict::new(py);
+        options.set_item("after_in_child", wrap_pyfunction!(leave_child, py)?)?;
+        py.import("os")?
+            .call_method("register_at_fork", (), Some(&options))?;
+        py.import("atexit")?
+            .call_method1("register", (wrap_pyfunction!(trace_stop, py)?,))?;
+    }
+    Ok(())
+}
+
+/// Unhooks: from here on nothing is recorded and nothing is slower. The live table ends.
+#[pyfunction]
+pub fn trace_stop() {
+    // SAFETY: Python functions run with the lock.
+    unsafe { control::stop() };
+}
+
+#[pyfunction]
+fn leave_child() {
+    // SAFETY: Python functions run with the lock.
+    unsafe { control::leave_child() };
+}
+
+/// Whether allocations are being recorded.
+#[pyfunction]
+pub fn tracing() -> bool {
+    control::is_tracing()
+}
+
+/// What to know of the numbers, in one line; None where there is nothing.
+#[pyfunction]
+pub fn trace_note() -> Option<&'static str> {
+    control::is_locked().then_some(
+        "A second interpreter appeared in this process: its blocks count as between cells.",
+    )
+}
+
+/// Code whose `co_filename` starts with one of these is the notebook's.
+#[pyfunction]
+pub fn set_notebook_files(py: Python<'_>, prefixes: Vec<String>) {
+    if let Some(tracer) = placed(py) {
+        tracer.notebook_files = prefixes;
+        tracer.books.codes.forget_owners(&tracer.notebook_files);
+        tracer.flush();
+    }
+}
+
+/// A cell begins: what is allocated in this context from here on is its. Returns our id of the cell.
+#[pyfunction]
+#[pyo3(signature = (number, label = None))]
+pub fn cell_begin(py: Python<'_>, number: Option<u32>, label: Option<String>) -> PyResult<u32> {
+    let _ = label;
+    // SAFETY: called from Python, with the lock.
+    let lost = unsafe { control::look_after() };
+    let reading = reading(py)?;
+    process::reset_rss_peak();
+    let Some(tracer) = placed(py) else {
+        return Err(not_started());
+    };
+    let cell = tracer.books.begin(number, now(), reading);
+    if (lost || !control::is_tracing())
+        && let Some(record) = tracer.books.record_mut(cell)
+    {
+        record.traced = false;
+    }
+    name_in_context(py, cell)?;
+    let Some(tracer) = placed(py) else {
+        return Err(not_started());
+    };
+    tracer.look_again();
+    sampler::begin(cell, tracer.books.tide.live, reading.rss.unwrap_or(0));
+    Ok(cell.0)
+}
+
+/// The cell ended. An unknown id is ignored.
+#[pyfunction]
+#[pyo3(signature = (id, failed = false))]
+pub fn cell_end(py: Python<'_>, id: u32, failed: bool) -> PyResult<()> {
+    let reading = reading(py)?;
+    let rss_peak = process::rss_peak();
+    // SAFETY: called from Python, with the lock.
+    let lost = unsafe { control::look_after() };
+    let Some(tracer) = placed(py) else {
+        return Err(not_started());
+    };
+    let cell = CellId(id);
+    sampler::end(cell, tracer.books.tide.live, reading.rss.unwrap_or(0));
+    tracer.books.end(cell, failed, now(), reading, rss_peak);
+    if (lost || !control::is_tracing())
+        && let Some(record) = tracer.books.record_mut(cell)
+    {
+        record.traced = false;
+    }
+    let between = tracer.books.between;
+    name_in_context(py, between)?;
+    if let Some(tracer) = placed(py) {
+        tracer.look_again();
+    }
+    Ok(())
+}
+
+/// Lets the running context name a cell.
+fn name_in_context(py: Python<'_>, cell: CellId) -> PyResult<()> {
+    let Some(tracer) = placed(py) else {
+        return Err(not_started());
+    };
+    let (variable, api) = (tracer.variable, Api::get());
+    let (Some(number), Some(set)) = (api.long_from_long, api.context_var_set) else {
+        return Err(not_started());
+    };
+    // SAFETY: the variable is a ContextVar that we never give up; new references are owned by `Bound`.
+    unsafe {
+        let value = Bound::from_owned_ptr_or_err(py, number(i64::from(cell.0)).cast())?;
+        Bound::from_owned_ptr_or_err(py, set(variable, value.as_ptr().cast()).cast())?;
+    }
+    Ok(())
+}
+
+fn reading(py: Python<'_>) -> PyResult<Reading> {
+    let (minor_faults, major_faults) = process::faults();
+    Ok(Reading {
+        rss: process::rss(),
+        minor_faults,
+        major_faults,
+        collections: collections(py)?,
+    })
+}
+
+fn collections(py: Python<'_>) -> PyResult<[u64; 3]> {
+    let mut stats = STATS.load(Relaxed);
+    if stats.is_null() {
+        stats = py.import("gc")?.getattr("get_stats")?.into_ptr();
+        STATS.store(stats, Relaxed);
+    }
+    // SAFETY: the reference was given up to the static, so the function lives.
+    let stats = unsafe { Bound::from_borrowed_ptr(py, stats) }.call0()?;
+    let mut counts = [0; 3];
+    for (generation, count) in counts.iter_mut().enumerate() {
+        *count = stats
+            .get_item(generation)?
+            .get_item("collections")?
+            .extract()?;
+    }
+    Ok(counts)
+}
+
+/// The cell that runs in this context, by our id; 0 before the first.
+#[pyfunction]
+pub fn current_cell(py: Python<'_>) -> u32 {
+    placed(py).map_or(0, |tracer| tracer.cell.0)
+}
+
+/// Our id of the latest run of execution count `number`.
+#[pyfunction]
+pub fn cell_id(py: Python<'_>, number: u32) -> Option<u32> {
+    placed(py)?.books.latest(number).map(|cell| cell.0)
+}
+
+/// Forgets the cells recorded so far. What is live stays live, with "(before cells)" as its origin.
+#[pyfunction]
+pub fn reset(py: Python<'_>) {
+    if let Some(tracer) = placed(py) {
+        tracer.books.reset();
+        tracer.flush();
+        sampler::reset();
+    }
+}
+
+/// JSON of `heap::report::Overview`.
+#[pyfunction]
+pub fn overview(py: Python<'_>) -> PyResult<String> {
+    let Some(tracer) = placed(py) else {
+        return Err(not_started());
+    };
+    json(&reporter::overview(
+        &tracer.books,
+        process_of(&tracer.books),
+        now(),
+        notes(),
+    ))
+}
+
+/// JSON of `heap::report::CellReport`. Raises KeyError for an unknown id.
+#[pyfunction]
+pub fn cell_report(py: Python<'_>, id: u32) -> PyResult<String> {
+    let Some(tracer) = placed(py) else {
+        return Err(not_started());
+    };
+    let report = reporter::cell_report(
+        &tracer.books,
+        CellId(id),
+        &sampler::points(CellId(id)),
+        now(),
+    );
+    json(&report.ok_or_else(|| PyKeyError::new_err(id))?)
+}
+
+/// JSON of `heap::report::Live`.
+#[pyfunction]
+pub fn live(py: Python<'_>) -> PyResult<String> {
+    let Some(tracer) = placed(py) else {
+        return Err(not_started());
+    };
+    let mut process = process_of(&tracer.books);
+    let shadow = tracer.books.shadow();
+    process.arena_live = arenas::mapped()
+        .iter()
+        .map(|(at, size)| shadow.live_between(*at, at + size))
+        .sum();
+    json(&reporter::live(&tracer.books, process, now(), notes()))
+}
+
+/// JSON of `heap::report::Process`.
+#[pyfunction]
+#[pyo3(name = "process")]
+pub fn process_json(py: Python<'_>) -> PyResult<String> {
+    json(&placed(py).map_or_else(process::read, |tracer| process_of(&tracer.books)))
+}
+
+fn process_of(books: &Books) -> Process {
+    let arenas = arenas::mapped();
+    Process {
+        arenas: arenas.len() as u64,
+        arena_bytes: arenas.iter().map(|(_, size)| *size as u64).sum(),
+        books: books.bytes() + sampler::bytes(),
+        ..process::read()
+    }
+}
+
+fn notes() -> Vec<String> {
+    trace_note().map(str::to_owned).into_iter().collect()
+}
+
+fn json(report: &impl Serialize) -> PyResult<String> {
+    serde_json::to_string(report).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
+
+fn not_started() -> PyErr {
+    PyRuntimeError::new_err("the tracer was never started in this process")
+}
+
+/// For judges of totals: from the next `trace_start` on every block counts as the notebook's. Raises RuntimeError
+/// while tracing. Returns the address of two u64: live bytes, and the most there was since the last cell began.
+#[pyfunction]
+pub fn totals_address(py: Python<'_>) -> PyResult<usize> {
+    if tracing() {
+        return Err(PyRuntimeError::new_err("stop tracing first"));
+    }
+    let Some(tracer) = placed(py) else {
+        return Err(not_started());
+    };
+    tracer.books.count_everything();
+    Ok(&raw const tracer.books.tide as usize)
+}
+
+/// Blocks made inside are cellheap's, whatever code makes them: `with own(): ...`.
+#[pyclass(frozen, name = "own", module = "cellheap._core")]
+pub struct Own;
+
+#[pymethods]
+impl Own {
+    #[new]
+    fn new() -> Self {
+        Self
+    }
+
+    fn __enter__(&self, py: Python<'_>) {
+        if let (Some(tracer), Some(thread)) = (placed(py), thread()) {
+            tracer.own.push(thread);
+            tracer.look_again();
+        }
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) {
+        if let (Some(tracer), Some(thread)) = (placed(py), thread()) {
+            if let Some(at) = tracer.own.iter().rposition(|own| *own == thread) {
+                tracer.own.swap_remove(at);
+            }
+            tracer.look_again();
+        }
+    }
+}
+
+fn thread() -> Option<*mut u8> {
+    // SAFETY: called from Python, so this thread has a state.
+    Api::get().thread_state.map(|state| unsafe { state() })
+}
