@@ -158,6 +158,11 @@ impl Books {
         self.records.iter().filter_map(Option::as_deref)
     }
 
+    /// The cell that began last of those that run; the stretch between cells where none does.
+    pub fn latest_running(&self) -> CellId {
+        self.running.last().copied().unwrap_or(self.between)
+    }
+
     pub fn is_running(&self, id: CellId) -> bool {
         self.running.contains(&id)
     }

@@ -191,7 +191,8 @@ impl Tracer {
         let cell = match self.threads.get(&id) {
             Some(cell) => *cell,
             None => {
-                let cell = self.starting.pop_front().unwrap_or(self.books.between);
+                // Before 3.12 threads are not announced. `Thread.start` waits for its thread, so the cell still runs.
+                let cell = self.starting.pop_front().unwrap_or_else(|| self.books.latest_running());
                 self.threads.insert(id, cell);
                 cell
             }
