@@ -151,7 +151,11 @@ impl Books {
     /// The site for `place` in `cell`, made if it is new.
     #[cold]
     pub fn site(&mut self, cell: CellId, place: Place) -> SiteId {
-        let cell = if self.record(cell).is_some() { cell } else { CellId(0) };
+        let cell = if self.record(cell).is_some() {
+            cell
+        } else {
+            CellId(0)
+        };
         let key = Key { cell, place };
         if let Some(id) = self.sites.find(&key) {
             return id;

@@ -192,7 +192,10 @@ impl Tracer {
             Some(cell) => *cell,
             None => {
                 // Before 3.12 threads are not announced. `Thread.start` waits for its thread, so the cell still runs.
-                let cell = self.starting.pop_front().unwrap_or_else(|| self.books.latest_running());
+                let cell = self
+                    .starting
+                    .pop_front()
+                    .unwrap_or_else(|| self.books.latest_running());
                 self.threads.insert(id, cell);
                 cell
             }

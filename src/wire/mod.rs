@@ -1,1 +1,13 @@
-//! The Jupyter wire: connection file, signature, frames, messages, sockets. No Python, no memory.
+//! The Jupyter wire: connection file, signature, messages, sockets. No Python, no memory, no queueing.
+
+mod clock;
+mod connection;
+mod error;
+mod message;
+mod signature;
+pub mod sockets;
+
+pub use connection::{Connection, Transport};
+pub use error::{FrameError, WireError};
+pub use message::{Header, Message, Outgoing, header};
+pub use signature::Signer;
