@@ -1,6 +1,7 @@
 """The Rust half. Private: `cellheap`'s modules are the public face."""
 
 from types import TracebackType
+from typing import final
 
 __version__: str
 
@@ -49,8 +50,12 @@ def process() -> str:
     """JSON of `heap::report::Process`."""
 
 def totals_address() -> int:
-    """For judges of totals: the address of two u64, live bytes and the most there was. Raises RuntimeError while tracing."""
+    """For judges of totals: the address of two u64, live bytes and the most there was.
 
+    Raises RuntimeError while tracing.
+    """
+
+@final
 class own:
     """Blocks made inside are cellheap's, whatever code makes them."""
 
