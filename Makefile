@@ -1,0 +1,75 @@
+# Everything that is run, by people and by CI. On a fresh machine with Rust and CPython `make demo` and
+# `make test` do all their own set-up. `.venv` is of the newest CPython here, `.venv-oldest` of the oldest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+NEWEST = $(lastword $(shell scripts/pythons))
+OLDEST = $(firstword $(shell scripts/pythons))
+# One environment where the oldest is the newest.
+VENVS = $(if $(filter $(NEWEST),$(OLDEST)),.venv,.venv-oldest .venv)
+INSTALL = python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
+SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
+
+.PHONY: help demo test test-rust test-python test-lab lab bench lint wheel clean
+
+help: ## say what each target does
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+demo: .venv/ready ## run the tour through the kernel, print its memory table, write the page with its charts
+	.venv/bin/python scripts/demo.py
+
+test: test-rust test-python test-lab ## every test: Rust, Python on the oldest and the newest CPython here, JupyterLab
+
+test-rust: ## the Rust tests: no Python needed
+	cargo test --locked
+
+test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
+	for venv in $(VENVS); do $$venv/bin/python -m pytest tests/notebook; done
+
+test-lab: .venv/ready ## the tour in JupyterLab in a real browser
+	scripts/chromium
+	.venv/bin/$(INSTALL) --group lab
+	.venv/bin/python -m pytest tests/lab
+
+lab: .venv/ready ## open JupyterLab on the lessons
+	.venv/bin/$(INSTALL) --group lab
+	.venv/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/tour.ipynb
+
+bench: .venv/ready ## measure the tracer beside tracemalloc and the kernel beside ipykernel
+	.venv/bin/python benchmarks/tracer.py
+	.venv/bin/python benchmarks/kernel.py
+
+lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
+	.venv/bin/$(INSTALL) --group lint
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	PYO3_PYTHON=$(CURDIR)/.venv/bin/python cargo clippy --locked --all-targets --features python -- -D warnings
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+	.venv/bin/mypy
+	.venv/bin/stubtest cellheap._core --allowlist <(echo 'cellheap._core.__all__')  # pyo3 makes that list
+
+wheel: .venv/tools ## build a wheel for every supported CPython here, into dist/
+	.venv/bin/maturin build --release --locked --out dist --interpreter $(shell scripts/pythons)
+
+clean: ## remove what was built, the environments too
+	rm -rf target dist out .venv .venv-oldest .pytest_cache .mypy_cache .ruff_cache
+
+.venv/tools .venv/ready: PYTHON = $(NEWEST)
+.venv-oldest/tools .venv-oldest/ready: PYTHON = $(OLDEST)
+
+# An environment with what builds and tests cellheap.
+%/tools: pyproject.toml scripts/venv
+	scripts/venv $* "$(PYTHON)" test
+	touch $@
+
+# The same with cellheap's wheel in it, built from what is here.
+%/ready: %/tools $(SOURCES)
+	@command -v cargo >/dev/null || { echo "cellheap needs Rust 1.89 or newer: cargo was not found" >&2; exit 1; }
+	rm -rf $*/wheel
+	$*/bin/maturin build --release --locked --out $*/wheel --interpreter $*/bin/python
+	$*/bin/$(INSTALL) --force-reinstall --no-deps $*/wheel/*.whl
+	$*/bin/$(INSTALL) $*/wheel/*.whl
+	touch $@
