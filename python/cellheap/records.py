@@ -1,0 +1,114 @@
+"""Rows of reports: the types of `src/heap/report.rs` as Python reads them. Plain frozen data, no words.
+
+Nothing here holds an object of the user's: numbers and text only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Bytes allocated and freed meanwhile that are not the notebook's."""
+
+    allocated: int = 0
+    freed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell, or one stretch between cells. Sizes are exact bytes, times seconds."""
+
+    id: int = 0
+    number: int | None = None
+    label: str = ""
+    state: str = "done"
+    started: float = 0.0
+    seconds: float = 0.0
+    allocated: int = 0
+    freed: int = 0
+    net: int = 0
+    peak: int = 0
+    live: int = 0
+    live_at_end: int = 0
+    temporary: int = 0
+    blocks: int = 0
+    live_blocks: int = 0
+    machinery: Flow = Flow()
+    cellheap: Flow = Flow()
+    rss_start: int | None = None
+    rss_end: int | None = None
+    rss_peak: int | None = None
+    minor_faults: int = 0
+    major_faults: int = 0
+    collections: tuple[int, ...] = (0, 0, 0)
+    traced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of code in one cell; `library` are the functions that really asked, biggest first."""
+
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    allocated: int = 0
+    peak: int = 0
+    returned: int = 0
+    live: int = 0
+    blocks: int = 0
+    live_blocks: int = 0
+    library: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One sample of a timeline: seconds since the cell began, live bytes above its start, RSS."""
+
+    at: float = 0.0
+    live: int = 0
+    rss: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A cell that has live blocks, and the lines that made them."""
+
+    cell: Cell = Cell()
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """What the operating system and the allocators say. `None`: could not be known here."""
+
+    rss: int | None = None
+    cgroup_limit: int | None = None
+    tree_rss: int | None = None
+    open_files: int | None = None
+    arenas: int = 0
+    arena_bytes: int = 0
+    arena_live: int = 0
+    malloc_used: int | None = None
+    malloc_mapped: int | None = None
+    malloc_free: int | None = None
+    books: int = 0
+
+
+def read(kind: type[R], data: Mapping[str, Any]) -> R:
+    """A row from its JSON. Unknown fields are left out, missing ones keep their default."""
+    hints = get_type_hints(kind)
+    names = [field.name for field in dataclasses.fields(kind) if field.name in data]  # type: ignore[arg-type]
+    return kind(**{name: _value(hints[name], data[name]) for name in names})
+
+
+def _value(hint: Any, data: Any) -> Any:
+    if get_origin(hint) is tuple:
+        return tuple(_value(get_args(hint)[0], item) for item in data)
+    return read(hint, data) if dataclasses.is_dataclass(hint) and isinstance(hint, type) else data

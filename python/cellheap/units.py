@@ -1,0 +1,45 @@
+"""How numbers read in English: sizes, times, counts. Knows nothing of memory."""
+
+from __future__ import annotations
+
+_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+
+
+def bytes_text(n: int) -> str:
+    """Binary units with three significant digits: `0 B`, `1023 B`, `1.00 KiB`, `53.4 MiB`, `120 MiB`."""
+    if n < 0:
+        return "-" + bytes_text(-n)
+    if n < 1024:
+        return f"{n} B"
+    value = float(n)
+    for unit in _UNITS:
+        value /= 1024
+        if value < 999.5 or unit == _UNITS[-1]:
+            break
+    decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    if value < 0.9995:
+        decimals = 3
+    return f"{value:.{decimals}f} {unit}"
+
+
+def signed_bytes_text(n: int) -> str:
+    """As `bytes_text`, with a plus where bytes were added."""
+    return ("+" if n > 0 else "") + bytes_text(n)
+
+
+def seconds_text(seconds: float) -> str:
+    """`0.4 ms`, `250 ms`, `1.25 s`, `12.5 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 0.9995:
+        milliseconds = seconds * 1000
+        return f"{milliseconds:.1f} ms" if milliseconds < 9.95 else f"{milliseconds:.0f} ms"
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def count_text(n: int, one: str, many: str | None = None) -> str:
+    """`1 block`, `2,000 blocks`."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
