@@ -22,8 +22,11 @@ def trace_note() -> str | None:
 def set_notebook_files(prefixes: list[str]) -> None:
     """Code whose `co_filename` starts with one of these is the notebook's."""
 
-def cell_begin(number: int | None, label: str | None = None) -> int:
-    """A cell begins: what this context allocates from here on is its. Returns our id of the cell."""
+def cell_begin(number: int | None, reset_hwm: bool = True) -> int:
+    """A cell begins: what this context allocates from here on is its. Returns our id of the cell.
+
+    Without `reset_hwm` the process's high-water mark of RSS is left alone, and the cell's `rss_peak` is unknown.
+    """
 
 def cell_end(id: int, failed: bool = False) -> None:
     """The cell ended. An unknown id is ignored."""

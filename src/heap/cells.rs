@@ -110,6 +110,8 @@ pub struct Record {
     pub temporary: u64,
     pub start: Reading,
     pub end: Reading,
+    /// The process's RSS mark started anew with this cell.
+    pub rss_marked: bool,
     pub rss_peak: Option<u64>,
     pub lines: Vec<FoldedLine>,
     /// Its sites, while it is recent; later those that have live bytes.
@@ -133,6 +135,7 @@ impl Record {
             temporary: 0,
             start: Reading::default(),
             end: Reading::default(),
+            rss_marked: false,
             rss_peak: None,
             lines: Vec::new(),
             sites: Vec::new(),

@@ -67,7 +67,7 @@ impl Books {
         record.state = if failed { State::Failed } else { State::Done };
         record.seconds = (now - record.started) as f32;
         record.end = reading;
-        record.rss_peak = rss_peak;
+        record.rss_peak = rss_peak.filter(|_| record.rss_marked);
         record.live_at_end = sum.live();
         record.temporary = sum.returned;
         let kind = Kind::After(record.number().unwrap_or(id.0));

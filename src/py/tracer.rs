@@ -96,22 +96,22 @@ pub fn set_notebook_files(py: Python<'_>, prefixes: Vec<String>) {
 }
 
 /// A cell begins: what is allocated in this context from here on is its. Returns our id of the cell.
+///
+/// With `reset_hwm` the process's high-water mark of RSS starts anew (and `ru_maxrss` with it); without, the cell has none.
 #[pyfunction]
-#[pyo3(signature = (number, label = None))]
-pub fn cell_begin(py: Python<'_>, number: Option<u32>, label: Option<String>) -> PyResult<u32> {
-    let _ = label;
+#[pyo3(signature = (number, reset_hwm = true))]
+pub fn cell_begin(py: Python<'_>, number: Option<u32>, reset_hwm: bool) -> PyResult<u32> {
     // SAFETY: called from Python, with the lock.
     let lost = unsafe { control::look_after() };
     let reading = reading(py)?;
-    process::reset_rss_peak();
+    let marked = reset_hwm && process::reset_rss_peak();
     let Some(tracer) = placed(py) else {
         return Err(not_started());
     };
     let cell = tracer.books.begin(number, now(), reading);
-    if (lost || !control::is_tracing())
-        && let Some(record) = tracer.books.record_mut(cell)
-    {
-        record.traced = false;
+    if let Some(record) = tracer.books.record_mut(cell) {
+        record.traced = !lost && control::is_tracing();
+        record.rss_marked = marked;
     }
     name_in_context(py, cell)?;
     let Some(tracer) = placed(py) else {
