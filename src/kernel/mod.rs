@@ -1,15 +1,42 @@
 //! The loop: channels, queueing, busy and idle, abort, streams, interrupts. Python only through a trait.
 
+mod capture;
+mod contents;
+mod control;
+mod forked;
+mod heartbeat;
 mod interpreter;
+mod interrupt;
+mod iopub;
+mod parent;
+mod publisher;
+mod requests;
+mod shared;
+mod shell;
+mod stdin;
+mod text;
+mod threads;
 
+use std::future::Future;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc, watch};
 
-use crate::wire::{Connection, Message, Outgoing, WireError};
+use crate::wire::sockets::Bound;
+use crate::wire::{Connection, Message, Outgoing, Signer, WireError};
+
+use capture::Inlets;
+use contents::Contents;
+use iopub::{Item, Outbox, State};
+use requests::{Phase, Requests};
+use shared::Shared;
+use stdin::Answers;
+use threads::{Threads, die};
 
 pub use interpreter::{Channel, Interpreter, Stream};
 
@@ -47,105 +74,225 @@ pub struct Request {
     pub id: RequestId,
 }
 
-struct Shared {
-    connection: Connection,
-}
-
 /// The kernel. Clones are the same kernel; every method may be called from any thread.
 #[derive(Clone)]
-pub struct Kernel(Arc<Shared>);
+pub struct Kernel {
+    shared: Arc<Shared>,
+    to_parent: Arc<forked::ToParent>,
+}
 
 impl Kernel {
     /// Binds the five sockets and starts the threads: from here on heartbeat and kernel_info are answered.
     ///
     /// # Errors
-    /// When an address is taken or the system has no threads left.
-    pub fn start(connection: Connection, info: KernelInfo) -> Result<Self, KernelError> {
-        let _ = info;
-        Ok(Self(Arc::new(Shared { connection })))
+    /// When an address is taken, the connection file cannot be written, or the system has no threads left.
+    pub fn start(mut connection: Connection, info: KernelInfo) -> Result<Self, KernelError> {
+        let bound = Bound::bind(&mut connection)?;
+        connection.save()?;
+        let (to_parent, children) = forked::pair()?;
+        let (control_replies, replies) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            signer: Signer::new(&connection.key),
+            connection,
+            contents: Contents::new(info),
+            outbox: Outbox::default(),
+            answers: Answers::default(),
+            inlets: Inlets::new(children)?,
+            threads: Threads::default(),
+            abort: Notify::new(),
+            closing: watch::Sender::new(None),
+            control_replies,
+            interpreter: OnceLock::new(),
+            shell: Mutex::new(Requests::new(Channel::Shell)),
+            control: Mutex::new(Requests::new(Channel::Control)),
+        });
+        spawn_all(&shared, bound, replies)?;
+        shared.outbox.push([Item::Status {
+            state: State::Starting,
+            parent: Bytes::new(),
+        }]);
+        let to_parent = Arc::new(to_parent);
+        Ok(Self { shared, to_parent })
     }
 
     /// Where the kernel listens, with the real ports.
     pub fn connection(&self) -> &Connection {
-        &self.0.connection
+        &self.shared.connection
     }
 
     /// The interpreter is up: what is queued comes now.
     pub fn attach(&self, interpreter: Arc<dyn Interpreter>) {
-        let _ = interpreter;
+        if !self.is_child() && self.shared.interpreter.set(interpreter).is_ok() {
+            self.shared.enter(&Phase::Serving);
+        }
     }
 
     /// The interpreter cannot come up: every request, queued and later, gets an error reply that says so.
     pub fn fail(&self, ename: &str, evalue: &str) {
-        let _ = (ename, evalue);
+        if self.is_child() {
+            return;
+        }
+        self.shared.enter(&Phase::Failed {
+            ename: ename.to_owned(),
+            evalue: evalue.to_owned(),
+        });
     }
 
     /// The next request of the channel; publishes busy for it. None when nothing waits or one is open still.
     pub fn take(&self, channel: Channel) -> Option<Request> {
-        let _ = channel;
-        None
+        if self.is_child() {
+            return None;
+        }
+        self.shared.take(channel)
     }
 
     /// The next comm message, past other requests, while a shell request is open. No busy, no idle.
     pub fn take_comm(&self) -> Option<Message> {
-        None
+        if self.is_child() {
+            return None;
+        }
+        self.shared.shell.lock().next_comm()
     }
 
     /// The open request is done: captured output is drained, streams are flushed, idle is published.
+    /// Blocks only while `is_full`. A forked child ends here: the loop is its parent's.
     pub fn finish(&self, request: RequestId) {
-        let _ = request;
+        if self.is_child() {
+            // SAFETY: ends the child without exit handlers, which belong to the parent.
+            unsafe { libc::_exit(0) };
+        }
+        self.shared.finish(request);
     }
 
-    /// Sends to `message.ids` on a channel, after what was published before.
+    /// Sends to `message.ids` on a channel. On shell and stdin this comes after all output before it, that of
+    /// captured descriptors too; on control at once.
     pub fn reply(&self, channel: Channel, message: Outgoing) {
-        let _ = (channel, message);
+        if self.is_child() {
+            return;
+        }
+        if channel != Channel::Control {
+            self.shared.inlets.drain(&self.shared);
+        }
+        self.shared.reply(channel, message);
     }
 
     /// Publishes on iopub, after all stream text written before. Blocks only while `is_full`.
     pub fn publish(&self, topic: &[u8], message: Outgoing) {
-        let _ = (topic, message);
+        if self.is_child() {
+            return self.to_parent.publish(topic, &message);
+        }
+        let topic = Bytes::copy_from_slice(topic);
+        self.shared.outbox.publish(topic, message);
     }
 
     /// Writes text to a stream of a request's output. Coalesced; blocks only while `is_full`.
     pub fn write(&self, stream: Stream, parent_header: Bytes, text: &str) {
-        let _ = (stream, parent_header, text);
+        if self.is_child() {
+            return self.to_parent.write(stream, &parent_header, text);
+        }
+        self.shared.outbox.write(stream, &parent_header, text);
     }
 
     /// Whether `write` and `publish` would wait for readers now: a caller that holds a lock gives it up first.
     pub fn is_full(&self) -> bool {
-        false
+        self.shared.outbox.is_full() || self.is_child()
     }
 
     /// Sends stream text on its way now.
-    pub fn flush(&self) {}
-
-    /// Aborts every execute_request that is queued now, once the open request is finished.
-    pub fn abort_queue(&self) {}
-
-    /// Forgets answers that came before they were asked for.
-    pub fn purge_answers(&self) {}
-
-    /// The next input_reply, waiting for at most `patience`.
-    pub fn answer(&self, patience: Duration) -> Option<Message> {
-        let _ = patience;
-        None
+    pub fn flush(&self) {
+        if !self.is_child() {
+            self.shared.outbox.flush();
+        }
     }
 
-    /// Redirects descriptors 1 and 2 into the kernel and returns duplicates of the original ones.
+    /// Aborts every execute_request that is queued now, once the open request is finished.
+    pub fn abort_queue(&self) {
+        if !self.is_child() && self.shared.shell.lock().begin_abort() {
+            self.shared.abort.notify_one();
+        }
+    }
+
+    /// Forgets answers that came before they were asked for.
+    pub fn purge_answers(&self) {
+        if !self.is_child() {
+            self.shared.answers.purge();
+        }
+    }
+
+    /// The next input_reply, waiting for at most `patience`. A forked child gets none.
+    pub fn answer(&self, patience: Duration) -> Option<Message> {
+        if self.is_child() {
+            std::thread::sleep(patience);
+            return None;
+        }
+        self.shared.answers.next(patience)
+    }
+
+    /// Redirects descriptors 1 and 2 into the kernel and returns duplicates of the original ones, open until the end.
     ///
     /// # Errors
     /// When the system refuses descriptors.
     pub fn capture(&self) -> io::Result<[RawFd; 2]> {
-        Err(io::ErrorKind::Unsupported.into())
+        self.shared.inlets.capture()
     }
 
     /// Whether this is a forked child: its output goes to the parent, and it touches no socket.
     pub fn is_child(&self) -> bool {
-        false
+        forked::is_child()
     }
 
     /// Sends everything queued, for at most `deadline`, and ends the threads. Again is harmless.
     pub fn close(&self, deadline: Duration) {
-        let _ = deadline;
+        if self.is_child() {
+            return;
+        }
+        let until = Instant::now() + deadline;
+        let first = self.shared.closing.send_if_modified(|closing| {
+            let first = closing.is_none();
+            closing.get_or_insert(until);
+            first
+        });
+        if first {
+            self.shared.inlets.close(&self.shared);
+            self.shared.outbox.close();
+        }
+        self.shared.threads.wait(until);
+        self.shared.connection.remove();
     }
+}
+
+fn spawn_all(shared: &Arc<Shared>, bound: Bound, replies: control::Replies) -> io::Result<()> {
+    let Bound {
+        shell,
+        iopub,
+        stdin,
+        control,
+        heartbeat,
+    } = bound;
+    let ports = publisher::Ports {
+        iopub,
+        shell,
+        stdin,
+    };
+    let publish = publisher::run(shared.clone(), ports);
+    spawn(&shared.threads, "wire", publish)?;
+    let serve = control::run(shared.clone(), control, heartbeat, replies);
+    spawn(&shared.threads, "control", serve)?;
+    let output = shared.clone();
+    shared.threads.spawn("output", move || Inlets::run(&output))
+}
+
+/// A thread with a runtime of its own, whose end with an error is the kernel's end.
+fn spawn<F>(threads: &Threads, name: &'static str, life: F) -> io::Result<()>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    threads.spawn(name, move || {
+        if let Err(error) = runtime.block_on(life) {
+            die(name, error);
+        }
+    })
 }

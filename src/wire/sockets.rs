@@ -24,11 +24,8 @@ pub struct Bound {
     pub heartbeat: Port,
 }
 
-/// One bound address.
-pub struct Port {
-    listener: Listener,
-    path: Option<PathBuf>,
-}
+/// One bound address. The file of an ipc address goes when its socket is dropped.
+pub struct Port(Listener);
 
 impl Bound {
     /// Binds every channel and fills the chosen ports in.
@@ -62,10 +59,7 @@ fn bind_tcp(channel: &'static str, ip: &str, port: &mut u16) -> Result<Port, Wir
         source,
     })?;
     *port = chosen;
-    Ok(Port {
-        listener: listener.into(),
-        path: None,
-    })
+    Ok(Port(listener.into()))
 }
 
 fn bind_ipc(channel: &'static str, ip: &str, port: &mut u16) -> Result<Port, WireError> {
@@ -80,10 +74,7 @@ fn bind_ipc(channel: &'static str, ip: &str, port: &mut u16) -> Result<Port, Wir
         endpoint: format!("ipc://{}", path.display()),
         source,
     })?;
-    Ok(Port {
-        listener: listener.into(),
-        path: Some(path),
-    })
+    Ok(Port(listener.into()))
 }
 
 /// A socket file that nobody listens on is left from a kernel that died: it is taken over.
@@ -100,23 +91,8 @@ fn listen(path: &Path) -> io::Result<UnixListener> {
     }
 }
 
-/// Removes the file of an ipc address at the end.
-pub struct Unlink(Option<PathBuf>);
-
-impl Drop for Unlink {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // Gone already is as good as removed.
-            let _ = fs::remove_file(path);
-        }
-    }
-}
-
 /// What a ROUTER hears: frames that begin with the peer's identity.
-pub struct RouterIn {
-    half: RouterRecvHalf,
-    _unlink: Unlink,
-}
+pub struct RouterIn(RouterRecvHalf);
 
 /// Sends frames that begin with a peer's identity.
 #[derive(Clone)]
@@ -128,21 +104,16 @@ pub struct RouterOut(RouterSendHalf);
 /// When the runtime cannot watch the listener.
 pub async fn router(port: Port) -> io::Result<(RouterOut, RouterIn)> {
     let mut socket = RouterSocket::new();
-    let unlink = Unlink(port.path);
-    socket.bind_listener(port.listener).await.map_err(other)?;
+    socket.bind_listener(port.0).await.map_err(other)?;
     let (out, half) = socket.split();
-    let into = RouterIn {
-        half,
-        _unlink: unlink,
-    };
-    Ok((RouterOut(out), into))
+    Ok((RouterOut(out), RouterIn(half)))
 }
 
 impl RouterIn {
     /// The next message of any peer. Safe to cancel.
     pub async fn next(&mut self) -> Vec<Bytes> {
         loop {
-            match self.half.recv().await {
+            match self.0.recv().await {
                 Ok(message) => return message.into_vec(),
                 // One peer's trouble; it has been dropped, the others go on.
                 Err(_) => tokio::task::yield_now().await,
@@ -163,10 +134,7 @@ impl RouterOut {
 }
 
 /// The XPUB of iopub.
-pub struct Publisher {
-    socket: XPubSocket,
-    _unlink: Unlink,
-}
+pub struct Publisher(XPubSocket);
 
 impl Publisher {
     /// Only inside a runtime.
@@ -175,24 +143,14 @@ impl Publisher {
     /// When the runtime cannot watch the listener.
     pub async fn start(port: Port) -> io::Result<Self> {
         let mut socket = XPubSocket::new();
-        let unlink = Unlink(port.path);
-        socket.bind_listener(port.listener).await.map_err(other)?;
-        Ok(Self {
-            socket,
-            _unlink: unlink,
-        })
+        socket.bind_listener(port.0).await.map_err(other)?;
+        Ok(Self(socket))
     }
 
     /// The topic of the next subscription. Must be polled for subscriptions to count. Safe to cancel.
     pub async fn subscription(&mut self) -> Bytes {
         loop {
-            match self
-                .socket
-                .recv()
-                .await
-                .map(ZmqMessage::into_vec)
-                .as_deref()
-            {
+            match self.0.recv().await.map(ZmqMessage::into_vec).as_deref() {
                 Ok([frame]) if frame.first() == Some(&1) => return frame.slice(1..),
                 Ok(_) => {}
                 // One peer's trouble; it has been dropped, the others go on.
@@ -205,7 +163,7 @@ impl Publisher {
     pub async fn send(&mut self, frames: Vec<Bytes>) {
         if let Ok(message) = ZmqMessage::try_from(frames) {
             // What fails is one peer's connection, and the socket drops that peer.
-            let _ = self.socket.send(message).await;
+            let _ = self.0.send(message).await;
         }
     }
 }

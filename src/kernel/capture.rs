@@ -1,0 +1,247 @@
+//! Output that comes in by descriptors: captured fds 1 and 2, and forked children. Owns its thread; decides no order of its own.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
+
+use super::forked::Children;
+use super::interpreter::Stream;
+use super::shared::Shared;
+use super::text::Decoder;
+use super::threads;
+
+/// The pipes hold this much, so that a cell seldom waits for the reader.
+const PIPE: libc::c_int = 1 << 20;
+const CHUNK: usize = 64 << 10;
+/// A write of this size to a pipe that polls writable does not block.
+const ECHO: usize = 4096;
+
+/// Where output comes in. Read by a thread of its own, and by whoever finishes a request.
+pub struct Inlets {
+    doors: Mutex<Doors>,
+    bell: Bell,
+    over: AtomicBool,
+}
+
+struct Doors {
+    children: Children,
+    pipes: Vec<Pipe>,
+}
+
+struct Pipe {
+    input: File,
+    /// A duplicate of the descriptor as it was. Never closed: others were told its number.
+    original: OwnedFd,
+    captured: RawFd,
+    stream: Stream,
+    decoder: Decoder,
+}
+
+impl Inlets {
+    pub fn new(children: Children) -> io::Result<Self> {
+        let doors = Mutex::new(Doors {
+            children,
+            pipes: Vec::new(),
+        });
+        Ok(Self {
+            doors,
+            bell: Bell::new()?,
+            over: AtomicBool::new(false),
+        })
+    }
+
+    /// Puts pipes in the place of descriptors 1 and 2.
+    pub fn capture(&self) -> io::Result<[RawFd; 2]> {
+        let mut doors = self.doors.lock();
+        if doors.pipes.is_empty() {
+            let out = Pipe::over(libc::STDOUT_FILENO, Stream::Stdout)?;
+            let err = Pipe::over(libc::STDERR_FILENO, Stream::Stderr)?;
+            threads::log_to(err.original.as_raw_fd());
+            doors.pipes.extend([out, err]);
+        }
+        let originals = [0, 1].map(|at| doors.pipes[at].original.as_raw_fd());
+        drop(doors);
+        self.bell.ring();
+        Ok(originals)
+    }
+
+    /// Queues all that has been written so far.
+    pub fn drain(&self, shared: &Shared) {
+        let mut doors = self.doors.lock();
+        let Doors { children, pipes } = &mut *doors;
+        if !pipes.is_empty() {
+            flush_stdio();
+        }
+        for pipe in pipes {
+            pipe.drain(shared);
+        }
+        children.drain(shared);
+    }
+
+    /// Gives descriptors 1 and 2 back and ends the thread.
+    pub fn close(&self, shared: &Shared) {
+        self.drain(shared);
+        for pipe in &self.doors.lock().pipes {
+            // SAFETY: both descriptors are open; the pipe's reader stays open, so late writers see no SIGPIPE.
+            unsafe { libc::dup2(pipe.original.as_raw_fd(), pipe.captured) };
+        }
+        self.drain(shared);
+        self.over.store(true, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// The thread's life: waits for output, queues it.
+    pub fn run(shared: &Arc<Shared>) {
+        let inlets = &shared.inlets;
+        while !inlets.over.load(Ordering::Acquire) {
+            let mut watched = vec![inlets.bell.0.as_raw_fd()];
+            {
+                let doors = inlets.doors.lock();
+                watched.push(doors.children.as_raw_fd());
+                watched.extend(doors.pipes.iter().map(|pipe| pipe.input.as_raw_fd()));
+            }
+            wait_readable(&watched);
+            inlets.bell.hush();
+            inlets.drain(shared);
+        }
+    }
+}
+
+impl Pipe {
+    fn over(fd: RawFd, stream: Stream) -> io::Result<Self> {
+        let mut ends = [0; 2];
+        // SAFETY: `ends` has room for the two descriptors, which are owned here from then on.
+        let (input, output, original) = unsafe {
+            ok(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC))?;
+            let input = OwnedFd::from_raw_fd(ends[0]);
+            let output = OwnedFd::from_raw_fd(ends[1]);
+            let original = ok(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3))?;
+            (input, output, OwnedFd::from_raw_fd(original))
+        };
+        // SAFETY: all descriptors are open. A pipe that cannot grow is only a smaller pipe.
+        unsafe {
+            libc::fcntl(output.as_raw_fd(), libc::F_SETPIPE_SZ, PIPE);
+            ok(libc::fcntl(
+                input.as_raw_fd(),
+                libc::F_SETFL,
+                libc::O_NONBLOCK,
+            ))?;
+            ok(libc::dup2(output.as_raw_fd(), fd))?;
+        }
+        Ok(Self {
+            input: File::from(input),
+            original,
+            captured: fd,
+            stream,
+            decoder: Decoder::default(),
+        })
+    }
+
+    /// Takes what is in the pipe now; what is written meanwhile is for the next time, so this ends.
+    fn drain(&mut self, shared: &Shared) {
+        let mut left = readable(self.input.as_raw_fd());
+        let mut chunk = vec![0; left.min(CHUNK)];
+        while left > 0 {
+            let room = left.min(CHUNK);
+            let Ok(read @ 1..) = self.input.read(&mut chunk[..room]) else {
+                return;
+            };
+            left -= read;
+            let text = self.decoder.decode(&chunk[..read]);
+            shared
+                .outbox
+                .write(self.stream, &shared.shell.lock().parent(), &text);
+            self.echo(&chunk[..read]);
+        }
+    }
+
+    /// Copies to where the output would have gone. Whoever does not read there misses it: the kernel does not wait.
+    fn echo(&self, bytes: &[u8]) {
+        let fd = self.original.as_raw_fd();
+        for piece in bytes.chunks(ECHO) {
+            let mut poll = libc::pollfd {
+                fd,
+                events: libc::POLLOUT,
+                revents: 0,
+            };
+            // SAFETY: one pollfd, and a buffer with its own length.
+            unsafe {
+                if libc::poll(&raw mut poll, 1, 0) != 1 || poll.revents & libc::POLLOUT == 0 {
+                    return;
+                }
+                libc::write(fd, piece.as_ptr().cast(), piece.len());
+            }
+        }
+    }
+}
+
+/// Has the C library write out what `printf` left in its buffer. Skipped while another thread holds that buffer.
+fn flush_stdio() {
+    unsafe extern "C" {
+        static stdout: *mut libc::FILE;
+        fn ftrylockfile(file: *mut libc::FILE) -> libc::c_int;
+        fn funlockfile(file: *mut libc::FILE);
+    }
+    // SAFETY: `stdout` is there for the life of the process; the lock is recursive and given back here.
+    unsafe {
+        if ftrylockfile(stdout) == 0 {
+            libc::fflush(stdout);
+            funlockfile(stdout);
+        }
+    }
+}
+
+/// An eventfd: what else the thread waits for.
+struct Bell(OwnedFd);
+
+impl Bell {
+    fn new() -> io::Result<Self> {
+        // SAFETY: the descriptor is new and owned here.
+        unsafe {
+            let fd = ok(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?;
+            Ok(Self(OwnedFd::from_raw_fd(fd)))
+        }
+    }
+
+    fn ring(&self) {
+        let one = 1u64;
+        // SAFETY: eight bytes, as an eventfd wants. Full means that it rings already.
+        unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };
+    }
+
+    fn hush(&self) {
+        let mut count = 0u64;
+        // SAFETY: eight bytes, as an eventfd gives.
+        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) };
+    }
+}
+
+fn wait_readable(fds: &[RawFd]) {
+    let mut polls: Vec<libc::pollfd> = (fds.iter())
+        .map(|&fd| libc::pollfd {
+            fd,
+            events: libc::POLLIN,
+            revents: 0,
+        })
+        .collect();
+    // SAFETY: pointer and length are those of `polls`.
+    unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, -1) };
+}
+
+fn readable(fd: RawFd) -> usize {
+    let mut count: libc::c_int = 0;
+    // SAFETY: FIONREAD writes one int.
+    unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) };
+    usize::try_from(count).unwrap_or(0)
+}
+
+pub fn ok(result: libc::c_int) -> io::Result<libc::c_int> {
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(result)
+}

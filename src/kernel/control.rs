@@ -1,0 +1,64 @@
+//! The control channel, on a thread of its own with the heartbeat: answered whatever the shell and iopub are doing.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::interpreter::Channel;
+use super::shared::Shared;
+use super::{heartbeat, parent};
+use crate::wire::Outgoing;
+use crate::wire::sockets::{self, Port, RouterIn, RouterOut};
+
+pub type Replies = mpsc::UnboundedReceiver<Outgoing>;
+
+/// The thread's life: until the kernel closes and the last reply is out.
+pub async fn run(
+    shared: Arc<Shared>,
+    control: Port,
+    heartbeat: Port,
+    replies: Replies,
+) -> io::Result<()> {
+    let (out, input) = sockets::router(control).await?;
+    let (beat_out, beat_in) = sockets::router(heartbeat).await?;
+    let tasks = [
+        tokio::spawn(heartbeat::serve(beat_out, beat_in)),
+        tokio::spawn(serve(shared.clone(), input)),
+        tokio::spawn(parent::watch()),
+    ];
+    tokio::select! {
+        () = send(&shared, out, replies) => {}
+        () = shared.expired() => {}
+    }
+    for task in &tasks {
+        task.abort();
+    }
+    sockets::drained(shared.closing().await).await;
+    Ok(())
+}
+
+async fn serve(shared: Arc<Shared>, mut input: RouterIn) {
+    loop {
+        let frames = input.next().await;
+        if let Some(message) = shared.read("control", frames) {
+            shared.arrived(Channel::Control, message);
+        }
+    }
+}
+
+/// Sends replies until the kernel closes, then those that wait.
+async fn send(shared: &Shared, mut out: RouterOut, mut replies: Replies) {
+    loop {
+        let reply = tokio::select! {
+            biased;
+            reply = replies.recv() => reply,
+            _ = shared.closing() => replies.try_recv().ok(),
+        };
+        let Some(mut reply) = reply else {
+            return;
+        };
+        let ids = std::mem::take(&mut reply.ids);
+        out.send(reply.frames(ids, &shared.signer)).await;
+    }
+}

@@ -1,0 +1,251 @@
+//! The iopub queue: everything that goes out in order, with stream text coalesced and memory bounded. Sends nothing itself.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use parking_lot::{Condvar, Mutex, MutexGuard};
+use tokio::sync::Notify;
+
+use super::interpreter::{Channel, Stream};
+use crate::wire::Outgoing;
+
+/// Text waits this long for more of its kind.
+const PATIENCE: Duration = Duration::from_millis(20);
+/// Text that is this long goes out.
+const LONG: usize = 64 << 10;
+/// Writers wait while this many bytes are queued.
+const BUDGET: usize = 64 << 20;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    Starting,
+    Busy,
+    Idle,
+}
+
+#[derive(Debug)]
+pub enum Item {
+    Text {
+        stream: Stream,
+        parent: Bytes,
+        text: String,
+    },
+    Status {
+        state: State,
+        parent: Bytes,
+    },
+    Publish {
+        topic: Bytes,
+        message: Outgoing,
+    },
+    /// In this queue so that it comes after the output before it and before the idle after it.
+    Reply {
+        channel: Channel,
+        message: Outgoing,
+    },
+}
+
+impl Item {
+    fn size(&self) -> usize {
+        let held = match self {
+            Self::Text { parent, text, .. } => parent.len() + text.capacity(),
+            Self::Status { parent, .. } => parent.len(),
+            Self::Publish { message, .. } | Self::Reply { message, .. } => message.size(),
+        };
+        size_of::<Self>() + held
+    }
+}
+
+/// What the sender may do now.
+#[derive(Debug)]
+pub enum Due {
+    Now(Item),
+    /// Text waits for more of its kind until then.
+    At(Instant),
+    Nothing,
+    /// The queue is closed and empty.
+    Never,
+}
+
+/// The queue as a value.
+#[derive(Debug, Default)]
+pub struct Queue {
+    items: VecDeque<Item>,
+    bytes: usize,
+    /// The last item is text that may grow until then.
+    grows: Option<Instant>,
+    closed: bool,
+}
+
+impl Queue {
+    /// Adds text. True when the sender should look.
+    pub fn write(&mut self, stream: Stream, parent: &Bytes, text: &str, now: Instant) -> bool {
+        if self.closed || text.is_empty() {
+            return false;
+        }
+        if let (
+            Some(Item::Text {
+                stream: last,
+                parent: of,
+                text: so_far,
+            }),
+            Some(_),
+        ) = (self.items.back_mut(), self.grows)
+            && *last == stream
+            && of == parent
+        {
+            let before = so_far.capacity();
+            so_far.push_str(text);
+            self.bytes += so_far.capacity() - before;
+            let long = so_far.len() >= LONG;
+            if long {
+                self.grows = None;
+            }
+            return long;
+        }
+        let long = text.len() >= LONG;
+        self.push(Item::Text {
+            stream,
+            parent: parent.clone(),
+            text: text.to_owned(),
+        });
+        self.grows = (!long).then(|| now + PATIENCE);
+        true
+    }
+
+    pub fn push(&mut self, item: Item) {
+        if !self.closed {
+            self.grows = None;
+            self.bytes += item.size();
+            self.items.push_back(item);
+        }
+    }
+
+    /// No more text joins what is there. True when the sender should look.
+    pub fn seal(&mut self) -> bool {
+        self.grows.take().is_some()
+    }
+
+    pub fn take(&mut self, now: Instant) -> Due {
+        if let (1, Some(until)) = (self.items.len(), self.grows) {
+            if now < until {
+                return Due::At(until);
+            }
+            self.grows = None;
+        }
+        match self.items.pop_front() {
+            Some(item) => {
+                self.bytes -= item.size();
+                Due::Now(item)
+            }
+            None if self.closed => Due::Never,
+            None => Due::Nothing,
+        }
+    }
+
+    pub fn close(&mut self) {
+        self.grows = None;
+        self.closed = true;
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= BUDGET && !self.closed
+    }
+}
+
+/// The queue between writers on any thread and the one sender.
+#[derive(Default)]
+pub struct Outbox {
+    queue: Mutex<Queue>,
+    full: AtomicBool,
+    room: Condvar,
+    due: Notify,
+}
+
+impl Outbox {
+    /// Waits while the queue is full.
+    pub fn write(&self, stream: Stream, parent: &Bytes, text: &str) {
+        let mut queue = self.with_room();
+        let due = queue.write(stream, parent, text, Instant::now());
+        self.added(queue, due);
+    }
+
+    /// Waits while the queue is full.
+    pub fn publish(&self, topic: Bytes, message: Outgoing) {
+        let mut queue = self.with_room();
+        queue.push(Item::Publish { topic, message });
+        self.added(queue, true);
+    }
+
+    /// Never waits: for the kernel's own messages, which are few and small.
+    pub fn push(&self, items: impl IntoIterator<Item = Item>) {
+        let mut queue = self.queue.lock();
+        for item in items {
+            queue.push(item);
+        }
+        self.added(queue, true);
+    }
+
+    pub fn flush(&self) {
+        let mut queue = self.queue.lock();
+        let due = queue.seal();
+        self.added(queue, due);
+    }
+
+    pub fn close(&self) {
+        let mut queue = self.queue.lock();
+        queue.close();
+        self.added(queue, true);
+        self.room.notify_all();
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.full.load(Ordering::Relaxed)
+    }
+
+    /// The next item to send; None when the queue is closed and empty. Safe to cancel.
+    pub async fn next(&self) -> Option<Item> {
+        loop {
+            let due = self.take();
+            match due {
+                Due::Now(item) => return Some(item),
+                Due::Never => return None,
+                Due::Nothing => self.due.notified().await,
+                Due::At(until) => {
+                    tokio::select! {
+                        () = self.due.notified() => {}
+                        () = tokio::time::sleep_until(until.into()) => {}
+                    }
+                }
+            }
+        }
+    }
+
+    fn take(&self) -> Due {
+        let mut queue = self.queue.lock();
+        let due = queue.take(Instant::now());
+        if self.is_full() && !queue.is_full() {
+            self.full.store(false, Ordering::Relaxed);
+            self.room.notify_all();
+        }
+        due
+    }
+
+    fn with_room(&self) -> MutexGuard<'_, Queue> {
+        let mut queue = self.queue.lock();
+        while queue.is_full() {
+            self.room.wait(&mut queue);
+        }
+        queue
+    }
+
+    fn added(&self, queue: MutexGuard<'_, Queue>, due: bool) {
+        self.full.store(queue.is_full(), Ordering::Relaxed);
+        drop(queue);
+        if due {
+            self.due.notify_one();
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The shell channel: requests go into the queue, aborts are carried out. Runs no code.
+
+use std::sync::Arc;
+
+use super::interpreter::Channel;
+use super::shared::Shared;
+use crate::wire::sockets::RouterIn;
+
+pub async fn serve(shared: Arc<Shared>, mut input: RouterIn) {
+    loop {
+        tokio::select! {
+            biased;
+            frames = input.next() => receive(&shared, frames),
+            () = shared.abort.notified() => {
+                empty(&shared, &mut input).await;
+                shared.aborted();
+            }
+        }
+    }
+}
+
+/// Takes in what the socket holds already: what was sent before the error was seen is aborted with the rest.
+async fn empty(shared: &Shared, input: &mut RouterIn) {
+    loop {
+        // The runtime looks at its sockets while every task yields.
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        tokio::select! {
+            biased;
+            frames = input.next() => receive(shared, frames),
+            () = std::future::ready(()) => return,
+        }
+    }
+}
+
+fn receive(shared: &Shared, frames: Vec<bytes::Bytes>) {
+    if let Some(message) = shared.read("shell", frames) {
+        shared.arrived(Channel::Shell, message);
+    }
+}
