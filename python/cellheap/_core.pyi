@@ -5,6 +5,20 @@ from typing import final
 
 __version__: str
 
+# ---- charts ----------------------------------------------------------------------------------------
+
+def chart_cells(overview_json: str, width: int = 760) -> str:
+    """Memory of each cell as SVG, from the JSON of `overview`. Raises ValueError for other JSON."""
+
+def chart_timeline(cell_report_json: str, width: int = 760) -> str:
+    """A cell's timeline as SVG, from the JSON of `cell_report`. Raises ValueError for other JSON."""
+
+def chart_lines(cell_report_json: str, source_json: str, width: int = 760) -> str:
+    """A cell's source with bars as SVG. `source_json` is `{"file": str, "lines": [str], "names": {file: "In[2]"}}`."""
+
+def bytes_text(n: int) -> str:
+    """Binary units with three significant digits: `0 B`, `1023 B`, `1.00 KiB`, `53.4 MiB`."""
+
 # ---- the tracer ------------------------------------------------------------------------------------
 
 def trace_start() -> None:

@@ -2,24 +2,7 @@
 
 from __future__ import annotations
 
-_UNITS = ("KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
-
-
-def bytes_text(n: int) -> str:
-    """Binary units with three significant digits: `0 B`, `1023 B`, `1.00 KiB`, `53.4 MiB`, `120 MiB`."""
-    if n < 0:
-        return "-" + bytes_text(-n)
-    if n < 1024:
-        return f"{n} B"
-    value = float(n)
-    for unit in _UNITS:
-        value /= 1024
-        if value < 999.5 or unit == _UNITS[-1]:
-            break
-    decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
-    if value < 0.9995:
-        decimals = 3
-    return f"{value:.{decimals}f} {unit}"
+from cellheap._core import bytes_text as bytes_text
 
 
 def signed_bytes_text(n: int) -> str:

@@ -1,1 +1,11 @@
-//! Drawings: a report in, SVG out.
+//! Drawings: a report in, SVG out. Pure functions; pixels live here and nowhere else.
+
+pub mod bytes;
+mod canvas;
+pub mod cells;
+pub mod lines;
+mod panel;
+mod theme;
+pub mod timeline;
+
+pub use canvas::{ChartError, Svg};

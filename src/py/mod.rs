@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 
+mod chart;
 mod tracer;
 
 /// `cellheap._core`: what the Python package is built on. Private; a list.
@@ -10,6 +11,9 @@ mod _core {
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    #[pymodule_export]
+    use super::chart::{bytes_text, chart_cells, chart_lines, chart_timeline};
 
     #[pymodule_export]
     use super::tracer::{

@@ -1,0 +1,359 @@
+//! The notebook's chart: what each cell still keeps, what was freed again, its peak; what it allocated and freed;
+//! and the RSS of the process. Reads a report, knows no Python.
+
+use plotters::prelude::Color;
+
+use crate::heap::report::{Cell, Overview, State};
+
+use super::bytes::{Axis, bytes_text};
+use super::canvas::{
+    Anchor, Area, ChartError, HEADING, PLAIN, QUIET, Svg, card, fill, legend, path, text,
+};
+use super::panel::{Frame, Panel};
+use super::theme;
+
+/// With more bars than this, neighbours share one.
+const MOST_BARS: usize = 80;
+const WIDEST_BAR: i32 = 64;
+
+const MEMORY: i32 = 170;
+const FLOW: i32 = 84;
+const RSS: i32 = 64;
+const HEAD: i32 = 22;
+const LABELS: i32 = 34;
+
+/// Memory of each cell, cells by execution count from left to right.
+pub fn cells(overview: &Overview, width: i32) -> Result<Svg, ChartError> {
+    let (bars, each) = bars(&overview.cells);
+    let plot = |top, height| Frame {
+        left: theme::PAD,
+        top,
+        width: width - 2 * theme::PAD,
+        height,
+    };
+    let memory = plot(theme::PAD + 2 * HEAD + 14, MEMORY);
+    let flow = plot(memory.top + MEMORY + LABELS + HEAD, FLOW);
+    let rss = plot(flow.top + FLOW + HEAD + 16, RSS);
+    card(width, rss.top + RSS + LABELS, |area| {
+        let title = match each {
+            _ if bars.is_empty() => "Memory of each cell: no cell has run yet".to_owned(),
+            1 => "Memory of each cell".to_owned(),
+            many => {
+                format!("Memory of each cell; a bar is {many} cells that ran one after another")
+            }
+        };
+        heading(area, theme::PAD + 8, &title)?;
+        memory_legend(area, theme::PAD + HEAD + 10, &bars)?;
+        draw_memory(area, memory, &bars)?;
+        heading(
+            area,
+            flow.top - 14,
+            "Allocated (up) and freed (down) while it ran",
+        )?;
+        draw_flow(area, flow, &bars)?;
+        heading(
+            area,
+            rss.top - 14,
+            "RSS of the process, on a scale of its own; spikes are its high-water mark, about",
+        )?;
+        draw_rss(area, rss, &bars)
+    })
+}
+
+fn heading(area: &Area<'_>, y: i32, words: &str) -> Result<(), ChartError> {
+    text(area, (theme::PAD, y), words, HEADING, Anchor::Start)
+}
+
+/// A cell, or neighbours that share a bar.
+struct Bar {
+    label: String,
+    number: Option<u32>,
+    live: f64,
+    /// What there was of it at the most: at its peak, at its end or now.
+    top: f64,
+    peak: f64,
+    allocated: f64,
+    freed: f64,
+    rss: [Option<u64>; 3],
+    state: State,
+    traced: bool,
+}
+
+/// The bars, and how many cells one is at the most.
+fn bars(cells: &[Cell]) -> (Vec<Bar>, usize) {
+    let each = cells.len().div_ceil(MOST_BARS).max(1);
+    (cells.chunks(each).map(bar).collect(), each)
+}
+
+fn bar(cells: &[Cell]) -> Bar {
+    let sum = |value: fn(&Cell) -> u64| cells.iter().map(|cell| value(cell) as f64).sum::<f64>();
+    let most = |value: fn(&Cell) -> u64| cells.iter().map(value).max().unwrap_or(0) as f64;
+    let live = sum(|cell| cell.live);
+    let worst = |states: [State; 2]| {
+        states
+            .into_iter()
+            .find(|state| cells.iter().any(|cell| cell.state == *state))
+    };
+    Bar {
+        label: cells
+            .first()
+            .map(|cell| cell.label.clone())
+            .unwrap_or_default(),
+        number: cells.iter().find_map(|cell| cell.number),
+        live,
+        top: most(|cell| cell.peak.max(cell.live_at_end)).max(live),
+        peak: most(|cell| cell.peak),
+        allocated: sum(|cell| cell.allocated),
+        freed: sum(|cell| cell.freed),
+        rss: [
+            cells.first().and_then(|cell| cell.rss_start),
+            cells.iter().filter_map(|cell| cell.rss_peak).max(),
+            cells.last().and_then(|cell| cell.rss_end),
+        ],
+        state: worst([State::Running, State::Failed]).unwrap_or_default(),
+        traced: cells.iter().all(|cell| cell.traced),
+    }
+}
+
+/// The pixels of a bar, left and right.
+fn span(panel: &Panel<'_, '_>, at: usize) -> (i32, i32) {
+    let (left, right) = (panel.at(at as f64, 0.0).0, panel.at(at as f64 + 1.0, 0.0).0);
+    let width = ((right - left) * 7 / 10).clamp(1, WIDEST_BAR);
+    let from = (left + right - width) / 2;
+    (from, from + width)
+}
+
+fn over(panel: &Panel<'_, '_>, bars: &[Bar], value: fn(&Bar) -> f64) -> Vec<(i32, i32, f64)> {
+    bars.iter()
+        .enumerate()
+        .map(|(at, bar)| {
+            let (left, right) = span(panel, at);
+            (left, right, value(bar))
+        })
+        .collect()
+}
+
+fn draw_memory(area: &Area<'_>, frame: Frame, bars: &[Bar]) -> Result<(), ChartError> {
+    let most = bars.iter().map(|bar| bar.top).fold(0.0, f64::max);
+    let panel = Panel::new(area, frame, across(bars), Axis::spanning(0.0, most, 4))?;
+    shade_untraced(area, &panel, frame, bars)?;
+    let tops = over(&panel, bars, |bar| bar.top);
+    panel.bars(&tops, theme::FREED)?;
+    panel.frames(&tops, theme::LIVE)?;
+    panel.bars(&over(&panel, bars, |bar| bar.live), theme::LIVE)?;
+    let slot = slot(&panel, bars);
+    for ((left, right, top), bar) in tops.into_iter().zip(bars) {
+        if bar.peak > 0.0 {
+            peak_mark(area, (left, right), panel.y(bar.peak))?;
+        }
+        let words = bytes_text(bar.peak as i128);
+        if bar.peak > 0.0 && PLAIN.width(&words) < slot {
+            let above = panel.y(top).min(panel.y(bar.peak)) - 9;
+            text(
+                area,
+                ((left + right) / 2, above),
+                &words,
+                PLAIN,
+                Anchor::Middle,
+            )?;
+        }
+    }
+    labels(area, &panel, frame, bars)?;
+    states(area, &panel, frame, bars)
+}
+
+fn across(bars: &[Bar]) -> std::ops::Range<f64> {
+    0.0..bars.len().max(1) as f64
+}
+
+fn slot(panel: &Panel<'_, '_>, bars: &[Bar]) -> i32 {
+    let (left, right) = panel.sides();
+    (right - left) / bars.len().max(1) as i32
+}
+
+/// A thick stroke with a rim of the card's colour, so that it stands out on a solid bar too.
+fn peak_mark(area: &Area<'_>, (left, right): (i32, i32), y: i32) -> Result<(), ChartError> {
+    fill(area, (left - 2, y - 2), (right + 2, y + 3), theme::CARD)?;
+    fill(area, (left - 2, y - 1), (right + 2, y + 2), theme::PEAK)
+}
+
+fn draw_flow(area: &Area<'_>, frame: Frame, bars: &[Bar]) -> Result<(), ChartError> {
+    let most = |value: fn(&Bar) -> f64| bars.iter().map(value).fold(0.0, f64::max);
+    let axis = Axis::spanning(-most(|bar| bar.freed), most(|bar| bar.allocated), 2);
+    let panel = Panel::new(area, frame, across(bars), axis)?;
+    shade_untraced(area, &panel, frame, bars)?;
+    panel.bars(&over(&panel, bars, |bar| bar.allocated), theme::ALLOCATED)?;
+    let freed = over(&panel, bars, |bar| -bar.freed);
+    panel.bars(&freed, theme::FREED)?;
+    panel.frames(&freed, theme::LIVE)
+}
+
+fn draw_rss(area: &Area<'_>, frame: Frame, bars: &[Bar]) -> Result<(), ChartError> {
+    let most = bars.iter().flat_map(|bar| bar.rss).flatten().max();
+    let panel = Panel::new(
+        area,
+        frame,
+        across(bars),
+        Axis::spanning(0.0, most.unwrap_or(0) as f64, 2),
+    )?;
+    let mut line = Vec::new();
+    for (at, bar) in bars.iter().enumerate() {
+        for (part, rss) in [0.15, 0.5, 0.85].into_iter().zip(bar.rss) {
+            if let Some(rss) = rss.filter(|rss| *rss > 0) {
+                line.push(panel.at(at as f64 + part, rss as f64));
+            }
+        }
+    }
+    if line.len() > 1 {
+        path(area, line, theme::RSS.stroke_width(2))?;
+    }
+    labels(area, &panel, frame, bars)
+}
+
+fn shade_untraced(
+    area: &Area<'_>,
+    panel: &Panel<'_, '_>,
+    frame: Frame,
+    bars: &[Bar],
+) -> Result<(), ChartError> {
+    for (at, _) in bars.iter().enumerate().filter(|(_, bar)| !bar.traced) {
+        let (left, right) = (panel.at(at as f64, 0.0).0, panel.at(at as f64 + 1.0, 0.0).0);
+        hatch(area, (left, frame.top), (right, frame.top + frame.height))?;
+    }
+    Ok(())
+}
+
+/// Slanted strokes: here nothing is known.
+fn hatch(
+    area: &Area<'_>,
+    (left, top): (i32, i32),
+    (right, bottom): (i32, i32),
+) -> Result<(), ChartError> {
+    let rise = (right - left).min(12);
+    let mut y = top + rise;
+    while y <= bottom {
+        path(
+            area,
+            vec![(left, y), (left + rise, y - rise)],
+            theme::UNKNOWN.stroke_width(1),
+        )?;
+        y += 12;
+    }
+    Ok(())
+}
+
+/// Names under the bars: in full where they fit, else every so many numbers.
+fn labels(
+    area: &Area<'_>,
+    panel: &Panel<'_, '_>,
+    frame: Frame,
+    bars: &[Bar],
+) -> Result<(), ChartError> {
+    let (slot, y) = (slot(panel, bars), frame.top + frame.height + 10);
+    let widest = bars
+        .iter()
+        .map(|bar| PLAIN.width(&bar.label))
+        .max()
+        .unwrap_or(0);
+    let in_full = widest + 6 <= slot;
+    let step = step(bars, slot);
+    if !in_full {
+        text(
+            area,
+            (theme::PAD + theme::AXIS - 6, y),
+            "In[ ]",
+            QUIET,
+            Anchor::End,
+        )?;
+    }
+    let mut free_from = i32::MIN;
+    for (at, bar) in bars.iter().enumerate() {
+        let (left, right) = span(panel, at);
+        let words = match bar.number {
+            _ if in_full => bar.label.clone(),
+            Some(number) if number % step == 0 || (step > 1 && at == 0) => number.to_string(),
+            _ => continue,
+        };
+        let (middle, half) = ((left + right) / 2, PLAIN.width(&words) / 2);
+        if middle - half >= free_from {
+            text(area, (middle, y), &words, PLAIN, Anchor::Middle)?;
+            free_from = middle + half + 4;
+        }
+    }
+    Ok(())
+}
+
+/// Which numbers are written: a round step that leaves room, and every fifth at least where there are many.
+fn step(bars: &[Bar], slot: i32) -> u32 {
+    let last = bars.iter().filter_map(|bar| bar.number).max().unwrap_or(0);
+    let first = bars.iter().filter_map(|bar| bar.number).min().unwrap_or(0);
+    let (need, numbers) = (PLAIN.width(&last.to_string()) + 6, last - first + 1);
+    let least = if bars.len() > 25 { 5 } else { 1 };
+    let per_number = f64::from(slot) * bars.len() as f64 / f64::from(numbers);
+    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]
+        .into_iter()
+        .find(|step| *step >= least && f64::from(*step) * per_number >= f64::from(need))
+        .unwrap_or(100_000)
+}
+
+/// Under the names: what is special about a cell, as a word or, where there is no room, as a sign.
+fn states(
+    area: &Area<'_>,
+    panel: &Panel<'_, '_>,
+    frame: Frame,
+    bars: &[Bar],
+) -> Result<(), ChartError> {
+    let (slot, y) = (slot(panel, bars), frame.top + frame.height + 24);
+    for (at, bar) in bars.iter().enumerate() {
+        let (left, right) = span(panel, at);
+        let (word, sign) = match bar.state {
+            _ if !bar.traced => ("not traced", "?"),
+            State::Failed => ("failed", "×"),
+            State::Running => ("running", "…"),
+            State::Done => continue,
+        };
+        let words = if PLAIN.width(word) + 6 <= slot {
+            word
+        } else {
+            sign
+        };
+        text(area, ((left + right) / 2, y), words, PLAIN, Anchor::Middle)?;
+    }
+    Ok(())
+}
+
+fn memory_legend(area: &Area<'_>, y: i32, bars: &[Bar]) -> Result<(), ChartError> {
+    let swatch = |colour| {
+        move |area: &Area<'_>, (x, y): (i32, i32)| fill(area, (x, y - 5), (x + 12, y + 5), colour)
+    };
+    let mut x = legend(area, (theme::PAD, y), "live now", swatch(theme::LIVE))?;
+    x = legend(area, (x, y), "freed again", |area, (x, y)| {
+        fill(area, (x, y - 5), (x + 12, y + 5), theme::LIVE)?;
+        fill(area, (x + 1, y - 4), (x + 11, y + 4), theme::FREED)
+    })?;
+    x = legend(
+        area,
+        (x, y),
+        "peak, above the cell's start",
+        |area, (x, y)| fill(area, (x, y - 1), (x + 12, y + 2), theme::PEAK),
+    )?;
+    let signs = [
+        (
+            "×",
+            "failed",
+            bars.iter().any(|bar| bar.state == State::Failed),
+        ),
+        (
+            "…",
+            "running",
+            bars.iter().any(|bar| bar.state == State::Running),
+        ),
+        ("?", "not traced", bars.iter().any(|bar| !bar.traced)),
+    ];
+    for (sign, word, _) in signs.into_iter().filter(|(.., there)| *there) {
+        x = legend(area, (x, y), word, |area, (x, y)| {
+            text(area, (x + 6, y), sign, PLAIN, Anchor::Middle)
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,38 @@
+//! How charts look: colours, type and spacing. The one place that names a colour.
+//!
+//! A chart is a light card of its own, so it reads the same in a light and in a dark notebook. Marks have at least
+//! 3:1 against the card and words 4.5:1. Hues are Okabe and Ito's, and no two marks differ by hue alone.
+
+use plotters::style::RGBColor;
+
+pub const CARD: RGBColor = RGBColor(0xFF, 0xFF, 0xFF);
+pub const EDGE: RGBColor = RGBColor(0xD0, 0xD7, 0xDE);
+pub const INK: RGBColor = RGBColor(0x1F, 0x23, 0x28);
+pub const QUIET: RGBColor = RGBColor(0x57, 0x60, 0x6A);
+pub const GRID: RGBColor = RGBColor(0xE4, 0xE8, 0xEC);
+
+/// Live bytes: solid.
+pub const LIVE: RGBColor = RGBColor(0x00, 0x72, 0xB2);
+/// Bytes freed again: light, with an outline of `LIVE`.
+pub const FREED: RGBColor = RGBColor(0xD6, 0xE8, 0xF5);
+pub const PEAK: RGBColor = RGBColor(0xD5, 0x5E, 0x00);
+pub const ALLOCATED: RGBColor = RGBColor(0x77, 0x77, 0x77);
+pub const RSS: RGBColor = RGBColor(0x00, 0x87, 0x63);
+/// What marks a stretch without numbers.
+pub const UNKNOWN: RGBColor = RGBColor(0x8C, 0x8C, 0x8C);
+
+/// On every system, in this order. Set once on the drawing; texts that say nothing have it.
+pub const FAMILY: &str = "Helvetica, Arial, sans-serif";
+
+/// Sizes of type, in pixels.
+pub const TITLE: f64 = 13.0;
+pub const TEXT: f64 = 11.0;
+
+/// Widths of a character in ems, for the widest of the fonts that may stand in. There is no font to ask:
+/// where a label might not fit it is thinned or clipped by these.
+pub const CHAR: f64 = 0.6;
+pub const MONO_CHAR: f64 = 0.61;
+
+pub const PAD: i32 = 12;
+/// Room for the numbers of a vertical axis.
+pub const AXIS: i32 = 62;
