@@ -42,7 +42,7 @@ bench: .venv/ready ## measure the tracer beside tracemalloc and the kernel besid
 	.venv/bin/python benchmarks/kernel.py
 
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
-	.venv/bin/$(INSTALL) --group lint
+	.venv/bin/$(INSTALL) --group dev
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	PYO3_PYTHON=$(CURDIR)/.venv/bin/python cargo clippy --locked --all-targets --features python -- -D warnings

@@ -14,7 +14,10 @@ def chart_timeline(cell_report_json: str, width: int = 760) -> str:
     """A cell's timeline as SVG, from the JSON of `cell_report`. Raises ValueError for other JSON."""
 
 def chart_lines(cell_report_json: str, source_json: str, width: int = 760) -> str:
-    """A cell's source with bars as SVG. `source_json` is `{"file": str, "lines": [str], "names": {file: "In[2]"}}`."""
+    """A cell's source with bars as SVG.
+
+    `source_json` is `{"file": str, "lines": [str], "names": {file: "In[2]"}}`.
+    """
 
 def bytes_text(n: int) -> str:
     """Binary units with three significant digits: `0 B`, `1023 B`, `1.00 KiB`, `53.4 MiB`."""
@@ -39,7 +42,7 @@ def set_notebook_files(prefixes: list[str]) -> None:
 def cell_begin(number: int | None, reset_hwm: bool = True) -> int:
     """A cell begins: what this context allocates from here on is its. Returns our id of the cell.
 
-    Without `reset_hwm` the process's high-water mark of RSS is left alone, and the cell's `rss_peak` is unknown.
+    Without `reset_hwm` the process's high-water mark of RSS is left alone, and `rss_peak` is unknown.
     """
 
 def cell_end(id: int, failed: bool = False) -> None:

@@ -1,0 +1,122 @@
+"""The tour, run top to bottom through the kernel: what its sentences claim, checked on the raw numbers."""
+
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+TOUR = Path(__file__).resolve().parents[2] / "notebooks/tour.ipynb"
+NUMBERS = "application/vnd.cellheap.v1+json"
+KIB = 1024
+MILLION = 1_000_000
+
+
+class Tour:
+    """The executed notebook, by the ids of its cells."""
+
+    def __init__(self) -> None:
+        self.notebook = nbformat.read(TOUR, as_version=4)
+        NotebookClient(self.notebook, timeout=300).execute()
+        self.cells = {cell.id: cell for cell in self.notebook.cells if cell.cell_type == "code"}
+
+    def shown(self, cell: str) -> dict[str, Any]:
+        """The raw numbers of a cell's report."""
+        (numbers,) = (
+            output.data[NUMBERS] for output in self.cells[cell].outputs if NUMBERS in output.get("data", {})
+        )
+        return dict(numbers)
+
+    def report(self, cell: str) -> dict[str, Any]:
+        """What `%%memtrace` says of the cell that it stands in."""
+        report = self.shown(cell)["cell"]
+        assert report["number"] == self.cells[cell].execution_count
+        return dict(report)
+
+    def row(self, cell: str) -> dict[str, Any]:
+        """The cell's row in the overview at the end."""
+        number = self.cells[cell].execution_count
+        (row,) = (row for row in self.shown("overview")["cells"] if row["number"] == number)
+        return dict(row)
+
+    def value(self, cell: str) -> str:
+        """What the cell's last expression shows."""
+        (value,) = (
+            output.data["text/plain"]
+            for output in self.cells[cell].outputs
+            if output.output_type == "execute_result"
+        )
+        return str(value)
+
+
+@pytest.fixture(scope="module")
+def tour() -> Tour:
+    return Tour()
+
+
+def kept_by(make: Callable[[], object]) -> int:
+    """Bytes of what `make` returns, as tracemalloc counts them."""
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        kept = make()
+        after = tracemalloc.get_traced_memory()[0]
+        del kept
+        return after - before
+    finally:
+        tracemalloc.stop()
+
+
+def test_the_repository_holds_no_outputs() -> None:
+    stored = [cell for cell in nbformat.read(TOUR, as_version=4).cells if cell.cell_type == "code"]
+    assert all(not cell.outputs and cell.execution_count is None for cell in stored)
+
+
+def test_a_list_of_a_million_ints_weighs_what_tracemalloc_says(tour: Tour) -> None:
+    (line,) = tour.shown("list-of-ints")["lines"]
+    assert line["line"] == 2
+    assert line["live"] == kept_by(lambda: list(range(MILLION)))
+
+
+def test_del_gives_list_and_ints_back_at_once(tour: Tour) -> None:
+    assert tour.report("del-list")["freed"] >= tour.report("list-of-ints")["live_at_end"]
+    assert tour.row("list-of-ints")["live"] == 0
+
+
+def test_a_cycle_stays_until_it_is_collected(tour: Tour) -> None:
+    assert tour.report("cycle")["live_at_end"] >= 10 * MILLION
+    assert tour.report("collect")["freed"] >= 10 * MILLION
+    assert int(tour.value("collect")) >= 2
+
+
+def test_clear_empties_the_dict(tour: Tour) -> None:
+    made = kept_by(lambda: {n: n * n for n in range(200_000)})
+    assert tour.shown("dict")["lines"][0]["live"] == made
+    empty = kept_by(dict)
+    assert tour.report("clear-dict")["freed"] == made - empty
+
+
+def test_a_generator_has_the_answer_of_the_list_without_its_peak(tour: Tour) -> None:
+    assert tour.value("sum-generator") == tour.value("sum-list")
+    assert tour.report("sum-list")["peak"] >= 8 * MILLION
+    assert tour.report("sum-generator")["peak"] < 100 * KIB
+
+
+def test_a_shown_object_stays_until_the_output_history_is_cleared(tour: Tour) -> None:
+    table = tour.cells["table"].execution_count
+    rows = 10_000 * 100 * 8
+    assert tour.report("del-table")["freed"] < KIB
+    assert tour.shown("live")["origins"][0]["cell"]["number"] == table
+    assert tour.shown("live")["origins"][0]["cell"]["live"] > rows
+    assert tour.shown("gcclear")["freed"] < rows
+    assert tour.shown("gcclear-out")["freed"] > rows
+    assert tour.row("table")["live"] < 10 * KIB
+
+
+def test_the_last_cell_draws_the_chart(tour: Tour) -> None:
+    shown = tour.cells["overview"].outputs[-1].data
+    assert '<img alt="' in shown["text/html"]
+    assert "data:image/svg+xml;base64," in shown["text/html"]
