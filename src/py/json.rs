@@ -148,11 +148,13 @@ impl<'de, 'py> Visitor<'de> for Value<'py> {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(integer(self.0, value))
+        let Ok(number) = value.into_pyobject(self.0);
+        Ok(number.into_any())
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(integer(self.0, value))
+        let Ok(number) = value.into_pyobject(self.0);
+        Ok(number.into_any())
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Self::Value, E> {
@@ -182,19 +184,6 @@ impl<'de, 'py> Visitor<'de> for Value<'py> {
             dict.set_item(key, value).map_err(A::Error::custom)?;
         }
         Ok(dict.into_any())
-    }
-}
-
-fn integer<'py, N: IntoPyObject<'py, Target = PyInt, Output = Bound<'py, PyInt>>>(
-    py: Python<'py>,
-    value: N,
-) -> Bound<'py, PyAny>
-where
-    N::Error: Into<std::convert::Infallible>,
-{
-    match value.into_pyobject(py) {
-        Ok(number) => number.into_any(),
-        Err(never) => match never.into() {},
     }
 }
 

@@ -3,6 +3,11 @@
 use pyo3::prelude::*;
 
 mod chart;
+mod bells;
+mod errors;
+mod json;
+mod kernel;
+mod message;
 mod tracer;
 
 /// `cellheap._core`: what the Python package is built on. Private; a list.
@@ -15,6 +20,11 @@ mod _core {
     #[pymodule_export]
     use super::chart::{bytes_text, chart_cells, chart_lines, chart_timeline};
 
+    use super::errors::ConnectionError;
+    #[pymodule_export]
+    use super::json::{json_dump, json_load};
+    #[pymodule_export]
+    use super::kernel::{Parent, PyKernel};
     #[pymodule_export]
     use super::tracer::{
         Own, cell_begin, cell_end, cell_id, cell_report, current_cell, live, overview,

@@ -1,0 +1,238 @@
+//! The kernel as Python sees it: requests in, messages out. No IPython, no asyncio: those are the application's.
+
+use std::os::fd::RawFd;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString};
+
+use super::bells::Bells;
+use super::{json, message};
+use crate::kernel::{Channel, Kernel, KernelInfo, RequestId, Stream};
+use crate::wire::Connection;
+
+/// How often a cell that waits for an answer looks for an interrupt.
+const ATTENTION: Duration = Duration::from_millis(20);
+
+/// The wire of this process, and the loop that works it on threads of its own.
+#[pyclass(frozen, name = "Kernel", module = "cellheap._core")]
+pub struct PyKernel {
+    kernel: Kernel,
+    bells: Arc<Bells>,
+}
+
+/// A parent header, packed once for all the text that is written under it.
+#[pyclass(frozen, name = "Parent", module = "cellheap._core")]
+pub struct Parent(Bytes);
+
+#[pymethods]
+impl Parent {
+    #[new]
+    fn new(header: &Bound<'_, PyAny>, packer: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self(json::dump(header, packer)?.into()))
+    }
+}
+
+/// The number of a request, where its reply goes, and the message.
+type Taken<'py> = (u64, Bound<'py, PyList>, Bound<'py, PyDict>);
+
+#[pymethods]
+impl PyKernel {
+    /// Binds the sockets: from here on heartbeat and kernel_info are answered.
+    #[new]
+    fn new(
+        py: Python<'_>,
+        connection_file: PathBuf,
+        info: Vec<u8>,
+        session: String,
+        username: String,
+        ident: String,
+    ) -> PyResult<Self> {
+        let connection = Connection::read(connection_file)?;
+        let info = KernelInfo {
+            content: info.into(),
+            session,
+            username,
+            ident,
+        };
+        let kernel = py.detach(|| Kernel::start(connection, info))?;
+        Ok(Self {
+            kernel,
+            bells: Arc::new(Bells::new()?),
+        })
+    }
+
+    /// Readable while a request waits on the channel.
+    fn fileno(&self, channel: &str) -> PyResult<RawFd> {
+        Ok(self.bells.fd(named(channel)?))
+    }
+
+    fn attach(&self, py: Python<'_>) {
+        py.detach(|| self.kernel.attach(self.bells.clone()));
+    }
+
+    fn fail(&self, py: Python<'_>, ename: &str, evalue: &str) {
+        py.detach(|| self.kernel.fail(ename, evalue));
+    }
+
+    /// The next request of the channel, if none is open.
+    fn take<'py>(
+        &self,
+        channel: &str,
+        unpacker: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Taken<'py>>> {
+        let channel = named(channel)?;
+        self.bells.silence(channel);
+        let Some(request) = self.kernel.take(channel) else {
+            return Ok(None);
+        };
+        let read = || -> PyResult<Taken<'py>> {
+            Ok((
+                request.id.number,
+                message::ids(unpacker.py(), &request.message)?,
+                message::to_python(&request.message, unpacker)?,
+            ))
+        };
+        read()
+            .map(Some)
+            .inspect_err(|_| self.kernel.finish(request.id))
+    }
+
+    /// The next comm message while a shell request is open.
+    fn take_comm<'py>(
+        &self,
+        unpacker: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<(Bound<'py, PyList>, Bound<'py, PyDict>)>> {
+        self.bells.silence(Channel::Shell);
+        let Some(taken) = self.kernel.take_comm() else {
+            return Ok(None);
+        };
+        let ids = message::ids(unpacker.py(), &taken)?;
+        Ok(Some((ids, message::to_python(&taken, unpacker)?)))
+    }
+
+    /// The request is done. In a forked child this ends the process.
+    fn finish(&self, py: Python<'_>, channel: &str, number: u64) -> PyResult<()> {
+        let channel = named(channel)?;
+        py.detach(|| {
+            // SAFETY: null means every stream of C's; what they hold belongs to this request.
+            unsafe { libc::fflush(std::ptr::null_mut()) };
+            self.kernel.finish(RequestId { channel, number });
+        });
+        Ok(())
+    }
+
+    /// Sends a message: to `ids` on a channel, or on iopub, where the first of `ids` is the topic.
+    #[pyo3(signature = (channel, ids, header, parent_header, metadata, content, buffers, packer))]
+    #[allow(clippy::too_many_arguments)]
+    fn send(
+        &self,
+        py: Python<'_>,
+        channel: &str,
+        mut ids: Vec<Vec<u8>>,
+        header: &Bound<'_, PyAny>,
+        parent_header: &Bound<'_, PyAny>,
+        metadata: &Bound<'_, PyAny>,
+        content: &Bound<'_, PyAny>,
+        buffers: &Bound<'_, PyAny>,
+        packer: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let topic = match channel {
+            "iopub" if ids.is_empty() => Some(Vec::new()),
+            "iopub" => Some(ids.remove(0)),
+            _ => None,
+        };
+        let parts = [header, parent_header, metadata, content];
+        let message = message::from_python(ids, parts, buffers, packer)?;
+        match topic {
+            Some(topic) => self.patiently(py, || self.kernel.publish(&topic, message)),
+            None => self.kernel.reply(named(channel)?, message),
+        }
+        Ok(())
+    }
+
+    /// Writes to stdout or stderr of the request that `parent` names. A lone surrogate becomes U+FFFD.
+    fn write(
+        &self,
+        py: Python<'_>,
+        stream: &str,
+        parent: &Parent,
+        text: &Bound<'_, PyString>,
+    ) -> PyResult<()> {
+        let stream = match stream {
+            "stdout" => Stream::Stdout,
+            "stderr" => Stream::Stderr,
+            other => return Err(unknown("stream", other)),
+        };
+        let text = text.to_string_lossy();
+        self.patiently(py, || {
+            self.kernel.write(stream, parent.0.clone(), &text);
+        });
+        Ok(())
+    }
+
+    fn flush(&self) {
+        self.kernel.flush();
+    }
+
+    fn abort_queue(&self) {
+        self.kernel.abort_queue();
+    }
+
+    fn purge_answers(&self) {
+        self.kernel.purge_answers();
+    }
+
+    /// Waits for an input_reply. An interrupt ends the wait with what its handler raises.
+    fn answer<'py>(&self, unpacker: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+        let py = unpacker.py();
+        loop {
+            if let Some(answer) = py.detach(|| self.kernel.answer(ATTENTION)) {
+                return message::to_python(&answer, unpacker);
+            }
+            py.check_signals()?;
+        }
+    }
+
+    /// Redirects descriptors 1 and 2 into the kernel. Returns duplicates of the original ones.
+    fn capture(&self) -> PyResult<[RawFd; 2]> {
+        Ok(self.kernel.capture()?)
+    }
+
+    fn is_child(&self) -> bool {
+        self.kernel.is_child()
+    }
+
+    /// Sends everything queued, for at most `seconds`, and ends the threads.
+    fn close(&self, py: Python<'_>, seconds: f64) {
+        py.detach(|| self.kernel.close(Duration::from_secs_f64(seconds)));
+    }
+}
+
+impl PyKernel {
+    /// Others may run Python while the wire waits for its readers; else the lock is kept, which is quicker.
+    fn patiently(&self, py: Python<'_>, send: impl FnOnce() + Send) {
+        if self.kernel.is_full() {
+            py.detach(send);
+        } else {
+            send();
+        }
+    }
+}
+
+fn named(channel: &str) -> PyResult<Channel> {
+    match channel {
+        "shell" => Ok(Channel::Shell),
+        "control" => Ok(Channel::Control),
+        "stdin" => Ok(Channel::Stdin),
+        other => Err(unknown("channel", other)),
+    }
+}
+
+fn unknown(what: &str, name: &str) -> PyErr {
+    PyValueError::new_err(format!("there is no {what} {name:?}"))
+}
