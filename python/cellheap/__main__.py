@@ -5,19 +5,22 @@ import sys
 
 
 def leave_working_directory() -> None:
-    """Take the working directory off the path: a notebook's own `random.py` must not become the standard library's.
-
-    IPython puts it back when everything is imported.
-    """
+    """A notebook's own `random.py` must not become the standard library's. IPython puts the directory back when
+    everything is imported."""
     if sys.path and sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
 
 
 def main() -> None:
     leave_working_directory()
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["install"]:
+        from cellheap.install import main as install
+
+        sys.exit(install(arguments[1:]))
     from cellheap.app.launch import launch
 
-    launch(sys.argv[1:])
+    launch(arguments)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,11 @@
 """The Rust half. Private: `cellheap`'s modules are the public face."""
 
+from collections.abc import Callable, Iterable, Sequence
+from os import PathLike
 from types import TracebackType
-from typing import final
+from typing import Any, final
+
+from typing_extensions import Buffer
 
 __version__: str
 
@@ -84,3 +88,86 @@ class own:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
+
+# ---- the wire --------------------------------------------------------------------------------------
+
+class ConnectionError(Exception):
+    """The kernel cannot listen where its connection file says. One line."""
+
+def json_dump(value: object, packer: Callable[[Any], bytes]) -> bytes:
+    """JSON of `value`; `packer` is asked where it is more than plain JSON."""
+
+def json_load(text: bytes, unpacker: Callable[[bytes], Any]) -> Any:
+    """Python objects of one JSON text; `unpacker` is asked where it is more than plain JSON."""
+
+@final
+class Parent:
+    """A parent header, packed once for all the text that is written under it."""
+
+    def __new__(cls, header: dict[str, Any], packer: Callable[[Any], bytes]) -> Parent: ...
+
+@final
+class Kernel:
+    """The wire of this process: from here on heartbeat and kernel_info are answered. Raises ConnectionError."""
+
+    def __new__(
+        cls, connection_file: str | PathLike[str], info: bytes, session: str, username: str, ident: str
+    ) -> Kernel: ...
+    @property
+    def connection_file(self) -> str: ...
+    def fileno(self, channel: str) -> int:
+        """Readable while a request waits on the channel."""
+
+    def attach(self) -> None:
+        """The shell is up: what is queued comes now."""
+
+    def fail(self, ename: str, evalue: str) -> None:
+        """The shell cannot come up: every request gets an error reply."""
+
+    def take(
+        self, channel: str, unpacker: Callable[[bytes], Any]
+    ) -> tuple[int, list[bytes], dict[str, Any]] | None:
+        """The next request of the channel, if none is open: number, identities, message."""
+
+    def take_comm(self, unpacker: Callable[[bytes], Any]) -> tuple[list[bytes], dict[str, Any]] | None:
+        """The next comm message while a shell request is open."""
+
+    def finish(self, channel: str, number: int) -> None:
+        """The request is done. In a forked child this ends the process."""
+
+    def send(
+        self,
+        channel: str,
+        ids: Sequence[bytes],
+        header: object,
+        parent_header: object,
+        metadata: object,
+        content: object,
+        buffers: Iterable[Buffer],
+        packer: Callable[[Any], bytes] | None,
+    ) -> None:
+        """Send on a channel, or on "iopub", where the first of `ids` is the topic. Parts that are bytes are packed."""
+
+    def write(self, stream: str, parent: Parent, text: str) -> None:
+        """Write to "stdout" or "stderr"."""
+
+    def flush(self) -> None:
+        """Send stream text on its way now."""
+
+    def abort_queue(self) -> None:
+        """Abort every execute_request that is queued now."""
+
+    def purge_answers(self) -> None:
+        """Forget answers that came before they were asked for."""
+
+    def answer(self, unpacker: Callable[[bytes], Any]) -> dict[str, Any]:
+        """Wait for an input_reply. An interrupt ends the wait."""
+
+    def capture(self) -> list[int]:
+        """Redirect descriptors 1 and 2 into the kernel. Returns duplicates of the original ones."""
+
+    def is_child(self) -> bool:
+        """Whether this is a forked child of the kernel."""
+
+    def close(self, seconds: float) -> None:
+        """Send everything queued, for at most `seconds`, and end the threads."""

@@ -1,5 +1,6 @@
 //! The kernel as Python sees it: requests in, messages out. No IPython, no asyncio: those are the application's.
 
+use std::ffi::OsString;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -64,6 +65,11 @@ impl PyKernel {
             kernel,
             bells: Arc::new(Bells::new()?),
         })
+    }
+
+    #[getter]
+    fn connection_file(&self) -> OsString {
+        self.kernel.connection().path.clone().into()
     }
 
     /// Readable while a request waits on the channel.

@@ -1,7 +1,8 @@
 //! Messages as jupyter_client has them, a dict of dicts, and back. Owns the names of the parts.
 
 use bytes::Bytes;
-use pyo3::buffer::PyBuffer;
+use pyo3::buffer::PyUntypedBuffer;
+use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDateTime, PyDict, PyList, PyMemoryView, PyString};
@@ -93,12 +94,21 @@ fn packed(part: &Bound<'_, PyAny>, packer: &Bound<'_, PyAny>) -> PyResult<Bytes>
 
 /// Copies: what the cell does to its buffers afterwards does not change what is sent.
 fn copies(buffers: &Bound<'_, PyAny>) -> PyResult<Vec<Bytes>> {
-    let py = buffers.py();
     buffers
         .try_iter()?
         .map(|buffer| {
-            let bytes = PyMemoryView::from(&buffer?)?.call_method1("cast", ("B",))?;
-            Ok(PyBuffer::<u8>::get(&bytes)?.to_vec(py)?.into())
+            let buffer = PyUntypedBuffer::get(&buffer?)?;
+            if !buffer.is_c_contiguous() && !buffer.is_fortran_contiguous() {
+                return Err(PyValueError::new_err("a buffer is not contiguous"));
+            }
+            if buffer.len_bytes() == 0 {
+                return Ok(Bytes::new());
+            }
+            // SAFETY: contiguous, so its bytes are one run; it is held until they are copied, under the lock.
+            let bytes = unsafe {
+                std::slice::from_raw_parts(buffer.buf_ptr().cast::<u8>(), buffer.len_bytes())
+            };
+            Ok(Bytes::copy_from_slice(bytes))
         })
         .collect()
 }

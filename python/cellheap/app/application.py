@@ -1,0 +1,104 @@
+"""ipykernel's application on a wire that is bound already: configuration, flags, startup files and all are its own.
+
+Owns what is made in place of sockets; the order of the start is ipykernel's `initialize`.
+"""
+
+import atexit
+import sys
+from typing import Any
+
+from ipykernel.control import ControlThread
+from ipykernel.kernelapp import IPKernelApp
+from ipykernel.zmqshell import ZMQInteractiveShell
+from IPython.core.profiledir import ProfileDir
+from tornado.ioloop import IOLoop
+from traitlets import Any as AnyTrait
+from traitlets import DottedObjectName, Type, Unicode, default
+
+from cellheap.app.kernel import Kernel
+from cellheap.app.session import WireSession
+from cellheap.app.sockets import Handle, IOPub, Requests, ShellChannelThread
+
+# Seconds for what is queued to reach its readers when the kernel ends.
+DRAIN = 2.0
+
+
+class KernelApp(IPKernelApp):
+    """`python -m cellheap`."""
+
+    name = "cellheap"
+    classes = [Kernel, ZMQInteractiveShell, ProfileDir, WireSession]
+    kernel_class = Type(
+        Kernel, klass="ipykernel.kernelbase.Kernel", help="The Kernel subclass to be used."
+    ).tag(config=True)
+    outstream_class = DottedObjectName(
+        "cellheap.app.streams.OutStream", allow_none=True, help="The importstring for the OutStream factory"
+    ).tag(config=True)
+
+    wire = AnyTrait()
+    wire_session = Unicode()
+    wire_ident = Unicode()
+
+    @default("session")
+    def _wire_session(self) -> WireSession:
+        return WireSession(parent=self, session=self.wire_session)
+
+    def init_connection_file(self) -> None:
+        """The wire has read it, or made it, and written the real ports."""
+        self.connection_file = self.wire.connection_file
+        self.load_connection_file()
+
+    def init_poller(self) -> None:
+        """The wire looks whether the parent lives."""
+
+    def init_sockets(self) -> None:
+        atexit.register(self.close)
+        self.configure_tornado_logger()
+        self.control_thread = ControlThread(daemon=True)
+        self.shell_channel_thread = ShellChannelThread()
+        self.shell_socket = Requests(self.wire, "shell", IOLoop.current())
+        self.control_socket = Requests(self.wire, "control", self.control_thread.io_loop)
+        self.stdin_socket = Handle(self.wire, "stdin")
+        self.iopub_socket = self.iopub_thread = IOPub(self.wire, IOLoop.current())
+
+    def init_heartbeat(self) -> None:
+        """Beats since the wire was bound."""
+
+    def write_connection_file(self, **_: Any) -> None:
+        """Written by the wire."""
+
+    def init_io(self) -> None:
+        if self.capture_fd_output:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            stdout, stderr = self.wire.capture()
+            self.iopub_thread.originals = {"stdout": stdout, "stderr": stderr}
+        super().init_io()
+
+    def init_kernel(self) -> None:
+        self.kernel = kernel = self.kernel_class.instance(
+            parent=self,
+            wire=self.wire,
+            session=self.session,
+            ident=self.wire_ident,
+            control_stream=self.control_socket,
+            shell_stream=self.shell_socket,
+            control_thread=self.control_thread,
+            shell_channel_thread=self.shell_channel_thread,
+            iopub_thread=self.iopub_thread,
+            iopub_socket=self.iopub_socket,
+            stdin_socket=self.stdin_socket,
+            log=self.log,
+            profile_dir=self.profile_dir,
+            user_ns=self.user_ns,
+        )
+        kernel.record_ports({f"{name}_port": port for name, port in self._ports.items()})
+        self.displayhook.get_execution_count = lambda: kernel.execution_count
+
+    def close(self) -> None:
+        """The last that this process does: everything that was said still reaches its readers."""
+        self.reset_io()
+        if self.control_thread.is_alive():
+            self.control_thread.stop()
+            self.control_thread.join(DRAIN)
+        self.wire.close(DRAIN)

@@ -1,0 +1,210 @@
+"""ipykernel's Python kernel, fed by our wire. Owns the dispatch of requests; what they do stays ipykernel's.
+
+The wire publishes busy and idle and keeps the queue; here a request becomes a call of its handler.
+"""
+
+import asyncio
+import sys
+from contextvars import copy_context
+from inspect import isawaitable
+from typing import Any
+
+from IPython.core.error import StdinNotImplementedError
+from ipykernel.ipkernel import IPythonKernel
+from tornado.ioloop import IOLoop
+from traitlets import Any as AnyTrait
+from traitlets import Float
+
+from cellheap.app import info
+from cellheap.app.debug import NoDebugger
+
+Message = dict[str, Any]
+
+
+class Kernel(NoDebugger, IPythonKernel):
+    """The kernel behind `get_ipython().kernel`."""
+
+    wire = AnyTrait()
+    # Handles of the wire; ipykernel asks for ZMQStreams.
+    shell_stream = AnyTrait(allow_none=True)
+    control_stream = AnyTrait(allow_none=True)
+    debugpy_stream = AnyTrait(allow_none=True)
+    # The wire keeps the order of output and replies: nothing to wait for.
+    _execute_sleep = Float(0.0).tag(config=True)
+
+    def start(self) -> None:
+        """Attach to the wire: what is queued comes now."""
+        if self.shell:
+            self.shell.exit_now = False
+        self.io_loop = self.shell_stream.io_loop = IOLoop.current()
+        self._control_lock = asyncio.Lock()
+        # One context for every request: what a cell puts into a ContextVar is there in the next.
+        self._context = copy_context()
+        self._open: int | None = None
+        control = self.control_thread.io_loop.asyncio_loop
+        control.add_reader(self.wire.fileno("control"), self._take_control, control)
+        shell = self.io_loop.asyncio_loop
+        shell.add_reader(self.wire.fileno("shell"), self._take_shell, shell)
+        self.control_thread.start()
+        self.wire.attach()
+
+    def _take_shell(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called when a shell request waits, and after each one."""
+        if self._open is not None:
+            self._take_comms(loop)
+        elif (taken := self._take("shell")) is not None:
+            number, idents, message = taken
+            self._open = number
+            task = loop.create_task(self._serve_shell(number, idents, message), context=self._context)
+            task.add_done_callback(lambda _: self._take_shell(loop))
+
+    def _take_control(self, loop: asyncio.AbstractEventLoop) -> None:
+        if (taken := self._take("control")) is not None:
+            task = loop.create_task(self._serve_control(*taken))
+            task.add_done_callback(lambda _: self._take_control(loop))
+
+    def _take(self, channel: str) -> tuple[int, list[bytes], Message] | None:
+        try:
+            return self.wire.take(channel, self.session.unpack)  # type: ignore[no-any-return]
+        except Exception as error:
+            self.log.error("A request on %s cannot be read: %s", channel, error)
+            return None
+
+    def _take_comms(self, loop: asyncio.AbstractEventLoop) -> None:
+        """While a cell awaits, comm messages do not wait for its end: it may be a widget's value that it awaits."""
+        while (taken := self.wire.take_comm(self.session.unpack)) is not None:
+            loop.create_task(self._serve_comm(*taken), context=self._context)
+
+    async def _serve_shell(self, number: int, idents: list[bytes], message: Message) -> None:
+        try:
+            async with self._main_asyncio_lock:
+                await self.dispatch_shell((idents, message))
+        finally:
+            self._open = None
+            self.wire.finish("shell", number)
+
+    async def _serve_control(self, number: int, idents: list[bytes], message: Message) -> None:
+        try:
+            await self.dispatch_control((idents, message))
+        finally:
+            self.wire.finish("control", number)
+
+    async def _serve_comm(self, idents: list[bytes], message: Message) -> None:
+        cell, parent, parent_ident = self._open, self.get_parent("shell"), self._parent_ident["shell"]
+        try:
+            dispatch = self.dispatch_shell((idents, message), concurrent=True)
+            await asyncio.create_task(dispatch, context=copy_context())
+        finally:
+            if self._open == cell:
+                self.set_parent(parent_ident, parent)
+
+    async def dispatch_shell(
+        self,
+        msg: tuple[list[bytes], Message],
+        /,
+        subshell_id: str | None = None,
+        *,
+        concurrent: bool = False,
+    ) -> None:
+        """Call the handler of a request that came on shell."""
+        idents, message = msg
+        self.set_parent(idents, message, channel="shell")
+        stream, kind = self.shell_stream, message["msg_type"]
+        if message["header"].get("subshell_id") is not None:
+            return self._refuse(stream, idents, message, "this kernel has no subshells")
+        if kind == "execute_request" and self._aborting:
+            return self._send_abort_reply(stream, message, idents)
+        wanted = self.should_handle(stream, message, idents)
+        if not (await wanted if isawaitable(wanted) else wanted):
+            return None
+        handler = self.shell_handlers.get(kind)
+        if handler is None:
+            return self.log.warning("Unknown message type: %r", kind)
+        if concurrent:
+            return await self._call(handler, stream, idents, message)
+        self._hook(self.pre_handler_hook)
+        try:
+            await self._call(handler, stream, idents, message)
+        except KeyboardInterrupt:
+            self.log.error("An interrupt reached the kernel outside the cell.")
+        finally:
+            self._hook(self.post_handler_hook)
+
+    async def process_control(self, msg: tuple[list[bytes], Message]) -> None:
+        """Call the handler of a request that came on control. One at a time."""
+        idents, message = msg
+        self.set_parent(idents, message, channel="control")
+        handler = self.control_handlers.get(message["msg_type"])
+        if handler is None:
+            self.log.error("Unknown control message type: %r", message["msg_type"])
+        else:
+            await self._call(handler, self.control_stream, idents, message)
+
+    async def _call(self, handler: Any, stream: Any, idents: list[bytes], message: Message) -> None:
+        """An error in a handler is logged and answered; it never ends the kernel."""
+        try:
+            result = handler(stream, idents, message)
+            if isawaitable(result):
+                await result
+        except Exception as error:
+            self.log.exception("A handler of %s failed", message["msg_type"])
+            self._refuse(stream, idents, message, str(error), type(error).__name__)
+        for output in (sys.stdout, sys.stderr):
+            if output is not None:
+                output.flush()
+
+    def _hook(self, hook: Any) -> None:
+        """Hooks set signal handlers, which fails where others have replaced them."""
+        try:
+            hook()
+        except Exception:
+            self.log.debug("A handler hook failed", exc_info=True)
+
+    def _refuse(
+        self, stream: Any, idents: list[bytes], message: Message, why: str, name: str = "NotImplementedError"
+    ) -> None:
+        """Answer a request that cannot be served. A comm message has no reply."""
+        kind = message["msg_type"]
+        if kind.endswith("_request"):
+            content = {"status": "error", "ename": name, "evalue": why, "traceback": []}
+            reply = kind.removesuffix("request") + "reply"
+            self.session.send(stream, reply, content, parent=message, ident=idents)
+
+    def _abort_queues(self, subshell_id: str | None = None) -> None:
+        """After an error: what was queued behind the cell is not run."""
+        self.wire.abort_queue()
+        if self.stop_on_error_timeout:
+            self._aborting = True
+            self.io_loop.call_later(self.stop_on_error_timeout, setattr, self, "_aborting", False)
+
+    def _input_request(
+        self, prompt: str, ident: list[bytes], parent: Message, password: bool = False
+    ) -> str:
+        """Ask the front end for a line. An interrupt ends the wait."""
+        if self.wire.is_child():
+            raise StdinNotImplementedError("a forked process cannot ask for input")
+        self.wire.purge_answers()
+        content = {"prompt": prompt, "password": password}
+        self.session.send(self.stdin_socket, "input_request", content, parent, ident=ident)
+        try:
+            answer = self.wire.answer(self.session.unpack)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt("Interrupted by user") from None
+        value = str(answer["content"].get("value", ""))
+        if value == "\x04":
+            raise EOFError
+        return value
+
+    @property
+    def kernel_info(self) -> dict[str, Any]:
+        """What the wire says already, with what this user's configuration adds."""
+        return {**info.kernel_info(), "banner": self.banner, "help_links": self.help_links}
+
+    @property
+    def _supports_kernel_subshells(self) -> bool:
+        return False
+
+    async def create_subshell_request(self, socket: Any, ident: list[bytes], parent: Message) -> None:
+        self._refuse(socket, ident, parent, "this kernel has no subshells")
+
+    delete_subshell_request = list_subshell_request = create_subshell_request

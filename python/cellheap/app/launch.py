@@ -1,0 +1,73 @@
+"""From the command line to a running kernel. The wire answers before anything slow is imported.
+
+Owns that order; imports no IPython, jupyter_client, zmq or tornado before the wire is bound.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NoReturn
+from uuid import uuid4
+
+from cellheap import _core
+from cellheap.app import connection, tracing
+from cellheap.app.info import kernel_info
+
+if TYPE_CHECKING:
+    from cellheap.app.application import KernelApp
+
+# Seconds for what is queued to reach its readers when the kernel ends.
+DRAIN = 2.0
+
+# Arguments that print something and exit: no kernel is wanted.
+_NO_KERNEL = ("-h", "--help", "--help-all", "--version", "--show-config", "--show-config-json", "--generate-config")
+
+
+def launch(arguments: Sequence[str]) -> None:
+    """Run the kernel until it is shut down."""
+    stderr = os.dup(2)  # Where to say why the start failed, captured or not.
+    # An interrupt is for a cell; until one runs there is nothing to interrupt.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if any(argument.split("=")[0] in _NO_KERNEL for argument in arguments):
+        _application(None, "", arguments)
+        return
+    try:
+        file = connection.prepare(arguments)
+        session, ident = str(uuid4()), str(uuid4())
+        user = os.environ.get("USER", "username")
+        wire = _core.Kernel(file, json.dumps(kernel_info()).encode(), session, user, ident)
+    except (_core.ConnectionError, OSError) as error:
+        sys.exit(f"cellheap: {error}")
+    tracing.begin(file)
+    try:
+        app = _application(wire, session, arguments, ident)
+    except BaseException as error:
+        _give_up(wire, error, stderr)
+    finally:
+        tracing.started()
+    app.start()
+
+
+def _application(
+    wire: "_core.Kernel | None", session: str, arguments: Sequence[str], ident: str = ""
+) -> "KernelApp":
+    from cellheap.app.application import KernelApp
+
+    app: KernelApp = KernelApp.instance(wire=wire, wire_session=session, wire_ident=ident)
+    app.initialize(list(arguments))
+    return app
+
+
+def _give_up(wire: _core.Kernel, error: BaseException, stderr: int) -> NoReturn:
+    """The shell cannot start. Whoever asked something is told so; then the process ends."""
+    why = str(error) or type(error).__name__
+    wire.fail(type(error).__name__, f"The kernel could not start: {why}")
+    with os.fdopen(stderr, "w") as original:
+        if not isinstance(error, SystemExit):
+            traceback.print_exception(error, file=original)
+        print(f"cellheap: the kernel could not start: {why}", file=original)
+    wire.close(DRAIN)
+    sys.exit(1)

@@ -1,0 +1,91 @@
+"""What stands where ipykernel has sockets, streams and threads: handles of the wire.
+
+Code that is handed one passes it to `session.send`, or sends ready-made parts through it.
+"""
+
+import select
+from collections.abc import Callable, Sequence
+from threading import Thread, current_thread, main_thread
+from typing import Any
+
+import zmq
+from jupyter_client.session import DELIM
+from tornado.ioloop import IOLoop
+
+from cellheap import _core
+
+
+class Handle:
+    """One channel of the wire."""
+
+    closed = False
+
+    def __init__(self, wire: _core.Kernel, channel: str, io_loop: IOLoop | None = None) -> None:
+        self.wire = wire
+        self.channel = channel
+        self.io_loop = io_loop
+
+    def send_multipart(self, parts: Sequence[bytes], *_: Any, **__: Any) -> None:
+        """Send a message that `Session.serialize` made. The wire signs it anew."""
+        parts = [bytes(part) for part in parts]
+        at = parts.index(DELIM)
+        header, parent_header, metadata, content, *buffers = parts[at + 2 :]
+        ids = parts[:at]
+        self.wire.send(self.channel, ids, header, parent_header, metadata, content, buffers, None)
+
+    def send(self, part: bytes, *_: Any, **__: Any) -> None:
+        self.send_multipart([part])
+
+    def flush(self, *_: Any, **__: Any) -> int:
+        """Nothing waits here: the wire sends by itself."""
+        return 0
+
+    def close(self, *_: Any, **__: Any) -> None:
+        """The wire closes its sockets when the kernel ends."""
+
+
+class Requests(Handle):
+    """A channel on which requests come."""
+
+    def getsockopt(self, option: int) -> int:
+        """The descriptor that a GUI's event loop watches for requests."""
+        if option != zmq.FD:
+            raise zmq.ZMQError(zmq.EINVAL)
+        return self.wire.fileno(self.channel)
+
+    def flush(self, *_: Any, **__: Any) -> int:
+        """Whether a request waits: then a GUI's event loop must give way."""
+        readable, _, _ = select.select([self.wire.fileno(self.channel)], [], [], 0)
+        return len(readable)
+
+
+class IOPub(Handle):
+    """iopub as ipykernel's `iopub_socket` and its `iopub_thread` in one. It needs no thread of Python's."""
+
+    def __init__(self, wire: _core.Kernel, io_loop: IOLoop) -> None:
+        super().__init__(wire, "iopub", io_loop)
+        self.thread = main_thread()
+        # By stream, where its descriptor led before the kernel captured it.
+        self.originals: dict[str, int] = {}
+
+    @property
+    def socket(self) -> "IOPub":
+        return self
+
+    background_socket = io_thread = socket
+
+    def schedule(self, work: Callable[[], object]) -> None:
+        work()
+
+    def start(self) -> None:
+        """Runs since the wire was bound."""
+
+    def stop(self) -> None:
+        """Ends with the wire."""
+
+
+class ShellChannelThread:
+    """In ipykernel the thread that routes to subshells, which this kernel does not have. Cells ask it for their own."""
+
+    def __init__(self) -> None:
+        self.parent_thread: Thread = current_thread()
