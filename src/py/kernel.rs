@@ -124,11 +124,7 @@ impl PyKernel {
     /// The request is done. In a forked child this ends the process.
     fn finish(&self, py: Python<'_>, channel: &str, number: u64) -> PyResult<()> {
         let channel = named(channel)?;
-        py.detach(|| {
-            // SAFETY: null means every stream of C's; what they hold belongs to this request.
-            unsafe { libc::fflush(std::ptr::null_mut()) };
-            self.kernel.finish(RequestId { channel, number });
-        });
+        py.detach(|| self.kernel.finish(RequestId { channel, number }));
         Ok(())
     }
 
@@ -148,15 +144,17 @@ impl PyKernel {
         packer: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let topic = match channel {
-            "iopub" if ids.is_empty() => Some(Vec::new()),
-            "iopub" => Some(ids.remove(0)),
-            _ => None,
+            "iopub" if ids.is_empty() => Vec::new(),
+            "iopub" => ids.remove(0),
+            _ => Vec::new(),
         };
         let parts = [header, parent_header, metadata, content];
         let message = message::from_python(ids, parts, buffers, packer)?;
-        match topic {
-            Some(topic) => self.patiently(py, || self.kernel.publish(&topic, message)),
-            None => self.kernel.reply(named(channel)?, message),
+        if channel == "iopub" {
+            self.patiently(py, || self.kernel.publish(&topic, message));
+        } else {
+            let channel = named(channel)?;
+            self.patiently(py, || self.kernel.reply(channel, message));
         }
         Ok(())
     }
