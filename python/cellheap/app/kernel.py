@@ -177,9 +177,7 @@ class Kernel(NoDebugger, IPythonKernel):
             self._aborting = True
             self.io_loop.call_later(self.stop_on_error_timeout, setattr, self, "_aborting", False)
 
-    def _input_request(
-        self, prompt: str, ident: list[bytes], parent: Message, password: bool = False
-    ) -> str:
+    def _input_request(self, prompt: str, ident: list[bytes], parent: Message, password: bool = False) -> str:
         """Ask the front end for a line. An interrupt ends the wait."""
         if self.wire.is_child():
             raise StdinNotImplementedError("a forked process cannot ask for input")

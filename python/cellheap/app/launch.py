@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 DRAIN = 2.0
 
 # Arguments that print something and exit: no kernel is wanted.
-_NO_KERNEL = ("-h", "--help", "--help-all", "--version", "--show-config", "--show-config-json", "--generate-config")
+_NO_KERNEL = (
+    "-h",
+    "--help",
+    "--help-all",
+    "--version",
+    "--show-config",
+    "--show-config-json",
+    "--generate-config",
+)
 
 
 def launch(arguments: Sequence[str]) -> None:

@@ -19,7 +19,9 @@ def begin(connection_file: str) -> None:
         return
     mark = Path(connection_file + ".starting")
     if mark.exists():
-        _explain("Memory is not recorded: the kernel before this one died while it started. Restart to record.")
+        _explain(
+            "Memory is not recorded: the kernel before this one died while it started. Restart to record."
+        )
         _remove(mark)
         return
     try:
