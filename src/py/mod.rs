@@ -2,8 +2,8 @@
 
 use pyo3::prelude::*;
 
-mod chart;
 mod bells;
+mod chart;
 mod errors;
 mod json;
 mod kernel;
@@ -19,7 +19,7 @@ mod _core {
 
     #[pymodule_export]
     use super::chart::{bytes_text, chart_cells, chart_lines, chart_timeline};
-
+    #[pymodule_export]
     use super::errors::ConnectionError;
     #[pymodule_export]
     use super::json::{json_dump, json_load};
