@@ -1,0 +1,188 @@
+"""What `%gcclear` answers with: numbers as attributes, and how they show. Holds no object of the user's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cellheap.display import LIVE, Bundle, Column, Part, Size, Table, Words
+from cellheap.results import Result
+from cellheap.units import bytes_text, count_text
+
+#: Rows that a table shows.
+ROWS = 20
+TYPES = 6
+#: Who holds small numbers and short strings.
+SHARED = "Python, which shares such values"
+BESIDE = (
+    "Freed: blocks of Python's allocators that cells made since recording began."
+    " Native memory is told by malloc, about."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step and what it freed. `held_by` names who still holds the value of a deleted variable, if it
+    did not go. `native` is what malloc's use fell by beyond the books, about; 0 where that is little."""
+
+    what: str
+    freed: int
+    blocks: int
+    native: int
+    held_by: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Bytes that went, by the cell that had allocated them."""
+
+    label: str
+    freed: int
+    blocks: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """What IPython still keeps: clearing it with `option` gives back `at_least` so many bytes; `is_shared` if
+    something else holds a part of it."""
+
+    what: str
+    option: str
+    at_least: int
+    is_shared: bool
+
+
+@dataclass(frozen=True, repr=False)
+class Cleared(Result):
+    """What a `%gcclear` freed."""
+
+    steps: tuple[Step, ...]
+    #: Objects that the collector found unreachable.
+    found: int
+    freed: int
+    blocks: int
+    traced: bool
+    origins: tuple[Origin, ...]
+    #: Objects that went, by the name of their type, of the types that the collector knows.
+    types: tuple[tuple[str, int], ...]
+    remarks: tuple[str, ...]
+    hidden: tuple[Hidden, ...]
+    trimmed: bool
+    rss_before: int | None
+    rss_after: int | None
+    malloc_before: int
+    malloc_after: int
+
+    def __repr__(self) -> str:
+        return f"<Cleared: {bytes_text(self.freed)} freed>"
+
+    @property
+    def native(self) -> int:
+        """What native libraries gave back, about."""
+        return sum(step.native for step in self.steps)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"kind": "cleared", **asdict(self)}
+
+    def bundle(self) -> Bundle:
+        parts: list[Part] = [Words(remark) for remark in self.remarks]
+        if any(step.freed or step.native or step.held_by for step in self.steps):
+            parts.append(_steps_table(self.steps))
+        if self.origins:
+            parts.append(_origins_table(self.origins))
+        if self.types:
+            parts.append(_types_table(self.types))
+        parts.append(_hidden_table(self.hidden) if self.hidden else Words("IPython keeps nothing hidden."))
+        parts.append(_process_table(self))
+        parts.append(Words(BESIDE, quiet=True))
+        return Bundle(_sentence(self), parts, self.to_dict())
+
+
+def _sentence(cleared: Cleared) -> str:
+    clauses = [_gone(cleared)]
+    if cleared.found:
+        were = "was" if cleared.found == 1 else "were"
+        clauses.append(f"{count_text(cleared.found, 'object')} in reference cycles {were} garbage")
+    clauses += [
+        f"{step.what} is not freed: still held by {_listed(step.held_by)}"
+        for step in cleared.steps
+        if step.held_by and step.held_by != (SHARED,)
+    ]
+    return "; ".join(clauses) + "."
+
+
+def _gone(cleared: Cleared) -> str:
+    if not cleared.traced:
+        return "How many bytes went was not recorded"
+    if not cleared.freed and not cleared.native:
+        return "Nothing of the notebook's was freed"
+    freed = f"Freed {bytes_text(cleared.freed)} in {count_text(cleared.blocks, 'block')}"
+    return f"{freed}, and about {bytes_text(cleared.native)} of native memory" if cleared.native else freed
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = [*names[:3], f"{len(names) - 3} more"] if len(names) > 4 else names
+    return " and ".join(shown)
+
+
+def _steps_table(steps: Sequence[Step]) -> Table:
+    has_native = any(step.native for step in steps)
+    columns = [Column("Step"), Column("Freed", LIVE), Column("Blocks")]
+    if has_native:
+        columns.append(Column("Native, about"))
+    rows: list[list[str | Size]] = []
+    for step in steps[:ROWS]:
+        native: list[str | Size] = [Size(step.native)] if has_native else []
+        rows.append([step.what, Size(step.freed), f"{step.blocks:,}", *native, _remark(step)])
+    return Table("What each step freed", [*columns, Column("")], rows)
+
+
+def _remark(step: Step) -> str:
+    if step.held_by == (SHARED,):
+        return "shared by Python"
+    return "still held" if step.held_by else ""
+
+
+def _origins_table(origins: Sequence[Origin]) -> Table:
+    rows: list[list[str | Size]] = [
+        [origin.label, Size(origin.freed), "-" if origin.blocks is None else f"{origin.blocks:,}"]
+        for origin in origins[:ROWS]
+    ]
+    columns = [Column("Origin"), Column("Freed", LIVE, strip=True), Column("Blocks")]
+    return Table("Freed, by origin", columns, rows)
+
+
+def _types_table(kinds: Sequence[tuple[str, int]]) -> Table:
+    rows: list[list[str | Size]] = [[name, f"{count:,}"] for name, count in kinds[:TYPES]]
+    if kinds[TYPES:]:
+        rest = kinds[TYPES:]
+        rows.append([count_text(len(rest), "other type"), f"{sum(count for _, count in rest):,}"])
+    return Table(
+        "Objects that went, of types that the collector knows", [Column("Type"), Column("Objects")], rows
+    )
+
+
+def _hidden_table(hidden: Sequence[Hidden]) -> Table:
+    rows: list[list[str | Size]] = [[item.what, _gives_back(item), item.option] for item in hidden]
+    columns = [Column("IPython still keeps"), Column("Would give back"), Column("Cleared by")]
+    return Table("Hidden in IPython", columns, rows)
+
+
+def _gives_back(item: Hidden) -> str:
+    if not item.is_shared:
+        return f"at least {bytes_text(item.at_least)}"
+    return (
+        f"at least {bytes_text(item.at_least)}, partly shared"
+        if item.at_least
+        else "unknown: held elsewhere too"
+    )
+
+
+def _process_table(cleared: Cleared) -> Table:
+    rss = "RSS, after malloc_trim" if cleared.trimmed else "RSS"
+    rows: list[list[str | Size]] = [
+        [rss, Size(cleared.rss_before), Size(cleared.rss_after)],
+        ["malloc, in use", Size(cleared.malloc_before), Size(cleared.malloc_after)],
+    ]
+    return Table("The process", [Column("What"), Column("Before"), Column("After")], rows)
