@@ -1,0 +1,76 @@
+"""Arguments of the magics: parsing with one clear line for a mistake, and what Tab offers. Runs nothing."""
+
+from __future__ import annotations
+
+import argparse
+import keyword
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from IPython.core.completer import SimpleCompletion, context_matcher
+from IPython.core.error import UsageError
+from IPython.core.magic_arguments import argument, parse_argstring
+
+help_argument = argument("-h", "--help", action="store_true", help="Show this text.")
+
+
+def parse(magic: Any, line: str) -> argparse.Namespace:
+    """The arguments on a magic's line. A mistake raises UsageError, which says what is right."""
+    try:
+        arguments: argparse.Namespace = parse_argstring(magic, line)
+    except (UsageError, ValueError) as error:
+        raise mistake(magic, str(error)) from None
+    return arguments
+
+
+def print_help(magic: Any) -> None:
+    """Prints what a magic does."""
+    print(magic.__doc__.replace("::", "", 1).strip())
+
+
+def mistake(magic: Any, what: str) -> UsageError:
+    """The error for `what` on a magic's line."""
+    usage = " ".join(magic.parser.format_usage().replace("::", "", 1).split())
+    return UsageError(f"{what}. Right is: {usage}")
+
+
+def natural(text: str) -> int:
+    """A whole number above zero."""
+    if not text.isascii() or not text.isdigit() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return int(text)
+
+
+def variable(text: str) -> str:
+    """The name of a variable."""
+    if not text.isidentifier() or keyword.iskeyword(text):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be the name of a variable")
+    return text
+
+
+def options(magic: Any) -> list[str]:
+    """The long options of a magic, and those that have no long form."""
+    names = (action.option_strings for action in magic.parser._actions)
+    return sorted(strings[-1] for strings in names if strings)
+
+
+_MAGIC_LINE = re.compile(r"(?:^|=)\s*(?P<magic>%{1,2}\w+)\s(?:.*\s)?(?P<word>\S*)$")
+
+
+def completer(offers: dict[str, tuple[Any, Callable[[], Iterable[str]]]]) -> Any:
+    """A matcher for IPython's completer. `offers` has for each magic (`%name`, `%%name`) its function and
+    what can follow it besides options."""
+
+    @context_matcher(identifier="cellheap.magics")  # type: ignore[untyped-decorator]
+    def match(context: Any) -> dict[str, Any]:
+        line = context.line_with_cursor[: context.cursor_position]
+        found = _MAGIC_LINE.search(line)
+        if found is None or found["magic"] not in offers:
+            return {"completions": []}
+        magic, words = offers[found["magic"]]
+        all_words = options(magic) if found["word"].startswith("-") else words()
+        fitting = [SimpleCompletion(text=word) for word in all_words if word.startswith(found["word"])]
+        return {"completions": fitting, "suppress": True, "matched_fragment": found["word"], "ordered": True}
+
+    return match

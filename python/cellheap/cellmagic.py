@@ -1,0 +1,56 @@
+"""`%%memtrace`: a pure input transformer turns its line into an empty one, so that the cell runs as the cell
+it is. What the line asks for is read from the source again when the cell has run. Runs and shows nothing."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.inputtransformer2 import cell_magic
+
+Parse = Callable[[str], argparse.Namespace]
+_LINE = re.compile(r"%%memtrace(?:\s+(?P<arguments>.*))?$")
+
+
+class CellMagic:
+    """The transformer and the reader of one shell; `parse` parses the arguments of the magic's line."""
+
+    def __init__(self, shell: Any, parse: Parse) -> None:
+        self._shell = shell
+        self._parse = parse
+
+    def transform(self, lines: list[str]) -> list[str]:
+        """An input transformer. Raises UsageError for wrong arguments: then IPython does not run the cell."""
+        arguments = _arguments(lines[0]) if lines else None
+        if arguments is None or self._parse(arguments).help:
+            return lines
+        rest = next((at for at, line in enumerate(lines[1:], 1) if line.strip()), len(lines))
+        return ["\n", *lines[1:rest], *cell_magic(self.transform(lines[rest:]))]
+
+    def wanted(self, raw: str) -> argparse.Namespace | None:
+        """What a cell's source asks for: the arguments of `%%memtrace` on its first line or under other cell
+        magics; None without."""
+        lines = raw.splitlines(keepends=True)
+        for clean in self._shell.input_transformer_manager.cleanup_transforms:
+            lines = clean(lines)
+        for line in lines:
+            if line.strip() and not line.startswith("%%"):
+                return None
+            arguments = _arguments(line)
+            if arguments is not None:
+                return self._lenient(arguments)
+        return None
+
+    def _lenient(self, arguments: str) -> argparse.Namespace | None:
+        try:
+            return self._parse(arguments)
+        except UsageError:
+            return None
+
+
+def _arguments(line: str) -> str | None:
+    found = _LINE.match(line.rstrip())
+    return None if found is None else found["arguments"] or ""

@@ -1,0 +1,85 @@
+"""`%load_ext cellheap`: brings recorder, magics and completion to a shell, and takes them away again."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import Any
+
+from IPython.display import display
+
+from cellheap import _core, api
+from cellheap.arguments import completer, parse
+from cellheap.cellmagic import CellMagic
+from cellheap.config import CellHeap
+from cellheap.magics import CellHeapMagics
+from cellheap.recorder import Recorder
+from cellheap.summary import Summary
+
+#: The extension of the shell that it is attached to, if one is.
+_attached: list[Extension] = []
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Attaches cellheap to a shell and begins to record. Harmless where that is done already."""
+    if any(extension.shell is shell for extension in _attached):
+        return
+    while _attached:
+        _attached.pop().detach()
+    _attached.append(Extension(shell))
+    _attached[0].attach()
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Takes the magics away and stops to record."""
+    if any(extension.shell is shell for extension in _attached):
+        _attached.pop().detach()
+        _core.trace_stop()
+
+
+class Extension:
+    """What cellheap adds to one shell."""
+
+    def __init__(self, shell: Any) -> None:
+        self.shell = shell
+        self._settings = CellHeap(parent=shell)
+        self._cell_magic = CellMagic(shell, lambda line: parse(CellHeapMagics.memtrace_cell, line))
+        self._recorder = Recorder(shell, self._settings, self._cell_magic.wanted, self._after_cell)
+        self._magics = CellHeapMagics(shell, self._recorder, self._settings)
+        self._completer = completer(self._magics.offers())
+
+    def attach(self) -> None:
+        """Adds everything. Where allocations cannot be recorded one line says why, and the rest works."""
+        if os.environ.get("CELLHEAP_TRACE") != "off":
+            try:
+                _core.trace_start()
+            except RuntimeError as error:
+                print(f"cellheap cannot record allocations: {error}")
+        self.shell.configurables.append(self._settings)
+        self.shell.register_magics(self._magics)
+        self.shell.input_transformer_manager.line_transforms.insert(0, self._cell_magic.transform)
+        self.shell.Completer.custom_matchers.append(self._completer)
+        self._recorder.attach()
+
+    def detach(self) -> None:
+        """Takes everything away again."""
+        self._recorder.detach()
+        self.shell.Completer.custom_matchers.remove(self._completer)
+        self.shell.input_transformer_manager.line_transforms.remove(self._cell_magic.transform)
+        self.shell.configurables.remove(self._settings)
+        for kind, names in self._magics.magics.items():
+            for name in names:
+                self.shell.magics_manager.magics[kind].pop(name, None)
+
+    def _after_cell(self, cell: int, wanted: argparse.Namespace | None) -> None:
+        """Shows what the cell asked for, or the summary if that is on."""
+        if wanted is None and not self._settings.summary:
+            return
+        with _core.own():
+            report = api.report(cell)
+            if wanted is None:
+                display(Summary(report))
+                return
+            if wanted.name:
+                self.shell.user_ns[wanted.name] = report
+            display(report)

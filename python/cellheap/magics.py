@@ -1,0 +1,187 @@
+"""`%memtrace`, `%%memtrace` and `%gcclear`: parse, call, show. The work is in `api`."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
+from IPython.core.magic_arguments import argument, magic_arguments
+
+from cellheap import _core, api
+from cellheap.arguments import help_argument, mistake, natural, parse, print_help, variable
+from cellheap.clearing import RefusedError, clearable
+from cellheap.config import CellHeap
+from cellheap.recorder import Recorder
+from cellheap.results import Result
+from cellheap.shown import give
+
+WORDS = ("live", "on", "off", "stop", "start", "reset")
+NEVER_BEGAN = "Nothing was recorded in this process so far: `%memtrace start` begins to record"
+GENERATION = "Collect generations 0 to N only; 2, the default, is everything."
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def plain(magic: F) -> F:
+    """Answers what IPython asks of a magic before it calls it: its line is taken as it is typed. A question
+    without an answer would cost the cell an AttributeError."""
+    answers = {
+        "_ipython_magic_no_var_expand": True,
+        "_ipython_magic_output_can_be_silenced": False,
+        "needs_local_scope": False,
+    }
+    vars(magic).update(answers)
+    return magic
+
+
+@magics_class
+class CellHeapMagics(Magics):
+    """The magics of one shell."""
+
+    def __init__(self, shell: Any, recorder: Recorder, settings: CellHeap) -> None:
+        super().__init__(shell)
+        self._recorder = recorder
+        self._settings = settings
+
+    @line_magic
+    @plain
+    @magic_arguments()
+    @argument("what", nargs="?", metavar=" | ".join(["N", *WORDS]), help="See above.")
+    @help_argument
+    def memtrace(self, line: str) -> Result | None:
+        """Show the memory of this notebook's cells, in exact bytes.
+
+        %memtrace         each cell so far: allocated, freed, net, peak, live
+        %memtrace 5       cell 5 in full, line by line
+        %memtrace live    what is alive now, by the cell and line that allocated it
+        %memtrace on      show a one-line summary after every cell; off ends that
+        %memtrace stop    record nothing more; start begins again
+        %memtrace reset   forget the cells recorded so far
+
+        `r = %memtrace 5` returns the numbers instead of showing them. `%%memtrace` on the first line of a
+        cell shows the report of that cell when it has run.
+        """
+        with _core.own():
+            arguments = parse(self.memtrace, line)
+            if arguments.help:
+                print_help(self.memtrace)
+                return None
+            return self._memtrace(arguments.what or "")
+
+    def _memtrace(self, what: str) -> Result | None:
+        if what in ("", "live") or what.isdecimal():
+            return give(self._result(what))
+        if what not in WORDS:
+            near = difflib.get_close_matches(what, WORDS, 1)
+            meant = f"; {near[0]!r} is" if near else ""
+            raise mistake(self.memtrace, f"{what!r} is no subcommand of %memtrace{meant}")
+        getattr(self, f"_{what}")()
+        return None
+
+    def _result(self, what: str) -> Result:
+        try:
+            return api.cells[int(what)] if what.isdecimal() else api.live() if what else api.overview()
+        except api.NoSuchCellError as error:
+            raise UsageError(f"%memtrace {what}: {error}") from None
+        except RuntimeError:
+            raise UsageError(NEVER_BEGAN) from None
+
+    def _on(self) -> None:
+        self._settings.summary = True
+        print("A summary is shown after every cell from now on; `%memtrace off` ends that.")
+
+    def _off(self) -> None:
+        self._settings.summary = False
+        print("No summary is shown after cells any more.")
+
+    def _stop(self) -> None:
+        was_on = _core.tracing()
+        _core.trace_stop()
+        stopped = "Recording has stopped" if was_on else "Nothing is being recorded"
+        print(f"{stopped}; `%memtrace start` begins anew, and counts only blocks that are made after it.")
+
+    def _start(self) -> None:
+        if _core.tracing():
+            print("Allocations are being recorded already.")
+            return
+        try:
+            _core.trace_start()
+        except RuntimeError as error:
+            raise UsageError(f"Allocations cannot be recorded: {error}") from None
+        self._recorder.catch_up()
+        print("Allocations are recorded from here on; what is older counts as before tracing.")
+
+    def _reset(self) -> None:
+        _core.reset()
+        self._recorder.sources.forget()
+        print("The cells recorded so far are forgotten; what is live stays counted, as of before cells.")
+
+    @cell_magic("memtrace")
+    @plain
+    @magic_arguments("%memtrace")
+    @argument("--top", type=natural, metavar="N", help="Show only the N biggest lines.")
+    @argument("--no-chart", action="store_true", help="Show no chart.")
+    @argument("-o", dest="name", type=variable, metavar="NAME", help="Keep the report as this variable.")
+    @help_argument
+    def memtrace_cell(self, line: str, cell: str) -> None:
+        """Run this cell as it is, and then show its memory line by line."""
+        if parse(self.memtrace_cell, line).help:
+            print_help(self.memtrace_cell)
+        else:
+            raise UsageError("%%memtrace goes on the first line of a cell, or under other cell magics")
+
+    @line_magic
+    @plain
+    @magic_arguments()
+    @argument("names", nargs="*", metavar="NAME", help="Delete these variables first.")
+    @argument("--out", action="store_true", help="Empty IPython's output history: Out, _, __, ___, _5.")
+    @argument("--traceback", action="store_true", help="Let go of the last exception and its frames.")
+    @argument("--generation", type=int, choices=(0, 1, 2), default=2, metavar="N", help=GENERATION)
+    @argument("--no-trim", action="store_true", help="Do not hand free memory back to the system.")
+    @argument("--force", action="store_true", help="Let a bare * delete every variable.")
+    @help_argument
+    def gcclear(self, line: str) -> Result | None:
+        """Collect garbage, and say what that freed and what IPython still keeps hidden.
+
+        %gcclear                a full collection
+        %gcclear df data*       delete these variables first, and say who still holds their values
+        %gcclear --out          empty Out and _ too
+        %gcclear --traceback    let go of the last exception too: %debug and %tb have nothing to show then
+
+        A name with * stands for what %who lists, less modules and functions.
+        """
+        with _core.own():
+            arguments = parse(self.gcclear, line)
+            if arguments.help:
+                print_help(self.gcclear)
+                return None
+            return give(self._cleared(arguments))
+
+    def _cleared(self, arguments: argparse.Namespace) -> Result:
+        try:
+            return api.clear(
+                *arguments.names,
+                out=arguments.out,
+                traceback=arguments.traceback,
+                generation=arguments.generation,
+                trim=not arguments.no_trim,
+                force=arguments.force,
+                announce=print,
+            )
+        except RefusedError as error:
+            raise UsageError(f"%gcclear: {error}") from None
+
+    def offers(self) -> dict[str, tuple[Any, Any]]:
+        """For Tab: each magic with what can follow it besides options."""
+        return {
+            "%memtrace": (self.memtrace, lambda: WORDS),
+            "%%memtrace": (self.memtrace_cell, tuple),
+            "%gcclear": (self.gcclear, self._names),
+        }
+
+    def _names(self) -> Iterable[str]:
+        return clearable(self.shell)
