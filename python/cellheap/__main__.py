@@ -5,8 +5,7 @@ import sys
 
 
 def leave_working_directory() -> None:
-    """A notebook's own `random.py` must not become the standard library's. IPython puts the directory back when
-    everything is imported."""
+    """A notebook's own `random.py` must not become the standard library's. IPython puts it back later."""
     if sys.path and sys.path[0] in ("", os.getcwd()):
         del sys.path[0]
 

@@ -108,7 +108,10 @@ class Parent:
 
 @final
 class Kernel:
-    """The wire of this process: from here on heartbeat and kernel_info are answered. Raises ConnectionError."""
+    """The wire of this process: from here on heartbeat and kernel_info are answered.
+
+    Raises ConnectionError.
+    """
 
     def __new__(
         cls, connection_file: str | PathLike[str], info: bytes, session: str, username: str, ident: str
@@ -146,7 +149,7 @@ class Kernel:
         buffers: Iterable[Buffer],
         packer: Callable[[Any], bytes] | None,
     ) -> None:
-        """Send on a channel, or on "iopub", where the first of `ids` is the topic. Parts that are bytes are packed."""
+        """Send on a channel, or on "iopub", whose topic is the first of `ids`. Bytes are sent as they are."""
 
     def write(self, stream: str, parent: Parent, text: str) -> None:
         """Write to "stdout" or "stderr"."""
@@ -155,7 +158,7 @@ class Kernel:
         """Send stream text on its way now."""
 
     def abort_queue(self) -> None:
-        """Abort every execute_request that is queued now."""
+        """Abort every execute_request that has come by now; what comes later runs."""
 
     def purge_answers(self) -> None:
         """Forget answers that came before they were asked for."""

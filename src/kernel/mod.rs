@@ -24,7 +24,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, mpsc, watch};
 
 use crate::wire::sockets::Bound;
@@ -100,6 +100,7 @@ impl Kernel {
             inlets: Inlets::new(children)?,
             threads: Threads::default(),
             abort: Notify::new(),
+            aborted: Condvar::new(),
             closing: watch::Sender::new(None),
             control_replies,
             interpreter: OnceLock::new(),
@@ -205,11 +206,21 @@ impl Kernel {
         }
     }
 
-    /// Aborts every execute_request that is queued now, once the open request is finished.
+    /// Aborts every execute_request that has come by now, and blocks until it is known which: what comes later
+    /// runs. Their replies follow the end of the open request.
     pub fn abort_queue(&self) {
-        if !self.is_child() && self.shared.shell.lock().begin_abort() {
-            self.shared.abort.notify_one();
+        if self.is_child() {
+            return;
         }
+        let mut shell = self.shared.shell.lock();
+        shell.begin_abort();
+        self.shared.abort.notify_one();
+        let until = Instant::now() + Duration::from_secs(1);
+        while shell.aborting()
+            && !(self.shared.aborted)
+                .wait_until(&mut shell, until)
+                .timed_out()
+        {}
     }
 
     /// Forgets answers that came before they were asked for.

@@ -49,15 +49,10 @@ pub struct Requests {
     /// The header of the request that is open or was the last one.
     parent: Bytes,
     given: u64,
-    abort: Abort,
-}
-
-/// An abort waits for the end of the request that asked for it, then for what is in the socket already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Abort {
-    No,
-    AfterOpen,
-    Now,
+    /// An abort waits for what is in the socket already.
+    aborting: bool,
+    /// Aborted, and told so when the open request is finished.
+    doomed: Vec<Message>,
 }
 
 impl Requests {
@@ -69,12 +64,13 @@ impl Requests {
             open: None,
             parent: Bytes::from_static(b"{}"),
             given: 0,
-            abort: Abort::No,
+            aborting: false,
+            doomed: Vec::new(),
         }
     }
 
     pub fn arrive(&mut self, message: Message) -> Arrival {
-        let idle = self.open.is_none() && self.abort == Abort::No;
+        let idle = self.open.is_none() && !self.aborting;
         let at_once = match self.channel {
             Channel::Control => answers_itself(self.channel, &message),
             _ => {
@@ -98,7 +94,7 @@ impl Requests {
     }
 
     pub fn next(&mut self) -> Next {
-        if self.phase != Phase::Serving || self.open.is_some() || self.abort != Abort::No {
+        if self.phase != Phase::Serving || self.open.is_some() || self.aborting {
             return Next::Nothing;
         }
         let Some(message) = self.waiting.pop_front() else {
@@ -128,40 +124,38 @@ impl Requests {
     pub fn ready(&self) -> bool {
         self.phase == Phase::Serving
             && self.open.is_none()
-            && self.abort == Abort::No
+            && !self.aborting
             && !self.waiting.is_empty()
     }
 
-    /// Closes the open request. None when it is not open; else its header, and whether an abort starts now.
-    pub fn finish(&mut self, id: RequestId) -> Option<(Bytes, bool)> {
+    /// Closes the open request. None when it is not open; else its header, and what was aborted while it was.
+    pub fn finish(&mut self, id: RequestId) -> Option<(Bytes, Vec<Message>)> {
         if self.open != Some(id) {
             return None;
         }
         self.open = None;
-        let abort = self.abort == Abort::AfterOpen;
-        if abort {
-            self.abort = Abort::Now;
-        }
-        Some((self.parent.clone(), abort))
+        Some((self.parent.clone(), std::mem::take(&mut self.doomed)))
     }
 
-    /// Whether the abort starts now: else it starts when the open request is finished.
-    pub fn begin_abort(&mut self) -> bool {
-        self.abort = if self.open.is_some() {
-            Abort::AfterOpen
-        } else {
-            Abort::Now
-        };
-        self.abort == Abort::Now
+    pub fn begin_abort(&mut self) {
+        self.aborting = true;
     }
 
-    /// The requests that the abort takes, in order; others stay.
+    pub fn aborting(&self) -> bool {
+        self.aborting
+    }
+
+    /// The requests that the abort takes, in order; others stay. While a request is open they wait for its end.
     pub fn end_abort(&mut self) -> Vec<Message> {
-        self.abort = Abort::No;
+        self.aborting = false;
         let executes = |message: &Message| message.header.msg_type == "execute_request";
         let (aborted, kept): (Vec<_>, _) = self.waiting.drain(..).partition(executes);
         self.waiting = kept.into();
-        aborted
+        if self.open.is_none() {
+            return aborted;
+        }
+        self.doomed.extend(aborted);
+        Vec::new()
     }
 
     /// Enters a phase. What waits and can never be served is given back.

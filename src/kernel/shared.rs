@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::capture::Inlets;
@@ -27,6 +27,8 @@ pub struct Shared {
     pub threads: Threads,
     /// Rings when queued requests are to be aborted.
     pub abort: Notify,
+    /// Rings when it is known which ones.
+    pub aborted: Condvar,
     /// When the kernel closes: until when it may drain.
     pub closing: watch::Sender<Option<Instant>>,
     pub control_replies: mpsc::UnboundedSender<Outgoing>,
@@ -90,14 +92,13 @@ impl Shared {
         if id.channel == Channel::Shell {
             self.inlets.drain(self);
         }
-        let Some((parent, abort)) = requests.lock().finish(id) else {
+        let Some((parent, doomed)) = requests.lock().finish(id) else {
             return;
         };
         let state = State::Idle;
         self.outbox.push([Item::Status { state, parent }]);
-        if abort {
-            self.abort.notify_one();
-        } else if requests.lock().ready() {
+        self.abort_all(&doomed);
+        if requests.lock().ready() {
             self.wake(id.channel);
         }
     }
@@ -105,12 +106,17 @@ impl Shared {
     /// Ends an abort that the shell's task was rung for.
     pub fn aborted(&self) {
         let aborted = self.shell.lock().end_abort();
-        for message in &aborted {
-            let reply = self.contents.aborted(message);
-            self.respond(Channel::Shell, message, reply);
-        }
+        self.aborted.notify_all();
+        self.abort_all(&aborted);
         if self.shell.lock().ready() {
             self.wake(Channel::Shell);
+        }
+    }
+
+    fn abort_all(&self, requests: &[Message]) {
+        for message in requests {
+            let reply = self.contents.aborted(message);
+            self.respond(Channel::Shell, message, reply);
         }
     }
 

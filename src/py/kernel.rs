@@ -183,8 +183,8 @@ impl PyKernel {
         self.kernel.flush();
     }
 
-    fn abort_queue(&self) {
-        self.kernel.abort_queue();
+    fn abort_queue(&self, py: Python<'_>) {
+        py.detach(|| self.kernel.abort_queue());
     }
 
     fn purge_answers(&self) {

@@ -1,6 +1,6 @@
-"""ipykernel's application on a wire that is bound already: configuration, flags, startup files and all are its own.
+"""ipykernel's application on a wire that is bound already.
 
-Owns what is made in place of sockets; the order of the start is ipykernel's `initialize`.
+Owns what is made in place of sockets. Configuration, flags, startup files and the order of the start are its.
 """
 
 import atexit
@@ -27,8 +27,8 @@ class KernelApp(IPKernelApp):
     """`python -m cellheap`."""
 
     name = "cellheap"
-    classes = [Kernel, ZMQInteractiveShell, ProfileDir, WireSession]
-    kernel_class = Type(
+    classes = [Kernel, ZMQInteractiveShell, ProfileDir, WireSession]  # noqa: RUF012
+    kernel_class: Any = Type(
         Kernel, klass="ipykernel.kernelbase.Kernel", help="The Kernel subclass to be used."
     ).tag(config=True)
     outstream_class = DottedObjectName(

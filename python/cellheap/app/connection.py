@@ -1,6 +1,7 @@
-"""Which connection file is meant, as ipykernel reads its command line. Writes what the command line says into it.
+"""Which connection file is meant, as ipykernel reads its command line.
 
-The wire is bound from that file before IPython's own configuration is read, so it must hold everything.
+The wire is bound from that file before IPython's configuration is read: what the command line says of the
+connection is written into it.
 """
 
 import json
@@ -14,7 +15,7 @@ _TEXTS = ("ip", "transport", "Session.key", "Session.signature_scheme")
 
 
 def prepare(arguments: Sequence[str]) -> str:
-    """The connection file's path. It holds what the command line says of ports and keys; it may not exist yet."""
+    """The path of the file. It holds what the command line says of the connection; it may not exist yet."""
     options, _ = _parser().parse_known_args(list(arguments))
     given = {name: value for name, value in vars(options).items() if value is not None}
     path = _path(given.pop("f", f"kernel-{os.getpid()}.json"))

@@ -1,4 +1,4 @@
-"""What the kernel says of itself before IPython is imported. Must say what IPythonKernel would (a test compares)."""
+"""What the kernel says of itself before IPython is imported. A test compares it with what ipykernel says."""
 
 import sys
 from importlib.machinery import PathFinder
@@ -44,7 +44,7 @@ def kernel_info() -> dict[str, Any]:
 
 
 def ipython_version() -> str:
-    """The version of IPython that will be imported, from the name of its metadata's folder: that is a few stat calls."""
+    """The version of the IPython that will be imported, from the name of its metadata's folder."""
     spec = PathFinder.find_spec("IPython")
     if spec is not None and spec.origin is not None:
         beside = Path(spec.origin).parent.parent

@@ -9,22 +9,26 @@ from contextvars import copy_context
 from inspect import isawaitable
 from typing import Any
 
-from IPython.core.error import StdinNotImplementedError
 from ipykernel.ipkernel import IPythonKernel
+from IPython.core.error import StdinNotImplementedError
 from tornado.ioloop import IOLoop
 from traitlets import Any as AnyTrait
 from traitlets import Float
 
 from cellheap.app import info
-from cellheap.app.debug import NoDebugger
+from cellheap.app.session import WireSession
 
 Message = dict[str, Any]
 
+# Debugger commands that look at the interpreter and need no connection to debugpy.
+LOCAL_DEBUG_COMMANDS = {"debugInfo", "inspectVariables", "richInspectVariables", "modules", "copyToGlobals"}
 
-class Kernel(NoDebugger, IPythonKernel):
+
+class Kernel(IPythonKernel):
     """The kernel behind `get_ipython().kernel`."""
 
     wire = AnyTrait()
+    session: WireSession
     # Handles of the wire; ipykernel asks for ZMQStreams.
     shell_stream = AnyTrait(allow_none=True)
     control_stream = AnyTrait(allow_none=True)
@@ -41,9 +45,10 @@ class Kernel(NoDebugger, IPythonKernel):
         # One context for every request: what a cell puts into a ContextVar is there in the next.
         self._context = copy_context()
         self._open: int | None = None
+        self._queue_aborted = False
         control = self.control_thread.io_loop.asyncio_loop
         control.add_reader(self.wire.fileno("control"), self._take_control, control)
-        shell = self.io_loop.asyncio_loop
+        shell = asyncio.get_event_loop()
         shell.add_reader(self.wire.fileno("shell"), self._take_shell, shell)
         self.control_thread.start()
         self.wire.attach()
@@ -71,7 +76,7 @@ class Kernel(NoDebugger, IPythonKernel):
             return None
 
     def _take_comms(self, loop: asyncio.AbstractEventLoop) -> None:
-        """While a cell awaits, comm messages do not wait for its end: it may be a widget's value that it awaits."""
+        """While a cell awaits, comm messages pass: it may await a widget's value."""
         while (taken := self.wire.take_comm(self.session.unpack)) is not None:
             loop.create_task(self._serve_comm(*taken), context=self._context)
 
@@ -111,17 +116,21 @@ class Kernel(NoDebugger, IPythonKernel):
         self.set_parent(idents, message, channel="shell")
         stream, kind = self.shell_stream, message["msg_type"]
         if message["header"].get("subshell_id") is not None:
-            return self._refuse(stream, idents, message, "this kernel has no subshells")
+            self._refuse(stream, idents, message, "this kernel has no subshells")
+            return
         if kind == "execute_request" and self._aborting:
-            return self._send_abort_reply(stream, message, idents)
+            self._send_abort_reply(stream, message, idents)
+            return
         wanted = self.should_handle(stream, message, idents)
         if not (await wanted if isawaitable(wanted) else wanted):
-            return None
+            return
         handler = self.shell_handlers.get(kind)
         if handler is None:
-            return self.log.warning("Unknown message type: %r", kind)
+            self.log.warning("Unknown message type: %r", kind)
+            return
         if concurrent:
-            return await self._call(handler, stream, idents, message)
+            await self._call(handler, stream, idents, message)
+            return
         self._hook(self.pre_handler_hook)
         try:
             await self._call(handler, stream, idents, message)
@@ -170,9 +179,24 @@ class Kernel(NoDebugger, IPythonKernel):
             reply = kind.removesuffix("request") + "reply"
             self.session.send(stream, reply, content, parent=message, ident=idents)
 
+    async def do_execute(self, *args: Any, **kwargs: Any) -> Message:
+        """Run a cell.
+
+        What is queued behind one that fails is aborted before a front end can know that it failed: what it sends
+        after that is run.
+        """
+        reply: Message = await super().do_execute(*args, **kwargs)
+        request = self.get_parent("shell").get("content", {})
+        if reply["status"] == "error" and not request.get("silent") and request.get("stop_on_error", True):
+            self.wire.abort_queue()
+            self._queue_aborted = True
+        return reply
+
     def _abort_queues(self, subshell_id: str | None = None) -> None:
-        """After an error: what was queued behind the cell is not run."""
-        self.wire.abort_queue()
+        """After the reply that tells of an error."""
+        if not self._queue_aborted:
+            self.wire.abort_queue()
+        self._queue_aborted = False
         if self.stop_on_error_timeout:
             self._aborting = True
             self.io_loop.call_later(self.stop_on_error_timeout, setattr, self, "_aborting", False)
@@ -192,6 +216,18 @@ class Kernel(NoDebugger, IPythonKernel):
         if value == "\x04":
             raise EOFError
         return value
+
+    async def do_debug_request(self, msg: Message) -> Message:
+        if msg.get("command") in LOCAL_DEBUG_COMMANDS and hasattr(self, "debugger"):
+            return await self.debugger.process_request(msg)  # type: ignore[no-any-return]
+        return {
+            "type": "response",
+            "request_seq": msg.get("seq", 0),
+            "seq": 0,
+            "command": msg.get("command", ""),
+            "success": False,
+            "message": "this kernel has no debugger",
+        }
 
     @property
     def kernel_info(self) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, NoReturn
 from uuid import uuid4
 
 from cellheap import _core
-from cellheap.app import connection, tracing
+from cellheap.app import connection
 from cellheap.app.info import kernel_info
+from cellheap.app.tracing import tracing
 
 if TYPE_CHECKING:
     from cellheap.app.application import KernelApp

@@ -1,6 +1,5 @@
 """Messages through the wire: jupyter_client's Session, except that our handles are sent to in Rust."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from jupyter_client.session import DONE, Message, Session
@@ -11,22 +10,20 @@ from cellheap.app.sockets import Handle
 class WireSession(Session):
     """Sends to a `Handle` by the wire, which packs, signs and queues; to anything else as Session does."""
 
-    def send(  # type: ignore[override]
+    def send(
         self,
         stream: Any,
         msg_or_type: dict[str, Any] | str,
         content: dict[str, Any] | None = None,
         parent: dict[str, Any] | None = None,
-        ident: bytes | Sequence[bytes] | None = None,
-        buffers: Sequence[Any] | None = None,
+        ident: bytes | list[bytes] | None = None,
+        buffers: list[Any] | None = None,
         track: bool = False,
         header: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> dict[str, Any] | None:
         if not isinstance(stream, Handle):
-            return super().send(  # type: ignore[return-value]
-                stream, msg_or_type, content, parent, ident, buffers, track, header, metadata
-            )
+            return super().send(stream, msg_or_type, content, parent, ident, buffers, track, header, metadata)
         if isinstance(msg_or_type, (dict, Message)):
             message = dict(msg_or_type)
             buffers = buffers or message.get("buffers")
@@ -34,7 +31,7 @@ class WireSession(Session):
             message = self.msg(msg_or_type, content, parent, header, metadata)
         stream.wire.send(
             stream.channel,
-            [ident] if isinstance(ident, bytes) else list(ident or ()),
+            [ident] if isinstance(ident, bytes) else ident or (),
             message["header"],
             message["parent_header"],
             message["metadata"],

@@ -27,11 +27,14 @@ class Handle:
 
     def send_multipart(self, parts: Sequence[bytes], *_: Any, **__: Any) -> None:
         """Send a message that `Session.serialize` made. The wire signs it anew."""
-        parts = [bytes(part) for part in parts]
-        at = parts.index(DELIM)
-        header, parent_header, metadata, content, *buffers = parts[at + 2 :]
-        ids = parts[:at]
-        self.wire.send(self.channel, ids, header, parent_header, metadata, content, buffers, None)
+        frames = [bytes(part) for part in parts]
+        at = frames.index(DELIM)
+        self._send(frames[:at], *frames[at + 2 :])
+
+    def _send(
+        self, ids: list[bytes], header: bytes, parent: bytes, metadata: bytes, content: bytes, *buffers: bytes
+    ) -> None:
+        self.wire.send(self.channel, ids, header, parent, metadata, content, buffers, None)
 
     def send(self, part: bytes, *_: Any, **__: Any) -> None:
         self.send_multipart([part])
@@ -85,7 +88,10 @@ class IOPub(Handle):
 
 
 class ShellChannelThread:
-    """In ipykernel the thread that routes to subshells, which this kernel does not have. Cells ask it for their own."""
+    """In ipykernel the thread that routes to subshells, which this kernel does not have.
+
+    A cell that awaits asks it which thread is the main one.
+    """
 
     def __init__(self) -> None:
         self.parent_thread: Thread = current_thread()

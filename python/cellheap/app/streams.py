@@ -16,6 +16,7 @@ class OutStream(_OutStream):
     """ipykernel's stream as others know it, without its thread, buffers, timer and pipes."""
 
     pub_thread: IOPub | None
+    topic: Any
 
     def __init__(
         self,
@@ -57,7 +58,7 @@ class OutStream(_OutStream):
             self._wire.write(self.name, self._pack(parent), string)
         return len(string)
 
-    def writelines(self, sequence: Iterable[str]) -> None:
+    def writelines(self, sequence: Iterable[str]) -> None:  # type: ignore[override]
         for string in sequence:
             self.write(string)
 
