@@ -16,7 +16,7 @@ const PATIENCE: Duration = Duration::from_millis(20);
 /// Text that is this long goes out.
 const LONG: usize = 64 << 10;
 /// Writers wait while this many bytes are queued.
-const BUDGET: usize = 64 << 20;
+const BUDGET: usize = 32 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {

@@ -35,6 +35,8 @@ pub enum FrameError {
     Unsigned,
     #[error("wrong signature")]
     Forged,
+    #[error("its signature was seen before")]
+    Repeated,
     #[error("{part} is not JSON: {reason}")]
     NotJson { part: &'static str, reason: String },
 }

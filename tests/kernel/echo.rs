@@ -1,7 +1,12 @@
 //! A toy interpreter: a few words of code, enough to drive every path of the kernel. Knows the kernel's calls alone.
 
-use std::io::Write;
+#![allow(
+    clippy::unwrap_used,
+    reason = "a toy that meets the unexpected has failed its test"
+)]
+
 use std::os::fd::RawFd;
+use std::os::unix::process::CommandExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
@@ -9,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cellheap::kernel::{Channel, Interpreter, Kernel, KernelInfo, Request, Stream};
-use cellheap::wire::{Message, Outgoing, header};
+use cellheap::wire::{Connection, Message, Outgoing, header};
 use serde_json::{Value, json};
 
 const SESSION: &str = "echo";
@@ -52,7 +57,7 @@ struct Inner {
     held: Mutex<bool>,
     released: Condvar,
     interrupted: AtomicBool,
-    originals: Mutex<Option<[RawFd; 2]>>,
+    over: (Mutex<bool>, Condvar),
 }
 
 impl Echo {
@@ -63,7 +68,7 @@ impl Echo {
             held: Mutex::new(true),
             released: Condvar::new(),
             interrupted: AtomicBool::new(false),
-            originals: Mutex::new(None),
+            over: Default::default(),
         }));
         let ((shell, shell_bell), (control, control_bell)) = (channel(), channel());
         echo.spawn(Channel::Shell, shell_bell);
@@ -83,12 +88,27 @@ impl Echo {
         });
     }
 
+    /// Until the kernel was shut down.
+    pub fn wait(&self) {
+        let (over, rings) = &self.0.over;
+        drop(
+            rings
+                .wait_while(over.lock().unwrap(), |over| !*over)
+                .unwrap(),
+        );
+    }
+
+    pub fn connection(&self) -> &Connection {
+        self.0.kernel.connection()
+    }
+
     /// Lets every `hold` go on, now and later.
     pub fn release(&self) {
         *self.0.held.lock().unwrap() = false;
         self.0.released.notify_all();
     }
 
+    /// A SIGINT came.
     pub fn interrupted(&self) {
         self.0.interrupted.store(true, Ordering::SeqCst);
         self.release();
@@ -111,6 +131,8 @@ impl Echo {
         self.0.kernel.finish(request.id);
         if message.header.msg_type == "shutdown_request" {
             self.0.kernel.close(LONG);
+            *self.0.over.0.lock().unwrap() = true;
+            self.0.over.1.notify_all();
         }
     }
 
@@ -156,10 +178,10 @@ impl Echo {
             }
             "ask" => self.ask(request, rest),
             "comms" => self.comms(request, number(rest)),
-            "capture" => *self.0.originals.lock().unwrap() = Some(kernel.capture().unwrap()),
+            "capture" => drop(kernel.capture().unwrap()),
             "fd1" => write_fd(1, rest),
             "fd2" => write_fd(2, rest),
-            "system" => system(rest),
+            "system" => return system(rest),
             "fork" => self.fork(request, rest),
             _ => self.evaluate(request, line),
         }
@@ -177,8 +199,12 @@ impl Echo {
     }
 
     fn display(&self, request: &Message, text: &str) {
-        let content = json!({"data": {"text/plain": text}, "metadata": {}, "transient": {}});
-        self.publish(request, "display_data", &content);
+        let parent_header = request.header.raw.clone();
+        let message = Outgoing {
+            parent_header,
+            ..display(text)
+        };
+        self.0.kernel.publish(b"display_data", message);
     }
 
     fn hold(&self) {
@@ -243,6 +269,16 @@ impl Echo {
     }
 }
 
+/// A display that belongs to no request.
+pub fn display(text: &str) -> Outgoing {
+    let content = json!({"data": {"text/plain": text}, "metadata": {}, "transient": {}});
+    Outgoing {
+        header: header("display_data", SESSION, "tester"),
+        content: content.to_string().into(),
+        ..Outgoing::default()
+    }
+}
+
 fn outgoing(request: &Message, kind: &str, content: &Value) -> Outgoing {
     Outgoing {
         ids: request.ids.clone(),
@@ -267,11 +303,23 @@ fn write_fd(fd: RawFd, text: &str) {
     assert!(unsafe { libc::write(fd, line.as_ptr().cast(), line.len()) } > 0);
 }
 
-fn system(command: &str) {
-    std::io::stdout().flush().unwrap();
-    let status = std::process::Command::new("sh")
-        .args(["-c", command])
-        .status()
-        .unwrap();
-    assert!(status.success());
+fn system(command: &str) -> Result<(), String> {
+    let mut shell = std::process::Command::new("sh");
+    // The shell's own children take SIGINT, though this process blocks it.
+    // SAFETY: between fork and exec it only unblocks signals.
+    unsafe { shell.pre_exec(unblock_signals) };
+    match shell.args(["-c", command]).status().unwrap().success() {
+        true => Ok(()),
+        false => Err("Failed".to_owned()),
+    }
+}
+
+fn unblock_signals() -> std::io::Result<()> {
+    // SAFETY: the set is filled before it is read.
+    unsafe {
+        let mut none = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+    }
+    Ok(())
 }

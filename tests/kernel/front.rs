@@ -76,7 +76,7 @@ impl Got {
         self.content["status"].as_str().unwrap()
     }
 
-    fn seen(&self) -> Seen {
+    pub fn seen(&self) -> Seen {
         let content = |name: &str| self.content[name].as_str().unwrap_or_default().to_owned();
         let plain = || {
             self.content["data"]["text/plain"]
@@ -110,7 +110,6 @@ pub struct Front {
     pub stdin: DealerSocket,
     iopub: SubSocket,
     replies: VecDeque<Got>,
-    count: usize,
 }
 
 impl Front {
@@ -160,7 +159,6 @@ impl Front {
             stdin,
             iopub,
             replies,
-            count: 0,
         };
         while front.hears().seen() != welcome("") {}
         front
@@ -191,9 +189,8 @@ impl Front {
     }
 
     pub fn frames(&mut self, kind: &str, content: Value) -> (Sent, Vec<Bytes>) {
-        self.count += 1;
         let header = json!({
-            "msg_id": format!("m{}", self.count), "msg_type": kind, "session": "front",
+            "msg_id": uuid::Uuid::new_v4().to_string(), "msg_type": kind, "session": "front",
             "username": "tester", "date": "2026-01-01T00:00:00Z", "version": "5.5",
         });
         let header = Bytes::from(header.to_string());
@@ -203,9 +200,14 @@ impl Front {
             "{}".into(),
             content.to_string().into(),
         ];
+        let frames = self.signed(parts);
+        (Sent { header }, frames)
+    }
+
+    pub fn signed(&self, parts: [Bytes; 4]) -> Vec<Bytes> {
         let mut frames = vec![Bytes::from("<IDS|MSG>"), sign(&self.key, &parts)];
         frames.extend(parts);
-        (Sent { header }, frames)
+        frames
     }
 
     pub fn send_shell(&mut self, frames: Vec<Bytes>) {

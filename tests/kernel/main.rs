@@ -1,8 +1,19 @@
 //! The kernel over real sockets: an Echo interpreter behind it, a front end before it.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected has failed"
+)]
+
+mod closing;
+mod early;
+#[allow(dead_code, reason = "the example `echo` uses the rest")]
 mod echo;
 mod front;
+mod hostile;
 mod order;
+mod pressure;
+mod process;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
