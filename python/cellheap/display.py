@@ -20,8 +20,8 @@ TEXT_WIDTH = 80
 #: An output's HTML stays below this; what does not fit is left out and said so.
 HTML_LIMIT = 50_000
 
-# Lighter forms of the colours of src/chart/theme.rs: ink on a bar has 4.5:1, a bar on the card 3:1.
-LIVE, PEAK, ALLOCATED = "#3f97d1", "#cc7a1f", "#8c8c8c"
+# The colours of src/chart/theme.rs.
+LIVE, PEAK, ALLOCATED = "#0072b2", "#d55e00", "#777777"
 _CARD, _INK, _QUIET, _RULE = "#ffffff", "#1f2328", "#57606a", "#d0d7de"
 
 _BOX = (
@@ -31,9 +31,9 @@ _BOX = (
 _TABLE = f"border-collapse:collapse;margin:8px 0;color:{_INK};font-size:13px"
 _CAPTION = f"text-align:left;color:{_QUIET};padding:2px 0"
 _ROW = f"background:{_CARD};color:{_INK}"
-_HEAD = f"background:{_CARD};color:{_INK};border-bottom:1px solid {_INK}"
-_LEFT = "text-align:left;padding:2px 10px 2px 4px"
-_RIGHT = "text-align:right;padding:2px 6px 2px 14px;white-space:nowrap"
+_HEAD = f"{_ROW};border-bottom:1px solid {_INK}"
+_LABEL = "text-align:left;padding:3px 12px 5px 4px;font-weight:normal"
+_CELL = "padding:3px 6px 5px 16px"
 
 
 class Part(Protocol):
@@ -81,7 +81,7 @@ class Table:
     def html(self) -> str:
         most = [self._most(at) for at in range(len(self.columns))]
         heads = "".join(
-            f'<th scope="col" style="{_RIGHT if self._is_number(at) else _LEFT}">{escape(column.head)}</th>'
+            f'<th scope="col" {_place(at, self._is_number(at))}><b>{escape(column.head)}</b></th>'
             for at, column in enumerate(self.columns)
         )
         body = "".join(
@@ -98,21 +98,28 @@ class Table:
     def _cell(self, at: int, cell: str | Size, most: int) -> str:
         shown = escape(str(cell))
         if at == 0:
-            return f'<th scope="row" style="{_LEFT}">{shown}</th>'
-        style = _RIGHT if isinstance(cell, Size) else _LEFT
-        colour = self.columns[at].colour
-        if colour and isinstance(cell, Size) and cell.n and cell.n > 0 and most:
-            share = f"{100 * cell.n / most:.1f}%"
-            style += f";background:linear-gradient(to right,{colour} {share},{_CARD} {share})"
-        return f'<td style="{style}">{shown}</td>'
+            return f'<th scope="row" {_place(at, False)}>{shown}</th>'
+        colour, bar = self.columns[at].colour, ""
+        if colour and most and (n := _bytes(cell)) > 0:
+            share = f"{90 * n / most:.1f}%"
+            strip = f"linear-gradient(to right,{colour} {share},{_CARD} {share})"
+            bar = f"background:{strip} 0 100%/100% 4px no-repeat"
+        if isinstance(cell, Size):
+            shown = shown.replace(" ", "\N{NO-BREAK SPACE}")
+        return f"<td {_place(at, self._is_number(at), bar)}>{shown}</td>"
 
     def _most(self, at: int) -> int:
         return max((_bytes(row[at]) for row in self.rows), default=0)
 
     def _is_number(self, at: int) -> bool:
-        return any(isinstance(row[at], Size) for row in self.rows)
+        cells = [row[at] for row in self.rows]
+        return at > 0 and any(isinstance(cell, Size) or cell[:1].isdigit() for cell in cells)
 
     def text(self) -> str:
+        return "\n".join([*textwrap.wrap(self.caption, TEXT_WIDTH), self.body_text()])
+
+    def body_text(self) -> str:
+        """The table without its caption."""
         grid = [
             [column.head for column in self.columns],
             *([str(cell) for cell in row] for row in self.rows),
@@ -128,15 +135,21 @@ class Table:
             most = self._most(strip)
             for at, row in enumerate(self.rows, 1):
                 lines[at] += "  " + bar_text(getattr(row[strip], "n", 0) or 0, most, min(room, 20))
-        return "\n".join(
-            line.rstrip()[:TEXT_WIDTH] for line in [*textwrap.wrap(self.caption, TEXT_WIDTH), *lines]
-        )
+        return "\n".join(line.rstrip()[:TEXT_WIDTH] for line in lines)
 
     def _text_row(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = [clip(row[0], widths[0]).ljust(widths[0])]
         for at, cell in enumerate(row[1:], 1):
             cells.append(cell.rjust(widths[at]) if self._is_number(at) else cell.ljust(widths[at]))
         return "  ".join(cells)
+
+
+def _place(at: int, is_number: bool, bar: str = "") -> str:
+    side = 'align="right"' if is_number else 'align="left"'
+    style = (
+        _LABEL if at == 0 else ";".join(filter(None, (_CELL, "" if is_number else "text-align:left", bar)))
+    )
+    return f'{side} style="{style}"'
 
 
 def _bytes(cell: str | Size) -> int:
@@ -183,18 +196,17 @@ class Folded:
     browser_only: bool = False
 
     def html(self) -> str:
-        inner = "".join(part.html() for part in self.parts)
+        summary = f'<summary style="color:{_INK}">{escape(self.summary)}</summary>'
         return (
-            f'<details style="margin:6px 0"><summary style="color:{_INK}">{escape(self.summary)}</summary>'
-            f"{inner}</details>"
+            f'<details style="margin:6px 0">{summary}{"".join(part.html() for part in self.parts)}</details>'
         )
 
     def text(self) -> str:
-        return (
-            ""
-            if self.browser_only
-            else join_text([self.summary + ":", *(part.text() for part in self.parts)])
-        )
+        """In a terminal the summary takes the place of a table's caption."""
+        if self.browser_only:
+            return ""
+        parts = (part.body_text() if isinstance(part, Table) else part.text() for part in self.parts)
+        return "\n".join([*textwrap.wrap(self.summary, TEXT_WIDTH), join_text(list(parts))])
 
 
 @dataclass(frozen=True)
@@ -206,23 +218,26 @@ class Bundle:
     data: Mapping[str, Any]
 
     def html(self) -> str:
-        parts = [part.html() for part in self.parts]
-        left_out = 0
-        while sum(map(len, (part.encode() for part in parts))) > HTML_LIMIT - 2_000 and parts:
-            parts.remove(max(parts, key=len))
-            left_out += 1
-        if left_out:
-            parts.append(
-                Words(f"Too long to show: {left_out} of the parts. The result has their numbers.").html()
+        parts = list(self.parts)
+        html = self._html(parts)
+        while len(html.encode()) > HTML_LIMIT and (
+            droppable := [p for p in parts if isinstance(p, Folded | Picture)]
+        ):
+            parts.remove(droppable[-1])
+            html = self._html(
+                [*parts, Words("Too much to show it all: the result has every number.", quiet=True)]
             )
+        return html
+
+    def _html(self, parts: Sequence[Part]) -> str:
         answer = f'<p style="margin:0 0 6px 0;color:{_INK};font-size:14px"><b>{escape(self.sentence)}</b></p>'
-        return f'<div style="{_BOX}">{answer}{"".join(parts)}</div>'
+        return f'<div style="{_BOX}">{answer}{"".join(part.html() for part in parts)}</div>'
 
     def text(self) -> str:
         return join_text([Words(self.sentence).text(), *(part.text() for part in self.parts)])
 
     def mimebundle(self) -> dict[str, Any]:
-        """What `_repr_mimebundle_` returns."""
+        """The output in each form that a front end may choose."""
         return {
             "text/html": self.html(),
             "text/plain": self.text(),

@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+from functools import cache
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 R = TypeVar("R")
 
@@ -103,9 +104,14 @@ class Process:
 
 def read(kind: type[R], data: Mapping[str, Any]) -> R:
     """A row from its JSON. Unknown fields are left out, missing ones keep their default."""
-    hints = get_type_hints(kind)
+    hints = _hints(cast(Any, kind))
     names = [field.name for field in dataclasses.fields(kind) if field.name in data]  # type: ignore[arg-type]
     return kind(**{name: _value(hints[name], data[name]) for name in names})
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    return get_type_hints(kind)
 
 
 def _value(hint: Any, data: Any) -> Any:

@@ -125,6 +125,10 @@ pub const HEADING: Type = Type {
     bold: true,
     ..PLAIN
 };
+pub const SUBHEADING: Type = Type {
+    bold: true,
+    ..PLAIN
+};
 pub const CODE: Type = Type {
     mono: true,
     ..PLAIN
@@ -223,5 +227,5 @@ pub fn legend(
 ) -> Result<i32, ChartError> {
     mark(area, at)?;
     text(area, (at.0 + 18, at.1), word, PLAIN, Anchor::Start)?;
-    Ok(at.0 + 18 + PLAIN.width(word) + 14)
+    Ok(at.0 + 22 + PLAIN.width(word))
 }

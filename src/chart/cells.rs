@@ -7,7 +7,8 @@ use crate::heap::report::{Cell, Overview, State};
 
 use super::bytes::{Axis, bytes_text};
 use super::canvas::{
-    Anchor, Area, ChartError, HEADING, PLAIN, QUIET, Svg, card, fill, legend, path, text,
+    Anchor, Area, ChartError, HEADING, PLAIN, QUIET, SUBHEADING, Svg, card, fill, legend, path,
+    text,
 };
 use super::panel::{Frame, Panel};
 use super::theme;
@@ -19,6 +20,9 @@ const WIDEST_BAR: i32 = 64;
 const MEMORY: i32 = 170;
 const FLOW: i32 = 84;
 const RSS: i32 = 64;
+const FLOW_TITLE: &str = "Allocated (up) and freed (down) while it ran";
+const RSS_TITLE: &str =
+    "RSS of the process, on a scale of its own; spikes are its high-water mark, about";
 const HEAD: i32 = 22;
 const LABELS: i32 = 34;
 
@@ -34,7 +38,7 @@ pub fn cells(overview: &Overview, width: i32) -> Result<Svg, ChartError> {
     let memory = plot(theme::PAD + 2 * HEAD + 14, MEMORY);
     let flow = plot(memory.top + MEMORY + LABELS + HEAD, FLOW);
     let rss = plot(flow.top + FLOW + HEAD + 16, RSS);
-    card(width, rss.top + RSS + LABELS, |area| {
+    card(width, rss.top + RSS + HEAD, |area| {
         let title = match each {
             _ if bars.is_empty() => "Memory of each cell: no cell has run yet".to_owned(),
             1 => "Memory of each cell".to_owned(),
@@ -42,26 +46,15 @@ pub fn cells(overview: &Overview, width: i32) -> Result<Svg, ChartError> {
                 format!("Memory of each cell; a bar is {many} cells that ran one after another")
             }
         };
-        heading(area, theme::PAD + 8, &title)?;
-        memory_legend(area, theme::PAD + HEAD + 10, &bars)?;
+        let heading = |y, words, kind| text(area, (theme::PAD, y), words, kind, Anchor::Start);
+        heading(theme::PAD + 8, title.as_str(), HEADING)?;
+        memory_legend(area, theme::PAD + HEAD + 8, &bars)?;
         draw_memory(area, memory, &bars)?;
-        heading(
-            area,
-            flow.top - 14,
-            "Allocated (up) and freed (down) while it ran",
-        )?;
+        heading(flow.top - 14, FLOW_TITLE, SUBHEADING)?;
         draw_flow(area, flow, &bars)?;
-        heading(
-            area,
-            rss.top - 14,
-            "RSS of the process, on a scale of its own; spikes are its high-water mark, about",
-        )?;
+        heading(rss.top - 14, RSS_TITLE, SUBHEADING)?;
         draw_rss(area, rss, &bars)
     })
-}
-
-fn heading(area: &Area<'_>, y: i32, words: &str) -> Result<(), ChartError> {
-    text(area, (theme::PAD, y), words, HEADING, Anchor::Start)
 }
 
 /// A cell, or neighbours that share a bar.
@@ -326,7 +319,7 @@ fn memory_legend(area: &Area<'_>, y: i32, bars: &[Bar]) -> Result<(), ChartError
     let swatch = |colour| {
         move |area: &Area<'_>, (x, y): (i32, i32)| fill(area, (x, y - 5), (x + 12, y + 5), colour)
     };
-    let mut x = legend(area, (theme::PAD, y), "live now", swatch(theme::LIVE))?;
+    let mut x = legend(area, (theme::PAD, y), "still live", swatch(theme::LIVE))?;
     x = legend(area, (x, y), "freed again", |area, (x, y)| {
         fill(area, (x, y - 5), (x + 12, y + 5), theme::LIVE)?;
         fill(area, (x + 1, y - 4), (x + 11, y + 4), theme::FREED)

@@ -38,7 +38,7 @@ type Measure = fn(&Line) -> u64;
 const COLUMNS: [(&str, RGBColor, Measure); 3] = [
     ("allocated", theme::ALLOCATED, |line| line.allocated),
     ("at peak", theme::PEAK, |line| line.peak),
-    ("live now", theme::LIVE, |line| line.live),
+    ("still live", theme::LIVE, |line| line.live),
 ];
 
 enum Row<'a> {

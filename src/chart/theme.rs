@@ -33,6 +33,6 @@ pub const TEXT: f64 = 11.0;
 pub const CHAR: f64 = 0.6;
 pub const MONO_CHAR: f64 = 0.61;
 
-pub const PAD: i32 = 12;
+pub const PAD: i32 = 8;
 /// Room for the numbers of a vertical axis.
 pub const AXIS: i32 = 62;

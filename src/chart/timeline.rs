@@ -5,12 +5,15 @@ use plotters::prelude::{Color, Polygon};
 use crate::heap::report::{CellReport, Point, State};
 
 use super::bytes::{Axis, bytes_text};
-use super::canvas::{Anchor, Area, ChartError, HEADING, PLAIN, QUIET, Svg, card, path, text};
+use super::canvas::{
+    Anchor, Area, ChartError, HEADING, PLAIN, QUIET, SUBHEADING, Svg, card, path, text,
+};
 use super::panel::{Frame, Panel};
 use super::theme;
 
 const LIVE: i32 = 140;
 const RSS: i32 = 64;
+const RSS_TITLE: &str = "RSS of the process, on a scale of its own";
 
 /// Live bytes and RSS of a cell over time.
 pub fn timeline(report: &CellReport, width: i32) -> Result<Svg, ChartError> {
@@ -40,8 +43,8 @@ pub fn timeline(report: &CellReport, width: i32) -> Result<Svg, ChartError> {
         text(
             area,
             (theme::PAD, rss.top - 14),
-            "RSS of the process, on a scale of its own",
-            HEADING,
+            RSS_TITLE,
+            SUBHEADING,
             Anchor::Start,
         )?;
         draw_rss(area, rss, report)
@@ -87,16 +90,8 @@ fn name_peak(
         return Ok(());
     }
     let peak = report.cell.peak as f64;
-    let ((left, right), y) = (panel.sides(), panel.y(peak));
-    let mut x = left;
-    while x < right {
-        path(
-            area,
-            vec![(x, y), ((x + 6).min(right), y)],
-            theme::PEAK.stroke_width(2),
-        )?;
-        x += 10;
-    }
+    let ((_, right), y) = (panel.sides(), panel.y(peak));
+    panel.level(peak, theme::PEAK.stroke_width(2))?;
     let words = format!("peak {}", bytes_text(i128::from(report.cell.peak)));
     text(area, (right, y - 9), &words, PLAIN, Anchor::End)
 }

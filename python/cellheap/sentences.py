@@ -1,0 +1,106 @@
+"""What results say in English: the answer in one sentence, and what a picture shows. Knows no markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from cellheap.records import Cell, Line
+from cellheap.units import bytes_text, count_text, seconds_text
+
+if TYPE_CHECKING:
+    from cellheap.results import CellReport, Live, Overview
+
+UNCOUNTED = (
+    "Counted: blocks of Python's allocators. Not counted: native memory such as numpy's buffers (it is in"
+    " RSS), child processes, GPU memory."
+)
+_LIBRARY = re.compile(r".*/(?:site-packages|dist-packages|lib-dynload|lib/python3[^/]*)/")
+
+
+def of_overview(overview: Overview) -> str:
+    """Who holds the most, and who needed the most."""
+    cells = overview.cells
+    if not cells:
+        return "No cell has been recorded yet."
+    most, highest = max(cells, key=lambda cell: cell.live), max(cells, key=lambda cell: cell.peak)
+    said = [f"The notebook holds {bytes_text(overview.live_notebook)}"]
+    if most.live:
+        said.append(f"; {most.label} keeps the most ({bytes_text(most.live)})")
+    if highest.peak:
+        who = "it also" if highest is most and most.live else highest.label
+        said.append(f"{',' if most.live else ';'} {who} peaked highest ({bytes_text(highest.peak)})")
+    return "".join(said) + "."
+
+
+def of_cell(report: CellReport) -> str:
+    """What a cell allocated, its peak and what is left of it."""
+    cell = report.cell
+    subject = cell.label + {"running": " is still running: it", "failed": " failed: it"}.get(cell.state, "")
+    if not cell.traced:
+        return f"{cell.label} was not traced for all of its time: its numbers are not whole."
+    if cell.allocated == 0:
+        freed = f" and freed {bytes_text(cell.freed)}" if cell.freed else ""
+        return f"{subject} allocated nothing{freed}."
+    keeps = f"keeps {bytes_text(cell.live)}" if cell.live else "keeps nothing"
+    top = max(report.lines, key=lambda line: line.peak, default=None)
+    most = (
+        f"; most of the peak is of {where(top, report.names)} ({bytes_text(top.peak)})"
+        if top and top.peak
+        else ""
+    )
+    peaked = f"peaked at {bytes_text(cell.peak)} above its start"
+    return f"{subject} allocated {bytes_text(cell.allocated)}, {peaked} and {keeps}{most}."
+
+
+def of_live(live: Live) -> str:
+    """Which cell is the origin of the most that is alive."""
+    if not live.origins:
+        return "Nothing that a cell allocated is live."
+    most = live.origins[0].cell
+    total = f"{bytes_text(live.live_notebook)} in {count_text(live.blocks, 'block')}"
+    return f"{total} are live; {most.label} is the origin of the most ({bytes_text(most.live)})."
+
+
+def of_cells_chart(cells: Sequence[Cell]) -> str:
+    """The chart of all cells in words."""
+    biggest = sorted(cells, key=lambda cell: max(cell.live, cell.peak), reverse=True)[:5]
+    bars = "; ".join(
+        f"{cell.label} peak {bytes_text(cell.peak)}, still live {bytes_text(cell.live)}" for cell in biggest
+    )
+    return f"Chart of the memory of {count_text(len(cells), 'cell')}, with RSS. The highest bars: {bars}."
+
+
+def of_timeline(report: CellReport) -> str:
+    """A timeline in words."""
+    cell, points = report.cell, report.timeline
+    said = [f"Chart of {cell.label} over {seconds_text(cell.seconds)}: peak {bytes_text(cell.peak)}"]
+    if points:
+        said.append(f"live at its end {bytes_text(points[-1].live)}")
+        said.append(f"RSS from {bytes_text(points[0].rss)} to {bytes_text(points[-1].rss)}")
+    return ", ".join(said) + "."
+
+
+def of_lines_chart(report: CellReport) -> str:
+    """The source with its bars in words."""
+    lines = "; ".join(
+        f"{where(line, report.names)}: allocated {bytes_text(line.allocated)},"
+        f" at peak {bytes_text(line.peak)}, still live {bytes_text(line.live)}"
+        for line in report.lines[:5]
+    )
+    return f"The source of {report.cell.label} with bars of bytes. {lines}."
+
+
+def where(line: Line, names: Mapping[str, str]) -> str:
+    """How a line is named: `In[2], line 5 in make`, `copy.py, line 193 in deepcopy`."""
+    if line.line == 0:
+        return line.function or "(other)"
+    inside = "" if line.function in ("", "<module>") else f" in {line.function}"
+    return f"{names.get(line.file) or short_file(line.file)}, line {line.line}{inside}"
+
+
+def short_file(file: str) -> str:
+    """The part of a path that tells a person which file it is: `pandas/core/frame.py`, `json/decoder.py`."""
+    short = _LIBRARY.sub("", file)
+    return short if short != file else "/".join(file.rsplit("/", 2)[-2:])
