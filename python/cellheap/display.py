@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
-from cellheap.units import bytes_text, signed_bytes_text
+from cellheap.units import bytes_text, signed_bytes_text, unbroken
 
 JSON_TYPE = "application/vnd.cellheap.v1+json"
 TEXT_WIDTH = 80
@@ -22,7 +22,7 @@ HTML_LIMIT = 50_000
 
 # The colours of src/chart/theme.rs.
 LIVE, PEAK, ALLOCATED = "#0072b2", "#d55e00", "#777777"
-_CARD, _INK, _QUIET, _RULE = "#ffffff", "#1f2328", "#57606a", "#d0d7de"
+_CARD, _INK, _QUIET, _RULE = "#fff", "#1f2328", "#57606a", "#d0d7de"
 
 _BOX = (
     f"background:{_CARD};color:{_INK};border:1px solid {_RULE};border-radius:6px;padding:10px 14px;"
@@ -30,7 +30,7 @@ _BOX = (
 )
 _TABLE = f"border-collapse:collapse;margin:8px 0;color:{_INK};font-size:13px"
 _CAPTION = f"text-align:left;color:{_QUIET};padding:2px 0"
-_ROW = f"background:{_CARD};color:{_INK}"
+_ROW = f"background:{_CARD}"
 _HEAD = f"{_ROW};border-bottom:1px solid {_INK}"
 _LABEL = "text-align:left;padding:3px 12px 5px 4px;font-weight:normal"
 _CELL = "padding:3px 6px 5px 16px"
@@ -105,7 +105,7 @@ class Table:
             strip = f"linear-gradient(to right,{colour} {share},{_CARD} {share})"
             bar = f"background:{strip} 0 100%/100% 4px no-repeat"
         if isinstance(cell, Size):
-            shown = shown.replace(" ", "\N{NO-BREAK SPACE}")
+            shown = unbroken(shown)
         return f"<td {_place(at, self._is_number(at), bar)}>{shown}</td>"
 
     def _most(self, at: int) -> int:
@@ -116,7 +116,7 @@ class Table:
         return at > 0 and any(isinstance(cell, Size) or cell[:1].isdigit() for cell in cells)
 
     def text(self) -> str:
-        return "\n".join([*textwrap.wrap(self.caption, TEXT_WIDTH), self.body_text()])
+        return "\n".join([wrapped(self.caption), self.body_text()])
 
     def body_text(self) -> str:
         """The table without its caption."""
@@ -181,10 +181,10 @@ class Words:
 
     def html(self) -> str:
         style = f"margin:6px 0;color:{_QUIET};font-size:12px" if self.quiet else f"margin:6px 0;color:{_INK}"
-        return f'<p style="{style}">{escape(self.words)}</p>'
+        return f'<p style="{style}">{escape(unbroken(self.words))}</p>'
 
     def text(self) -> str:
-        return textwrap.fill(self.words, TEXT_WIDTH, break_on_hyphens=False)
+        return wrapped(self.words)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class Folded:
         if self.browser_only:
             return ""
         parts = (part.body_text() if isinstance(part, Table) else part.text() for part in self.parts)
-        return "\n".join([*textwrap.wrap(self.summary, TEXT_WIDTH), join_text(list(parts))])
+        return "\n".join([wrapped(self.summary), join_text(list(parts))])
 
 
 @dataclass(frozen=True)
@@ -230,7 +230,8 @@ class Bundle:
         return html
 
     def _html(self, parts: Sequence[Part]) -> str:
-        answer = f'<p style="margin:0 0 6px 0;color:{_INK};font-size:14px"><b>{escape(self.sentence)}</b></p>'
+        style = f"margin:0 0 6px 0;color:{_INK};font-size:14px"
+        answer = f'<p style="{style}"><b>{escape(unbroken(self.sentence))}</b></p>'
         return f'<div style="{_BOX}">{answer}{"".join(part.html() for part in parts)}</div>'
 
     def text(self) -> str:
@@ -243,6 +244,12 @@ class Bundle:
             "text/plain": self.text(),
             JSON_TYPE: dict(self.data),
         }
+
+
+def wrapped(text: str) -> str:
+    """The text in lines of at most `TEXT_WIDTH`; no number is parted from its unit."""
+    lines = textwrap.fill(unbroken(text), TEXT_WIDTH, break_on_hyphens=False)
+    return lines.replace("\N{NO-BREAK SPACE}", " ")
 
 
 def join_text(pieces: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ R = TypeVar("R")
 Row = list[str | Size]
 
 #: Rows that a table shows before it folds the rest into one.
-ROWS = 25
+ROWS = 20
 #: Library functions under a line.
 LIBRARY_ROWS = 3
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 from cellheap._core import bytes_text as bytes_text
+
+_NUMBER_AND_UNIT = re.compile(r"(\d) (?=(?:[KMGTPE]i)?B\b)")
+
+
+def unbroken(text: str) -> str:
+    """The text with numbers tied to their units."""
+    return _NUMBER_AND_UNIT.sub("\\1\N{NO-BREAK SPACE}", text)
 
 
 def signed_bytes_text(n: int) -> str:

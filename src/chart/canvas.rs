@@ -4,7 +4,8 @@ use std::fmt;
 
 use plotters::coord::Shift;
 use plotters::prelude::{
-    Color, DrawingArea, FontFamily, IntoDrawingArea, PathElement, Rectangle, SVGBackend, Text,
+    Color, DrawingArea, FontFamily, IntoDrawingArea, PathElement, Polygon, Rectangle, SVGBackend,
+    Text,
 };
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, RGBColor, ShapeStyle, TextStyle};
@@ -61,18 +62,45 @@ pub fn card(
     Ok(Svg(compact(&svg)))
 }
 
-/// Says once for the whole drawing what plotters says for each mark.
+/// Says once for the whole drawing what plotters says for each mark, and outlines in fewer words.
 fn compact(svg: &str) -> String {
-    svg.replace("\n</text>", "</text>")
+    let family = format!(" font-family=\"{}\"", theme::FAMILY);
+    let RGBColor(red, green, blue) = theme::INK;
+    let default = format!(
+        " font-size=\"{}\" fill=\"#{red:02X}{green:02X}{blue:02X}\"",
+        theme::TEXT
+    );
+    let said_once = svg
+        .replace("\n</text>", "</text>")
         .replace(" opacity=\"1\"", "")
         .replace(" stroke=\"none\"", "")
         .replace(" text-anchor=\"start\"", "")
         .replace(" font-family=\"sans-serif\"", "")
-        .replacen(
-            "<svg ",
-            &format!("<svg font-family=\"{}\" ", theme::FAMILY),
-            1,
-        )
+        .replace(&default, "")
+        .replacen("<svg ", &format!("<svg{family}{default} "), 1);
+    said_once.lines().map(|line| outline(line) + "\n").collect()
+}
+
+/// A polygon or polyline as a path: where only one coordinate moves, only that one is written.
+fn outline(line: &str) -> String {
+    let Some((head, points)) = line.split_once(" points=\"") else {
+        return line.into();
+    };
+    let mut path = String::new();
+    let mut before = ("", "");
+    for (x, y) in points.split(' ').filter_map(|point| point.split_once(',')) {
+        path += &match before {
+            ("", _) => format!("M{x} {y}"),
+            (old, _) if old == x => format!("V{y}"),
+            (_, old) if old == y => format!("H{x}"),
+            _ => format!("L{x} {y}"),
+        };
+        before = (x, y);
+    }
+    let attributes = head
+        .trim_start_matches("<polygon")
+        .trim_start_matches("<polyline");
+    format!("<path{attributes} d=\"{path}\"/>")
 }
 
 pub fn fill(
@@ -137,12 +165,10 @@ pub const CODE: Type = Type {
 impl Type {
     /// About how wide a text comes out, rather too wide than too narrow.
     pub fn width(&self, text: &str) -> i32 {
-        let em = if self.mono {
-            theme::MONO_CHAR
-        } else {
-            theme::CHAR
-        };
-        let ems: f64 = text.chars().map(|c| em * cells_of(c)).sum();
+        let ems: f64 = text
+            .chars()
+            .map(|c| if self.mono { mono_width(c) } else { width(c) })
+            .sum();
         (ems * self.size).ceil() as i32
     }
 
@@ -185,14 +211,26 @@ impl Type {
     }
 }
 
-/// East Asian characters and emoji are two wide.
-fn cells_of(c: char) -> f64 {
-    if matches!(c as u32, 0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6 | 0x1F300..=0x1FAFF | 0x20000..=0x3FFFD)
-    {
-        1.7
-    } else {
-        1.0
+/// The width of a character in ems, in the widest of the fonts that may stand in. There is no font to ask.
+fn width(c: char) -> f64 {
+    match c {
+        'i' | 'j' | 'l' | 't' | 'f' | 'r' | ' ' | '.' | ',' | ';' | ':' | '!' | '|' | '\''
+        | '(' | ')' | '[' | ']' | '/' => 0.4,
+        'm' | 'w' | 'M' | 'W' => 0.95,
+        'A'..='Z' | '…' => 0.72,
+        c if is_wide(c) => 1.0,
+        _ => 0.62,
     }
+}
+
+fn mono_width(c: char) -> f64 {
+    if is_wide(c) { 1.0 } else { theme::MONO_CHAR }
+}
+
+/// East Asian characters and emoji.
+fn is_wide(c: char) -> bool {
+    matches!(c as u32, 0x1100..=0x115F | 0x2E80..=0xA4CF | 0xAC00..=0xD7A3 | 0xF900..=0xFAFF | 0xFE30..=0xFE6F
+        | 0xFF00..=0xFF60 | 0xFFE0..=0xFFE6 | 0x1F300..=0x1FAFF | 0x20000..=0x3FFFD)
 }
 
 pub fn text(
@@ -216,6 +254,32 @@ fn printable(words: &str) -> String {
             c => c,
         })
         .collect()
+}
+
+/// Fills boxes, each given by two corners, as one shape: it goes out to each box from `base` and back the same way.
+pub fn boxes(
+    area: &Area<'_>,
+    base: i32,
+    corners: &[((i32, i32), (i32, i32))],
+    colour: RGBColor,
+) -> Result<(), ChartError> {
+    if corners.is_empty() {
+        return Ok(());
+    }
+    let shape: Vec<_> = (corners.iter())
+        .flat_map(|((left, top), (right, bottom))| {
+            [
+                (*left, base),
+                (*left, *top),
+                (*right, *top),
+                (*right, *bottom),
+                (*left, *bottom),
+                (*left, base),
+            ]
+        })
+        .collect();
+    area.draw(&Polygon::new(shape, colour.filled()))
+        .map_err(ChartError::drawing)
 }
 
 /// A sample of a mark with its word, for legends. Returns where the next may begin.

@@ -7,8 +7,8 @@ use crate::heap::report::{Cell, Overview, State};
 
 use super::bytes::{Axis, bytes_text};
 use super::canvas::{
-    Anchor, Area, ChartError, HEADING, PLAIN, QUIET, SUBHEADING, Svg, card, fill, legend, path,
-    text,
+    Anchor, Area, ChartError, HEADING, PLAIN, QUIET, SUBHEADING, Svg, boxes, card, fill, legend,
+    path, text,
 };
 use super::panel::{Frame, Panel};
 use super::theme;
@@ -134,23 +134,8 @@ fn draw_memory(area: &Area<'_>, frame: Frame, bars: &[Bar]) -> Result<(), ChartE
     panel.bars(&tops, theme::FREED)?;
     panel.frames(&tops, theme::LIVE)?;
     panel.bars(&over(&panel, bars, |bar| bar.live), theme::LIVE)?;
-    let slot = slot(&panel, bars);
-    for ((left, right, top), bar) in tops.into_iter().zip(bars) {
-        if bar.peak > 0.0 {
-            peak_mark(area, (left, right), panel.y(bar.peak))?;
-        }
-        let words = bytes_text(bar.peak as i128);
-        if bar.peak > 0.0 && PLAIN.width(&words) < slot {
-            let above = panel.y(top).min(panel.y(bar.peak)) - 9;
-            text(
-                area,
-                ((left + right) / 2, above),
-                &words,
-                PLAIN,
-                Anchor::Middle,
-            )?;
-        }
-    }
+    panel.zero_line()?;
+    peaks(area, &panel, bars)?;
     labels(area, &panel, frame, bars)?;
     states(area, &panel, frame, bars)
 }
@@ -164,10 +149,38 @@ fn slot(panel: &Panel<'_, '_>, bars: &[Bar]) -> i32 {
     (right - left) / bars.len().max(1) as i32
 }
 
-/// A thick stroke with a rim of the card's colour, so that it stands out on a solid bar too.
-fn peak_mark(area: &Area<'_>, (left, right): (i32, i32), y: i32) -> Result<(), ChartError> {
-    fill(area, (left - 2, y - 2), (right + 2, y + 3), theme::CARD)?;
-    fill(area, (left - 2, y - 1), (right + 2, y + 2), theme::PEAK)
+/// Thick strokes with a rim of the card's colour, so that they stand out on a solid bar too; the number where it fits.
+fn peaks(area: &Area<'_>, panel: &Panel<'_, '_>, bars: &[Bar]) -> Result<(), ChartError> {
+    let zero = panel.at(0.0, 0.0).1;
+    let all = bars.iter().enumerate().filter(|(_, bar)| bar.peak > 0.0);
+    let spans: Vec<_> = all.map(|(at, bar)| (span(panel, at), bar)).collect();
+    let wider = if slot(panel, bars) > 20 { 2 } else { 1 };
+    for (half, colour) in [(2, theme::CARD), (1, theme::PEAK)] {
+        // Of the smallest only the number: a row of marks on the axis would read as an axis.
+        let seen = spans.iter().filter(|(_, bar)| panel.y(bar.peak) < zero - 2);
+        let marks = seen.map(|((left, right), bar)| {
+            let y = panel.y(bar.peak);
+            ((left - wider, y - half), (right + wider, y + half + 1))
+        });
+        boxes(area, zero, &marks.collect::<Vec<_>>(), colour)?;
+    }
+    let slot = slot(panel, bars);
+    for ((left, right), bar) in spans {
+        let (words, above) = (
+            bytes_text(bar.peak as i128),
+            panel.y(bar.top.max(bar.peak)) - 9,
+        );
+        if PLAIN.width(&words) < slot {
+            text(
+                area,
+                ((left + right) / 2, above),
+                &words,
+                PLAIN,
+                Anchor::Middle,
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn draw_flow(area: &Area<'_>, frame: Frame, bars: &[Bar]) -> Result<(), ChartError> {
@@ -178,7 +191,8 @@ fn draw_flow(area: &Area<'_>, frame: Frame, bars: &[Bar]) -> Result<(), ChartErr
     panel.bars(&over(&panel, bars, |bar| bar.allocated), theme::ALLOCATED)?;
     let freed = over(&panel, bars, |bar| -bar.freed);
     panel.bars(&freed, theme::FREED)?;
-    panel.frames(&freed, theme::LIVE)
+    panel.frames(&freed, theme::LIVE)?;
+    panel.zero_line()
 }
 
 fn draw_rss(area: &Area<'_>, frame: Frame, bars: &[Bar]) -> Result<(), ChartError> {
@@ -203,34 +217,32 @@ fn draw_rss(area: &Area<'_>, frame: Frame, bars: &[Bar]) -> Result<(), ChartErro
     labels(area, &panel, frame, bars)
 }
 
+/// Bands over the cells of which nothing is known, neighbours in one.
 fn shade_untraced(
     area: &Area<'_>,
     panel: &Panel<'_, '_>,
     frame: Frame,
     bars: &[Bar],
 ) -> Result<(), ChartError> {
-    for (at, _) in bars.iter().enumerate().filter(|(_, bar)| !bar.traced) {
-        let (left, right) = (panel.at(at as f64, 0.0).0, panel.at(at as f64 + 1.0, 0.0).0);
-        hatch(area, (left, frame.top), (right, frame.top + frame.height))?;
-    }
-    Ok(())
-}
-
-/// Slanted strokes: here nothing is known.
-fn hatch(
-    area: &Area<'_>,
-    (left, top): (i32, i32),
-    (right, bottom): (i32, i32),
-) -> Result<(), ChartError> {
-    let rise = (right - left).min(12);
-    let mut y = top + rise;
-    while y <= bottom {
-        path(
-            area,
-            vec![(left, y), (left + rise, y - rise)],
-            theme::UNKNOWN.stroke_width(1),
-        )?;
-        y += 12;
+    let (top, bottom) = (frame.top, frame.top + frame.height);
+    let mut at = 0;
+    for stretch in bars.chunk_by(|one, next| one.traced == next.traced) {
+        let ends = (
+            panel.at(at as f64, 0.0).0,
+            panel.at((at + stretch.len()) as f64, 0.0).0,
+        );
+        at += stretch.len();
+        if !stretch[0].traced {
+            fill(area, (ends.0, top), (ends.1, bottom), theme::GRID)?;
+            let edge = vec![
+                (ends.0, top),
+                (ends.1, top),
+                (ends.1, bottom),
+                (ends.0, bottom),
+                (ends.0, top),
+            ];
+            path(area, edge, theme::UNKNOWN.stroke_width(1))?;
+        }
     }
     Ok(())
 }

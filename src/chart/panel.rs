@@ -55,7 +55,7 @@ impl<'r, 'a> Panel<'r, 'a> {
             .draw()
             .map_err(ChartError::drawing)?;
         let panel = Self { area, chart };
-        panel.level(0.0, theme::QUIET.stroke_width(1))?;
+        panel.zero_line()?;
         Ok(panel)
     }
 
@@ -88,6 +88,10 @@ impl<'r, 'a> Panel<'r, 'a> {
         ((across.start + across.end) / 2, (up.start + up.end) / 2)
     }
 
+    pub fn zero_line(&self) -> Result<(), ChartError> {
+        self.level(0.0, theme::QUIET.stroke_width(1))
+    }
+
     /// A line from side to side.
     pub fn level(&self, bytes: f64, style: plotters::style::ShapeStyle) -> Result<(), ChartError> {
         let ((left, right), y) = (self.sides(), self.at(0.0, bytes).1);
@@ -107,14 +111,7 @@ impl<'r, 'a> Panel<'r, 'a> {
 
     /// Draws the outline of bars.
     pub fn frames(&self, bars: &[(i32, i32, f64)], colour: RGBColor) -> Result<(), ChartError> {
-        for bar in bars.iter().filter(|bar| bar.2 != 0.0) {
-            path(
-                self.area,
-                self.outline(std::slice::from_ref(bar)),
-                colour.stroke_width(1),
-            )?;
-        }
-        Ok(())
+        path(self.area, self.outline(bars), colour.stroke_width(1))
     }
 
     /// Up, across and down each bar; along the zero line from one to the next.

@@ -25,12 +25,10 @@ pub const UNKNOWN: RGBColor = RGBColor(0x8C, 0x8C, 0x8C);
 pub const FAMILY: &str = "Helvetica, Arial, sans-serif";
 
 /// Sizes of type, in pixels.
-pub const TITLE: f64 = 13.0;
+pub const TITLE: f64 = 14.0;
 pub const TEXT: f64 = 11.0;
 
-/// Widths of a character in ems, for the widest of the fonts that may stand in. There is no font to ask:
-/// where a label might not fit it is thinned or clipped by these.
-pub const CHAR: f64 = 0.6;
+/// The width of a character of code in ems.
 pub const MONO_CHAR: f64 = 0.61;
 
 pub const PAD: i32 = 8;
