@@ -21,7 +21,7 @@ TEXT_WIDTH = 80
 HTML_LIMIT = 50_000
 
 # The colours of src/chart/theme.rs.
-LIVE, PEAK, ALLOCATED = "#0072b2", "#d55e00", "#777777"
+LIVE, PEAK, ALLOCATED = "#0072b2", "#d55e00", "#777"
 _CARD, _INK, _QUIET, _RULE = "#fff", "#1f2328", "#57606a", "#d0d7de"
 
 _BOX = (
@@ -50,10 +50,11 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class Size:
-    """A number of bytes in a table; `None` reads as a dash: not known."""
+    """A number of bytes in a table; `None` reads as a dash: not known. Without a bar: a part of another."""
 
     n: int | None
     signed: bool = False
+    bar: bool = True
 
     def __str__(self) -> str:
         if self.n is None:
@@ -81,7 +82,7 @@ class Table:
     def html(self) -> str:
         most = [self._most(at) for at in range(len(self.columns))]
         heads = "".join(
-            f'<th scope="col" {_place(at, self._is_number(at))}><b>{escape(column.head)}</b></th>'
+            f'<th scope="col" {_place(at, self._is_number(at))}><b>{_tied(column.head)}</b></th>'
             for at, column in enumerate(self.columns)
         )
         body = "".join(
@@ -101,11 +102,11 @@ class Table:
             return f'<th scope="row" {_place(at, False)}>{shown}</th>'
         colour, bar = self.columns[at].colour, ""
         if colour and most and (n := _bytes(cell)) > 0:
-            share = f"{90 * n / most:.1f}%"
-            strip = f"linear-gradient(to right,{colour} {share},{_CARD} {share})"
+            share = f"{max(1, 90 * n // most)}%"
+            strip = f"linear-gradient(90deg,{colour} {share},{_CARD} {share})"
             bar = f"background:{strip} 0 100%/100% 4px no-repeat"
         if isinstance(cell, Size):
-            shown = unbroken(shown)
+            shown = _tied(str(cell))
         return f"<td {_place(at, self._is_number(at), bar)}>{shown}</td>"
 
     def _most(self, at: int) -> int:
@@ -134,7 +135,7 @@ class Table:
         if strip is not None and room >= 5:
             most = self._most(strip)
             for at, row in enumerate(self.rows, 1):
-                lines[at] += "  " + bar_text(getattr(row[strip], "n", 0) or 0, most, min(room, 20))
+                lines[at] += "  " + bar_text(_bytes(row[strip]), most, min(room, 20))
         return "\n".join(line.rstrip()[:TEXT_WIDTH] for line in lines)
 
     def _text_row(self, row: Sequence[str], widths: Sequence[int]) -> str:
@@ -152,8 +153,12 @@ def _place(at: int, is_number: bool, bar: str = "") -> str:
     return f'{side} style="{style}"'
 
 
+def _tied(text: str) -> str:
+    return escape(text).replace(" ", "\N{NO-BREAK SPACE}")
+
+
 def _bytes(cell: str | Size) -> int:
-    return (cell.n or 0) if isinstance(cell, Size) else 0
+    return (cell.n or 0) if isinstance(cell, Size) and cell.bar else 0
 
 
 @dataclass(frozen=True)

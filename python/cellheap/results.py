@@ -16,7 +16,7 @@ from cellheap.records import Cell, Line, Origin, Point, Process, read
 from cellheap.units import bytes_text, count_text
 
 #: Rows that go into the raw numbers of an output; the result has all.
-_RAW_CELLS, _RAW_LINES, _RAW_LIBRARY = 80, 40, 4
+_RAW_CELLS, _RAW_LINES, _RAW_LIBRARY = 80, 24, 3
 
 
 class Sources(Protocol):
@@ -161,7 +161,7 @@ class CellReport(Result):
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "cell", **asdict(self)}
 
-    def bundle(self, top: int = 12, chart: bool = True) -> Bundle:
+    def bundle(self, top: int = 8, chart: bool = True) -> Bundle:
         """The `top` biggest lines are shown."""
         parts: list[Part] = [tables.of_totals(self.cell)]
         if chart:

@@ -19,7 +19,8 @@ Row = list[str | Size]
 #: Rows that a table shows before it folds the rest into one.
 ROWS = 20
 #: Library functions under a line.
-LIBRARY_ROWS = 3
+LIBRARY_ROWS = 2
+_UNDER = "└ "
 
 
 def biggest(rows: Sequence[R], size: Callable[[R], int], most: int) -> tuple[list[R], list[R]]:
@@ -98,7 +99,7 @@ def of_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table
         Column("Still live", LIVE),
     ]
     rows: list[Row] = [
-        [label, Size(line.allocated), Size(line.peak), Size(line.live)]
+        [label, *(Size(n, bar=not label.startswith(_UNDER)) for n in (line.allocated, line.peak, line.live))]
         for label, line in _rows_of_lines(lines, names, line_size, top)
     ]
     return Table("Bytes of each line; under it the library lines that asked for them", columns, rows)
@@ -107,7 +108,7 @@ def of_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table
 def of_live_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table:
     """The lines with the most live bytes, the library lines that really asked under each."""
     rows: list[Row] = [
-        [label, Size(line.live), f"{line.live_blocks:,}"]
+        [label, Size(line.live, bar=not label.startswith(_UNDER)), f"{line.live_blocks:,}"]
         for label, line in _rows_of_lines(lines, names, lambda line: line.live, top)
     ]
     columns = [Column("Line"), Column("Live", LIVE, strip=True), Column("Blocks")]
@@ -122,9 +123,9 @@ def _rows_of_lines(
         yield where(line, names), line
         asked, others = biggest(line.library, size, LIBRARY_ROWS)
         for leaf in asked:
-            yield f"└ {where(leaf, names)}", leaf
+            yield f"{_UNDER}{where(leaf, names)}", leaf
         if others:
-            yield f"└ {count_text(len(others), 'other library line')}", _sum(others)
+            yield f"{_UNDER}{count_text(len(others), 'other library line')}", _sum(others)
     if rest:
         yield count_text(len(rest), "other line"), _sum(rest)
 

@@ -43,6 +43,8 @@ impl From<Svg> for String {
     }
 }
 
+/// A place on the card.
+pub type Pixel = (i32, i32);
 pub type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// Draws on a card of its own.
@@ -103,19 +105,14 @@ fn outline(line: &str) -> String {
     format!("<path{attributes} d=\"{path}\"/>")
 }
 
-pub fn fill(
-    area: &Area<'_>,
-    from: (i32, i32),
-    to: (i32, i32),
-    colour: RGBColor,
-) -> Result<(), ChartError> {
+pub fn fill(area: &Area<'_>, from: Pixel, to: Pixel, colour: RGBColor) -> Result<(), ChartError> {
     area.draw(&Rectangle::new([from, to], colour.filled()))
         .map_err(ChartError::drawing)
 }
 
 pub fn path(
     area: &Area<'_>,
-    points: Vec<(i32, i32)>,
+    points: Vec<Pixel>,
     style: impl Into<ShapeStyle>,
 ) -> Result<(), ChartError> {
     area.draw(&PathElement::new(points, style))
@@ -235,7 +232,7 @@ fn is_wide(c: char) -> bool {
 
 pub fn text(
     area: &Area<'_>,
-    at: (i32, i32),
+    at: Pixel,
     words: &str,
     kind: Type,
     anchor: Anchor,
@@ -260,7 +257,7 @@ fn printable(words: &str) -> String {
 pub fn boxes(
     area: &Area<'_>,
     base: i32,
-    corners: &[((i32, i32), (i32, i32))],
+    corners: &[(Pixel, Pixel)],
     colour: RGBColor,
 ) -> Result<(), ChartError> {
     if corners.is_empty() {
@@ -285,9 +282,9 @@ pub fn boxes(
 /// A sample of a mark with its word, for legends. Returns where the next may begin.
 pub fn legend(
     area: &Area<'_>,
-    at: (i32, i32),
+    at: Pixel,
     word: &str,
-    mark: impl Fn(&Area<'_>, (i32, i32)) -> Result<(), ChartError>,
+    mark: impl Fn(&Area<'_>, Pixel) -> Result<(), ChartError>,
 ) -> Result<i32, ChartError> {
     mark(area, at)?;
     text(area, (at.0 + 18, at.1), word, PLAIN, Anchor::Start)?;

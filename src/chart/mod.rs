@@ -5,6 +5,7 @@ mod canvas;
 pub mod cells;
 pub mod lines;
 mod panel;
+mod rows;
 mod theme;
 pub mod timeline;
 
