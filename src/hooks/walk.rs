@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use crate::heap::cells::CellId;
 use crate::heap::codes::{Code, CodeId};
 use crate::heap::sites::{CELLHEAP, MACHINERY, Place, SiteId, Spot};
 
@@ -82,7 +83,11 @@ impl Tracer {
                 }
             }
         }
-        self.make(Place::Deep)
+        // Before the first cell no notebook code can be under it: imports nest deep.
+        match self.cell {
+            CellId(0) => MACHINERY,
+            _ => self.make(Place::Deep),
+        }
     }
 
     fn frameless(&mut self) -> SiteId {
