@@ -15,6 +15,8 @@ use crate::wire::Outgoing;
 const PATIENCE: Duration = Duration::from_millis(20);
 /// Text that is this long goes out.
 const LONG: usize = 64 << 10;
+/// No message carries more text than this: a huge print is sent piece by piece, and no buffer grows to its size.
+const HUGE: usize = 1 << 20;
 /// Writers wait while this many bytes are queued.
 const BUDGET: usize = 32 << 20;
 
@@ -105,12 +107,14 @@ impl Queue {
             }
             return long;
         }
+        for piece in pieces(text) {
+            self.push(Item::Text {
+                stream,
+                parent: parent.clone(),
+                text: piece.to_owned(),
+            });
+        }
         let long = text.len() >= LONG;
-        self.push(Item::Text {
-            stream,
-            parent: parent.clone(),
-            text: text.to_owned(),
-        });
         self.grows = (!long).then(|| now + PATIENCE);
         true
     }
@@ -153,6 +157,17 @@ impl Queue {
     fn is_full(&self) -> bool {
         self.bytes >= BUDGET && !self.closed
     }
+}
+
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let whole = |at: &usize| rest.is_char_boundary(*at);
+        let end = (0..=HUGE.min(rest.len())).rev().find(whole)?;
+        let (piece, after) = rest.split_at(end);
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// The queue between writers on any thread and the one sender.
@@ -246,6 +261,115 @@ impl Outbox {
         drop(queue);
         if due {
             self.due.notify_one();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all(queue: &mut Queue, now: Instant) -> Vec<Item> {
+        let item = || match queue.take(now) {
+            Due::Now(item) => Some(item),
+            _ => None,
+        };
+        std::iter::from_fn(item).collect()
+    }
+
+    fn texts(items: &[Item]) -> Vec<String> {
+        let text = |item: &Item| match item {
+            Item::Text { text, .. } => text.clone(),
+            _ => "|".to_owned(),
+        };
+        items.iter().map(text).collect()
+    }
+
+    fn mark() -> Item {
+        Item::Status {
+            state: State::Busy,
+            parent: Bytes::new(),
+        }
+    }
+
+    #[test]
+    fn text_waits_for_more_of_its_kind_but_not_for_long() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        let write = |queue: &mut Queue| queue.write(Stream::Stdout, &Bytes::new(), "a", now);
+        assert!(write(&mut queue), "the sender has to set its clock");
+        assert!(!write(&mut queue), "and not again");
+        assert!(matches!(queue.take(now), Due::At(until) if until == now + PATIENCE));
+        assert_eq!(texts(&all(&mut queue, now + PATIENCE)), ["aa"]);
+    }
+
+    #[test]
+    fn text_of_another_request_is_another_message() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        for parent in ["1", "2", "2"] {
+            queue.write(Stream::Stdout, &Bytes::from(parent), parent, now);
+        }
+        assert!(queue.seal());
+        assert_eq!(texts(&all(&mut queue, now)), ["1", "22"]);
+    }
+
+    #[test]
+    fn sealed_text_goes_now_and_takes_no_more() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.write(Stream::Stdout, &Bytes::new(), "a", now);
+        assert!(queue.seal() && !queue.seal());
+        queue.write(Stream::Stdout, &Bytes::new(), "b", now);
+        assert_eq!(texts(&all(&mut queue, now)), ["a"]);
+        assert_eq!(texts(&all(&mut queue, now + PATIENCE)), ["b"]);
+    }
+
+    #[test]
+    fn a_closed_queue_gives_what_it_has_and_takes_nothing() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.write(Stream::Stdout, &Bytes::new(), "a", now);
+        queue.close();
+        queue.push(mark());
+        assert!(!queue.write(Stream::Stdout, &Bytes::new(), "b", now));
+        assert_eq!(texts(&all(&mut queue, now)), ["a"]);
+        assert!(matches!(queue.take(now), Due::Never));
+    }
+
+    #[test]
+    fn huge_text_is_cut_between_characters() {
+        let text = format!("a{}", "\u{1f980}".repeat(HUGE));
+        let cut: Vec<&str> = pieces(&text).collect();
+        assert!(cut.iter().all(|piece| piece.len() <= HUGE));
+        assert_eq!(cut.len(), text.len().div_ceil(HUGE));
+        assert_eq!(cut.concat(), text);
+    }
+
+    proptest! {
+        /// Whatever is written and taken when: nothing is lost, nothing passes another, nothing is left in the books.
+        #[test]
+        fn everything_comes_out_once_and_in_order(steps in prop::collection::vec((0u8..6, ".{0,4}"), 0..60)) {
+            let mut queue = Queue::default();
+            let mut now = Instant::now();
+            let (mut put, mut got) = (String::new(), String::new());
+            for (step, text) in steps {
+                match step {
+                    0..3 => {
+                        let stream = if step == 0 { Stream::Stderr } else { Stream::Stdout };
+                        queue.write(stream, &Bytes::new(), &text, now);
+                        put.push_str(&text);
+                    }
+                    3 => {
+                        queue.push(mark());
+                        put.push('|');
+                    }
+                    4 => got.push_str(&texts(&all(&mut queue, now)).concat()),
+                    _ => now += PATIENCE,
+                }
+            }
+            queue.close();
+            got.push_str(&texts(&all(&mut queue, now)).concat());
+            prop_assert_eq!(got, put);
+            prop_assert_eq!(queue.bytes, 0);
         }
     }
 }

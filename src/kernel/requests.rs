@@ -189,3 +189,147 @@ fn is_comm(message: &Message) -> bool {
     let kind = &message.header.msg_type[..];
     matches!(kind, "comm_open" | "comm_msg" | "comm_close")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::Header;
+
+    fn message(msg_type: &str) -> Message {
+        let raw = Bytes::from(msg_type.to_owned());
+        Message {
+            ids: Vec::new(),
+            header: Header {
+                raw,
+                msg_id: String::new(),
+                msg_type: msg_type.to_owned(),
+                session: String::new(),
+                subshell_id: None,
+            },
+            parent_header: Bytes::new(),
+            metadata: Bytes::new(),
+            content: Bytes::new(),
+            buffers: Vec::new(),
+        }
+    }
+
+    fn serving(channel: Channel, waiting: &[&str]) -> Requests {
+        let mut requests = Requests::new(channel);
+        requests.enter(Phase::Serving);
+        for kind in waiting {
+            requests.arrive(message(kind));
+        }
+        requests
+    }
+
+    fn given(requests: &mut Requests) -> Option<(String, RequestId)> {
+        match requests.next() {
+            Next::Give(request) => Some((request.message.header.msg_type, request.id)),
+            _ => None,
+        }
+    }
+
+    fn kinds(messages: &[Message]) -> Vec<&str> {
+        (messages.iter())
+            .map(|message| &message.header.msg_type[..])
+            .collect()
+    }
+
+    #[test]
+    fn one_request_is_open_at_a_time_and_finishing_another_does_nothing() {
+        let mut requests = serving(Channel::Shell, &["a_request", "b_request"]);
+        let (first, id) = given(&mut requests).unwrap();
+        assert_eq!(first, "a_request");
+        assert!(given(&mut requests).is_none());
+        let number = id.number + 1;
+        assert!(requests.finish(RequestId { number, ..id }).is_none());
+        assert_eq!(requests.finish(id).unwrap().0, "a_request");
+        assert!(requests.finish(id).is_none());
+        assert_eq!(given(&mut requests).unwrap().0, "b_request");
+    }
+
+    #[test]
+    fn nothing_is_given_before_there_is_an_interpreter() {
+        let mut requests = Requests::new(Channel::Shell);
+        let arrival = requests.arrive(message("execute_request"));
+        assert!(matches!(arrival, Arrival::Queued));
+        assert!(given(&mut requests).is_none());
+        assert!(requests.enter(Phase::Serving).is_empty());
+        assert!(requests.ready() && given(&mut requests).is_some());
+    }
+
+    #[test]
+    fn an_interpreter_that_failed_leaves_nothing_waiting() {
+        let mut requests = Requests::new(Channel::Shell);
+        requests.arrive(message("execute_request"));
+        let (ename, evalue) = (String::new(), String::new());
+        let refused = requests.enter(Phase::Failed { ename, evalue });
+        assert_eq!(kinds(&refused), ["execute_request"]);
+        let arrival = requests.arrive(message("execute_request"));
+        assert!(matches!(arrival, Arrival::Refuse(_)));
+        let arrival = requests.arrive(message("kernel_info_request"));
+        assert!(matches!(arrival, Arrival::Answer(_)));
+    }
+
+    #[test]
+    fn the_interpreter_is_woken_only_for_what_it_may_take() {
+        let mut requests = serving(Channel::Shell, &[]);
+        let mut wakes = |kind| matches!(requests.arrive(message(kind)), Arrival::Wake);
+        assert!(wakes("execute_request"));
+        given(&mut requests).unwrap();
+        let mut wakes = |kind| matches!(requests.arrive(message(kind)), Arrival::Wake);
+        assert!(!wakes("execute_request"));
+        assert!(wakes("comm_msg"));
+    }
+
+    #[test]
+    fn comm_messages_pass_others_only_while_a_request_is_open() {
+        let mut requests = serving(Channel::Shell, &["a_request", "b_request", "comm_msg"]);
+        assert!(requests.next_comm().is_none());
+        let (_, id) = given(&mut requests).unwrap();
+        assert!(requests.next_comm().is_some());
+        assert!(requests.next_comm().is_none());
+        requests.finish(id);
+        assert_eq!(given(&mut requests).unwrap().0, "b_request");
+    }
+
+    #[test]
+    fn an_abort_takes_executes_alone_and_tells_of_them_after_the_open_request() {
+        let waiting = ["execute_request", "execute_request", "complete_request"];
+        let mut requests = serving(Channel::Shell, &waiting);
+        let (_, id) = given(&mut requests).unwrap();
+        requests.begin_abort();
+        requests.arrive(message("execute_request"));
+        assert!(requests.end_abort().is_empty());
+        requests.arrive(message("history_request"));
+        let (_, aborted) = requests.finish(id).unwrap();
+        assert_eq!(kinds(&aborted), ["execute_request", "execute_request"]);
+        let (next, id) = given(&mut requests).unwrap();
+        assert_eq!(next, "complete_request");
+        assert!(requests.finish(id).unwrap().1.is_empty());
+        assert_eq!(given(&mut requests).unwrap().0, "history_request");
+    }
+
+    #[test]
+    fn only_control_answers_interrupts_itself() {
+        let mut control = serving(Channel::Control, &["a_request"]);
+        given(&mut control).unwrap();
+        for kind in ["interrupt_request", "kernel_info_request"] {
+            assert!(matches!(control.arrive(message(kind)), Arrival::Answer(_)));
+        }
+        let mut shell = serving(Channel::Shell, &[]);
+        let arrival = shell.arrive(message("interrupt_request"));
+        assert!(matches!(arrival, Arrival::Wake));
+    }
+
+    #[test]
+    fn kernel_info_on_shell_is_answered_in_its_turn() {
+        let mut shell = serving(Channel::Shell, &["a_request", "kernel_info_request"]);
+        let (_, id) = given(&mut shell).unwrap();
+        assert!(matches!(shell.next(), Next::Nothing));
+        shell.finish(id);
+        assert!(matches!(shell.next(), Next::Answer(_)));
+        let arrival = shell.arrive(message("kernel_info_request"));
+        assert!(matches!(arrival, Arrival::Answer(_)));
+    }
+}

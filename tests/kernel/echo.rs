@@ -121,12 +121,11 @@ impl Echo {
             "shutdown_request" => json!({"status": "ok", "restart": false}),
             _ => json!({"status": "ok", "echo": text(&message.content)}),
         };
-        let failed = content["status"] == "error";
+        if content["status"] == "error" {
+            self.0.kernel.abort_queue();
+        }
         if message.header.msg_type.ends_with("_request") {
             self.reply(channel, message, &content);
-        }
-        if failed {
-            self.0.kernel.abort_queue();
         }
         self.0.kernel.finish(request.id);
         if message.header.msg_type == "shutdown_request" {

@@ -109,6 +109,17 @@ fn an_error_aborts_queued_executes_and_nothing_else() {
 }
 
 #[test]
+fn what_is_sent_after_an_error_reply_runs() {
+    let (_, mut front) = served();
+    for _ in 0..50 {
+        front.execute("raise ValueError");
+        assert_eq!(front.reply().status(), "error");
+        front.execute("pass");
+        assert_eq!(front.reply().status(), "ok");
+    }
+}
+
+#[test]
 fn a_thousand_queued_executes_are_answered_in_order() {
     let (_, mut front) = served();
     let sent: Vec<_> = (0..1000).map(|_| front.execute("pass").header).collect();
