@@ -10,15 +10,13 @@ use parking_lot::Mutex;
 
 use super::forked::Children;
 use super::interpreter::Stream;
+use super::log::{log_to, offer};
 use super::shared::Shared;
 use super::text::Decoder;
-use super::threads;
 
 /// The pipes hold this much, so that a cell seldom waits for the reader.
 const PIPE: libc::c_int = 1 << 20;
 const CHUNK: usize = 64 << 10;
-/// A write of this size to a pipe that polls writable does not block.
-const ECHO: usize = 4096;
 
 /// Where output comes in. Read by a thread of its own, and by whoever finishes a request.
 pub struct Inlets {
@@ -39,6 +37,8 @@ struct Pipe {
     captured: RawFd,
     stream: Stream,
     decoder: Decoder,
+    /// Every writer has closed it, as `os.close(1)` does.
+    ended: bool,
 }
 
 impl Inlets {
@@ -60,7 +60,7 @@ impl Inlets {
         if doors.pipes.is_empty() {
             let out = Pipe::over(libc::STDOUT_FILENO, Stream::Stdout)?;
             let err = Pipe::over(libc::STDERR_FILENO, Stream::Stderr)?;
-            threads::log_to(err.original.as_raw_fd());
+            log_to(err.original.as_raw_fd());
             doors.pipes.extend([out, err]);
         }
         let originals = [0, 1].map(|at| doors.pipes[at].original.as_raw_fd());
@@ -99,14 +99,25 @@ impl Inlets {
         let inlets = &shared.inlets;
         while !inlets.over.load(Ordering::Acquire) {
             let mut watched = vec![inlets.bell.0.as_raw_fd()];
-            {
-                let doors = inlets.doors.lock();
-                watched.push(doors.children.as_raw_fd());
-                watched.extend(doors.pipes.iter().map(|pipe| pipe.input.as_raw_fd()));
-            }
-            wait_readable(&watched);
+            watched.extend(inlets.doors.lock().open());
+            let ended = wait_readable(&watched);
             inlets.bell.hush();
             inlets.drain(shared);
+            inlets.doors.lock().forget(&ended);
+        }
+    }
+}
+
+impl Doors {
+    fn open(&self) -> impl Iterator<Item = RawFd> {
+        let pipes = self.pipes.iter().filter(|pipe| !pipe.ended);
+        let pipes = pipes.map(|pipe| pipe.input.as_raw_fd());
+        std::iter::once(self.children.as_raw_fd()).chain(pipes)
+    }
+
+    fn forget(&mut self, ended: &[RawFd]) {
+        for pipe in &mut self.pipes {
+            pipe.ended |= ended.contains(&pipe.input.as_raw_fd());
         }
     }
 }
@@ -138,6 +149,7 @@ impl Pipe {
             captured: fd,
             stream,
             decoder: Decoder::default(),
+            ended: false,
         })
     }
 
@@ -155,26 +167,8 @@ impl Pipe {
             shared
                 .outbox
                 .write(self.stream, &shared.shell.lock().parent(), &text);
-            self.echo(&chunk[..read]);
-        }
-    }
-
-    /// Copies to where the output would have gone. Whoever does not read there misses it: the kernel does not wait.
-    fn echo(&self, bytes: &[u8]) {
-        let fd = self.original.as_raw_fd();
-        for piece in bytes.chunks(ECHO) {
-            let mut poll = libc::pollfd {
-                fd,
-                events: libc::POLLOUT,
-                revents: 0,
-            };
-            // SAFETY: one pollfd, and a buffer with its own length.
-            unsafe {
-                if libc::poll(&raw mut poll, 1, 0) != 1 || poll.revents & libc::POLLOUT == 0 {
-                    return;
-                }
-                libc::write(fd, piece.as_ptr().cast(), piece.len());
-            }
+            // A copy to where it would have gone.
+            offer(self.original.as_raw_fd(), &chunk[..read]);
         }
     }
 }
@@ -220,7 +214,8 @@ impl Bell {
     }
 }
 
-fn wait_readable(fds: &[RawFd]) {
+/// Waits until one of these can be read. Returns those that never will be again.
+fn wait_readable(fds: &[RawFd]) -> Vec<RawFd> {
     let mut polls: Vec<libc::pollfd> = (fds.iter())
         .map(|&fd| libc::pollfd {
             fd,
@@ -230,6 +225,8 @@ fn wait_readable(fds: &[RawFd]) {
         .collect();
     // SAFETY: pointer and length are those of `polls`.
     unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, -1) };
+    let ended = |poll: &&libc::pollfd| poll.revents != 0 && poll.revents & libc::POLLIN == 0;
+    polls.iter().filter(ended).map(|poll| poll.fd).collect()
 }
 
 fn readable(fd: RawFd) -> usize {

@@ -22,23 +22,19 @@ pub async fn run(
 ) -> io::Result<()> {
     let (out, input) = sockets::router(control).await?;
     let (beat_out, beat_in) = sockets::router(heartbeat).await?;
-    let tasks = [
-        tokio::spawn(heartbeat::serve(beat_out, beat_in)),
-        tokio::spawn(serve(shared.clone(), input)),
-        tokio::spawn(parent::watch()),
-    ];
+    // Branches and not tasks: should one of them panic, it takes the thread with it.
     tokio::select! {
         () = send(&shared, out, replies) => {}
+        () = serve(&shared, input) => {}
+        () = heartbeat::serve(beat_out, beat_in) => {}
+        () = parent::watch() => {}
         () = shared.expired() => {}
-    }
-    for task in &tasks {
-        task.abort();
     }
     sockets::drained(shared.closing().await).await;
     Ok(())
 }
 
-async fn serve(shared: Arc<Shared>, mut input: RouterIn) {
+async fn serve(shared: &Shared, mut input: RouterIn) {
     loop {
         let frames = input.next().await;
         if let Some(message) = shared.read("control", frames) {

@@ -79,6 +79,8 @@ pub struct Queue {
     /// The last item is text that may grow until then.
     grows: Option<Instant>,
     closed: bool,
+    /// The end is near: writers wait no longer, however much is queued.
+    boundless: bool,
 }
 
 impl Queue {
@@ -155,7 +157,7 @@ impl Queue {
     }
 
     fn is_full(&self) -> bool {
-        self.bytes >= BUDGET && !self.closed
+        self.bytes >= BUDGET && !self.boundless
     }
 }
 
@@ -209,11 +211,18 @@ impl Outbox {
         self.added(queue, due);
     }
 
+    /// From now on nobody waits for readers.
+    pub fn stop_waiting(&self) {
+        let mut queue = self.queue.lock();
+        queue.boundless = true;
+        self.added(queue, false);
+        self.room.notify_all();
+    }
+
     pub fn close(&self) {
         let mut queue = self.queue.lock();
         queue.close();
         self.added(queue, true);
-        self.room.notify_all();
     }
 
     pub fn is_full(&self) -> bool {

@@ -8,6 +8,7 @@ mod heartbeat;
 mod interpreter;
 mod interrupt;
 mod iopub;
+mod log;
 mod parent;
 mod publisher;
 mod requests;
@@ -264,6 +265,7 @@ impl Kernel {
             first
         });
         if first {
+            self.shared.outbox.stop_waiting();
             self.shared.inlets.close(&self.shared);
             self.shared.outbox.close();
         }

@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use super::threads;
+use super::log::log;
 
 pub async fn watch() {
     let named = std::env::var("JPY_PARENT_PID").ok();
-    let Some(named) = named.and_then(|pid| pid.parse::<libc::pid_t>().ok()) else {
-        return;
+    let named = named.and_then(|pid| pid.parse::<libc::pid_t>().ok());
+    let Some(named) = named.filter(|&pid| pid > 1) else {
+        return std::future::pending().await;
     };
-    if named <= 1 {
-        return;
-    }
     // A launcher may stand between: then only init as a parent says that all of them are gone.
     let direct = parent() == named;
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -19,7 +17,7 @@ pub async fn watch() {
         ticks.tick().await;
         let now = parent();
         if if direct { now != named } else { now == 1 } {
-            threads::log("the process that started the kernel is gone, so it ends");
+            log("the process that started the kernel is gone, so it ends");
             // SAFETY: ends the process without exit handlers; nobody is left to read what they would write.
             unsafe { libc::_exit(1) };
         }

@@ -22,22 +22,18 @@ pub async fn run(shared: Arc<Shared>, ports: Ports) -> io::Result<()> {
     let publisher = Publisher::start(ports.iopub).await?;
     let (shell_out, shell_in) = sockets::router(ports.shell).await?;
     let (stdin_out, stdin_in) = sockets::router(ports.stdin).await?;
-    let tasks = [
-        tokio::spawn(shell::serve(shared.clone(), shell_in)),
-        tokio::spawn(stdin::serve(shared.clone(), stdin_in)),
-    ];
     let sender = Sender {
         shared: shared.clone(),
         publisher,
         shell: shell_out,
         stdin: stdin_out,
     };
+    // Branches and not tasks: should one of them panic, it takes the thread with it.
     tokio::select! {
         () = sender.send_all() => {}
+        () = shell::serve(&shared, shell_in) => {}
+        () = stdin::serve(&shared, stdin_in) => {}
         () = shared.expired() => {}
-    }
-    for task in &tasks {
-        task.abort();
     }
     sockets::drained(shared.closing().await).await;
     Ok(())

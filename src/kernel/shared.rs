@@ -11,9 +11,10 @@ use super::capture::Inlets;
 use super::contents::Contents;
 use super::interpreter::{Channel, Interpreter};
 use super::iopub::{Item, Outbox, State};
+use super::log::log;
 use super::requests::{Arrival, Next, Phase, Requests};
 use super::stdin::Answers;
-use super::threads::{Threads, log};
+use super::threads::Threads;
 use super::{Request, RequestId, interrupt};
 use crate::wire::{Connection, Message, Outgoing, Signer};
 

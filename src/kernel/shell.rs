@@ -1,18 +1,16 @@
 //! The shell channel: requests go into the queue, aborts are carried out. Runs no code.
 
-use std::sync::Arc;
-
 use super::interpreter::Channel;
 use super::shared::Shared;
 use crate::wire::sockets::RouterIn;
 
-pub async fn serve(shared: Arc<Shared>, mut input: RouterIn) {
+pub async fn serve(shared: &Shared, mut input: RouterIn) {
     loop {
         tokio::select! {
             biased;
-            frames = input.next() => receive(&shared, frames),
+            frames = input.next() => receive(shared, frames),
             () = shared.abort.notified() => {
-                empty(&shared, &mut input).await;
+                empty(shared, &mut input).await;
                 shared.aborted();
             }
         }

@@ -1,7 +1,6 @@
 //! The stdin channel: answers wait here for the code that asked. Owns their order; asks nothing.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -39,7 +38,7 @@ impl Answers {
     }
 }
 
-pub async fn serve(shared: Arc<Shared>, mut input: RouterIn) {
+pub async fn serve(shared: &Shared, mut input: RouterIn) {
     loop {
         let frames = input.next().await;
         if let Some(message) = shared.read("stdin", frames)

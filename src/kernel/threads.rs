@@ -1,32 +1,13 @@
-//! The kernel's own threads: no signal is delivered to them, and one that dies takes the process with a line. Owns the log.
+//! The kernel's own threads: no signal is delivered to them, and one that dies takes the process with a line.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
 
-/// Where log lines go: standard error, or its duplicate once descriptor 2 is captured.
-static LOG: AtomicI32 = AtomicI32::new(libc::STDERR_FILENO);
-
-pub fn log_to(fd: i32) {
-    LOG.store(fd, Ordering::Release);
-}
-
-/// One line on the original standard error, in one write.
-pub fn log(what: impl std::fmt::Display) {
-    let line = format!("cellheap: {what}\n");
-    // SAFETY: the pointer and the length are those of `line`. Nobody is left to hear of a failure.
-    unsafe {
-        libc::write(
-            LOG.load(Ordering::Acquire),
-            line.as_ptr().cast(),
-            line.len(),
-        )
-    };
-}
+use super::log::log;
 
 /// Counts the threads that run still.
 #[derive(Clone, Default)]

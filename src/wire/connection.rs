@@ -102,20 +102,22 @@ impl Connection {
         })
     }
 
-    /// Writes the ports that were chosen back to the file.
+    /// Writes the ports that were chosen back to the file. A file that has them already is left alone.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn save(&self) -> Result<(), WireError> {
         let mut fields = self.fields.clone();
-        for (name, port) in [
+        let ports = [
             ("shell_port", self.shell_port),
             ("iopub_port", self.iopub_port),
             ("stdin_port", self.stdin_port),
             ("control_port", self.control_port),
             ("hb_port", self.hb_port),
-        ] {
-            fields.insert(name.to_owned(), port.into());
+        ];
+        fields.extend(ports.map(|(name, port)| (name.to_owned(), port.into())));
+        if fields == self.fields {
+            return Ok(());
         }
         let text = serde_json::to_string_pretty(&fields).expect("a map of JSON values is JSON");
         replace(&self.path, text.as_bytes()).map_err(failed("write", &self.path))

@@ -1,7 +1,7 @@
 //! Connection files, good and bad.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
 use cellheap::wire::{Connection, Transport};
 use serde_json::{Value, json};
@@ -129,4 +129,16 @@ fn saving_keeps_what_we_do_not_read() {
     assert_eq!(file["shell_port"], 50001);
     connection.remove();
     assert!(connection.path.exists(), "it was not made here");
+}
+
+#[test]
+fn a_file_that_has_all_its_ports_is_left_alone() {
+    let file = json!({
+        "shell_port": 1, "iopub_port": 2, "stdin_port": 3, "control_port": 4, "hb_port": 5,
+    });
+    let connection = read(&file.to_string()).unwrap();
+    let inode = || fs::metadata(&connection.path).unwrap().ino();
+    let before = inode();
+    connection.save().unwrap();
+    assert_eq!(inode(), before);
 }
