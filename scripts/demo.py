@@ -3,8 +3,6 @@
 Knows Jupyter's tools and nothing of cellheap: what it shows is what the notebook's cells have shown.
 """
 
-import base64
-import re
 import sys
 import time
 from pathlib import Path
@@ -50,11 +48,9 @@ def main() -> int:
     OUT.mkdir(exist_ok=True)
     nbformat.write(notebook, OUT / "tour.ipynb")
     (OUT / "tour.html").write_text(page, encoding="utf-8")
-    (OUT / "tour.svg").write_bytes(chart_in(shown["text/html"]))
 
     print(f"\n{shown['text/plain']}\n")
-    print(f"The page, with {charts} charts:  {OUT / 'tour.html'}")
-    print(f"The chart of all cells:    {OUT / 'tour.svg'}")
+    print(f"The page, with {charts} charts: {OUT / 'tour.html'}")
     return 0
 
 
@@ -100,13 +96,6 @@ def to_page(notebook: NotebookNode) -> str:
     exporter.template_file = "alone.html.j2"
     page, _ = exporter.from_notebook_node(notebook, {"metadata": {"name": "cellheap: the tour"}})
     return str(page)
-
-
-def chart_in(html: str) -> bytes:
-    found = re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', html)
-    if not found:
-        raise SystemExit("The last cell of the tour shows no chart.")
-    return base64.b64decode(found[1])
 
 
 if __name__ == "__main__":
