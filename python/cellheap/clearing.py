@@ -58,7 +58,7 @@ def clear(
 def clearable(shell: Any) -> list[str]:
     """What a pattern can match: the variables that `%who` lists, less modules and functions."""
     kinds = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
-    return [name for name in holders.variables(shell) if not isinstance(shell.user_ns[name], kinds)]
+    return [name for name in holders.variables(shell) if not issubclass(type(shell.user_ns[name]), kinds)]
 
 
 def _choose(shell: Any, names: Sequence[str], force: bool) -> tuple[list[str], list[str]]:
@@ -89,9 +89,11 @@ def _why_not(shell: Any, name: str) -> str | None:
         return f"{name} is not the name of a variable: only whole variables can be deleted."
     if name not in shell.user_ns:
         return f"There is no variable {name}."
-    nothing = object()
-    if shell.user_ns_hidden.get(name, nothing) is shell.user_ns[name] or name in ("_", "__", "___"):
+    if name in ("Out", "_oh", *holders.output_names(shell)):
         return f"{name} is IPython's own; --out empties the output history."
+    nothing = object()
+    if shell.user_ns_hidden.get(name, nothing) is shell.user_ns[name]:
+        return f"{name} is IPython's own."
     return None
 
 
@@ -242,8 +244,8 @@ class _Work:
 
 def _is_shared(value: object) -> bool:
     """Whether Python may share such a value between all that use it."""
-    if isinstance(value, str | bytes):
-        return len(value) < 1024
+    if type(value) in (str, bytes):
+        return sys.getsizeof(value) < 1024
     return value is None or type(value) in (int, float, complex, bool)
 
 
@@ -254,11 +256,17 @@ def _at(address: int) -> object | None:
 
 
 def _types() -> Counter[str]:
-    """How many objects of each type the collector knows."""
+    """How many objects of each type the collector knows. A type is told by its address: its class may have
+    a hash of the user's."""
+    kinds = [type(thing) for thing in gc.get_objects()]
+    named = {id(kind): _QUALNAME(kind) for kind in kinds}
     counts: Counter[str] = Counter()
-    for kind, count in Counter(map(type, gc.get_objects())).items():
-        counts[kind.__qualname__] += count
+    for address, count in Counter(map(id, kinds)).items():
+        counts[named[address]] += count
     return counts
+
+
+_QUALNAME: Callable[[type], str] = vars(type)["__qualname__"].__get__
 
 
 def _origins(before: _Moment, after: _Moment) -> tuple[Origin, ...]:

@@ -66,10 +66,13 @@ class Extension:
         self._recorder.detach()
         self.shell.Completer.custom_matchers.remove(self._completer)
         self.shell.input_transformer_manager.line_transforms.remove(self._cell_magic.transform)
-        self.shell.configurables.remove(self._settings)
+        for part in (self._settings, self._magics):
+            self.shell.configurables.remove(part)
+        manager = self.shell.magics_manager
+        manager.registry.pop(type(self._magics).__name__, None)
         for kind, names in self._magics.magics.items():
             for name in names:
-                self.shell.magics_manager.magics[kind].pop(name, None)
+                manager.magics[kind].pop(name, None)
 
     def _after_cell(self, cell: int, wanted: argparse.Namespace | None) -> None:
         """Shows what the cell asked for, or the summary if that is on."""

@@ -35,7 +35,7 @@ def out_slots(shell: Any) -> list[Slot]:
     """Output history, its `_` names and the copies of both. The empty string stands for no output."""
     found = [(f"Out[{number}]", value) for number, value in shell.history_manager.output_hist.items()]
     for names, label in ((shell.user_ns, "{}"), (shell.user_ns_hidden, "user_ns_hidden['{}']")):
-        found += [(label.format(name), names[name]) for name in _output_names(shell) if name in names]
+        found += [(label.format(name), names[name]) for name in output_names(shell) if name in names]
     found += [(f"displayhook.{name}", getattr(shell.displayhook, name)) for name in _UNDERS]
     last = shell.last_execution_result
     found.append(("the last cell's result", last and last.result))
@@ -46,7 +46,7 @@ def _is_nothing(value: object) -> bool:
     return value is None or (type(value) is str and not value)
 
 
-def _output_names(shell: Any) -> list[str]:
+def output_names(shell: Any) -> list[str]:
     """`_`, `__`, `___`, `_5`: those that are IPython's and not a user's variable of such a name."""
     hidden, user = shell.user_ns_hidden, shell.user_ns
     numbered = [name for name in hidden if _SPELLED_OUT.fullmatch(name) and user.get(name) is hidden[name]]
@@ -61,7 +61,7 @@ def _is_ipythons(shell: Any, under: str) -> bool:
 def clear_out(shell: Any) -> None:
     """Empties the output history and its copies. `_` and `Out` go on working."""
     hidden, user, hook = shell.user_ns_hidden, shell.user_ns, shell.displayhook
-    ours = _output_names(shell)
+    ours = output_names(shell)
     for name in [name for name in hidden if _SPELLED_OUT.fullmatch(name)]:
         del hidden[name]
     for name in ours:
@@ -118,12 +118,13 @@ def _frame_label(frame: types.FrameType) -> str:
 
 
 def frames(shell: Any) -> list[types.FrameType]:
-    """The frames of the last exception, IPython's own left out."""
+    """The frames of the last exception, IPython's and our own left out."""
     found: dict[int, types.FrameType] = {}
     for traceback in _tracebacks(shell):
         step: types.TracebackType | None = traceback
         while step is not None:
-            if not step.tb_frame.f_globals.get("__name__", "").startswith("IPython."):
+            module = str(step.tb_frame.f_globals.get("__name__", ""))
+            if not module.startswith(("IPython.", "ipykernel.", "cellheap.")):
                 found[id(step.tb_frame)] = step.tb_frame
             step = step.tb_next
     return list(found.values())
@@ -163,7 +164,7 @@ def _locals(frame: types.FrameType) -> list[object]:
     names = {*frame.f_code.co_varnames, *frame.f_code.co_cellvars, *frame.f_code.co_freevars}
     values: list[object] = []
     for value in gc.get_referents(frame):
-        if value is frame.f_globals or value is frame.f_builtins or isinstance(value, _PARTS_OF_FRAMES):
+        if value is frame.f_globals or value is frame.f_builtins or type(value) in _PARTS_OF_FRAMES:
             continue
         if type(value) is dict and value and all(key in names for key in value):
             values += value.values()
@@ -235,7 +236,7 @@ def named(shell: Any, value: object) -> tuple[str, ...]:
     known += [(slot.label, slot.value) for slot in outputs if slot.label.startswith("Out[")]
     names += [name for name, held in known if held is value and not name.startswith("Out[")]
     names += [_inside(name, held, value, referrers) for name, held in known if held is not value]
-    if isinstance(value, types.ModuleType) and sys.modules.get(value.__name__) is value:
+    if type(value) is types.ModuleType and sys.modules.get(value.__name__) is value:
         names.append(f"sys.modules[{value.__name__!r}]")
     return tuple(dict.fromkeys(name for name in names if name))
 
@@ -263,9 +264,9 @@ def _inside(label: str, held: object, value: object, referrers: set[int]) -> str
     if _is_view(held, value):
         return f"{label}, a view of it"
     if id(held) in referrers:
-        if isinstance(held, dict):
+        if type(held) is dict:
             return label + _key(held, value)
-        if isinstance(held, list | tuple):
+        if type(held) is list or type(held) is tuple:
             return label + next((f"[{at}]" for at, item in enumerate(held) if item is value), "")
         return f"something in {label}"
     attributes = [part for part in gc.get_referents(held) if type(part) is dict and id(part) in referrers]
@@ -273,12 +274,11 @@ def _inside(label: str, held: object, value: object, referrers: set[int]) -> str
 
 
 def _key(holder: dict[Any, Any], value: object) -> str:
-    keys = (key for key, item in dict.items(holder) if item is value and isinstance(key, str | int))
+    keys = (key for key, item in holder.items() if item is value and type(key) in (str, int))
     return next((f"[{key!r}]" for key in keys), "[...]")
 
 
 def _is_view(held: object, value: object) -> bool:
     """Whether one numpy array shows the memory of another; the garbage collector does not see that."""
-    numpy = sys.modules.get("numpy")
-    arrays = getattr(numpy, "ndarray", ())
-    return isinstance(held, arrays) and held.base is value
+    arrays = getattr(sys.modules.get("numpy"), "ndarray", None)
+    return arrays is not None and issubclass(type(held), arrays) and arrays.base.__get__(held) is value

@@ -1,0 +1,149 @@
+"""Which cell a byte belongs to, as IPython runs cells: nested, failed, silent, blank, run again."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import cellheap
+import pytest
+from cellheap.recorder import active
+
+from tests.notebook.shells import Kernel, Terminal, ipykernel, terminal
+
+
+@pytest.fixture
+def notebook() -> Iterator[Terminal]:
+    with terminal() as shell:
+        yield shell
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    with ipykernel() as running:
+        yield running
+
+
+def rows(notebook: Terminal) -> dict[str, Any]:
+    return {cell.label: cell for cell in cellheap.overview().cells}
+
+
+def test_a_nested_run_belongs_to_the_outermost_cell(notebook: Terminal) -> None:
+    notebook.run("get_ipython().run_cell('x = [0] * 1000')\nget_ipython().run_cell('1 / 0')\ny = [0] * 2000")
+    assert list(cellheap.cells) == [1, 2]
+    cell = rows(notebook)["In[2]"]
+    assert cell.live >= 24_000
+    assert cell.state == "done"
+    files = {line.file: line.live for line in cellheap.cells[2].lines if line.live >= 8000}
+    assert len(files) == 2
+
+
+def test_code_between_cells_is_told_as_after_the_last(notebook: Terminal) -> None:
+    notebook.run("def work():\n    global x\n    x = [0] * 1000")
+    notebook.names["work"]()
+    notebook.shell.run_cell("y = [0] * 2000", silent=True)
+    notebook.shell.run_cell("z = [0] * 4000")
+    notebook.run("pass")
+    assert rows(notebook)["(after 2)"].live >= 56_000
+    assert rows(notebook)["In[2]"].live < 1000
+    assert rows(notebook)["In[3]"].live == 0
+
+
+@pytest.mark.parametrize(
+    "source", ["x = [0] * 1000\n1 / 0", "x = = 1", "%nosuchmagic", "%%nosuchmagic\nx", "raise SystemError"]
+)
+def test_failed_cells_are_marked(notebook: Terminal, source: str) -> None:
+    notebook.run(source)
+    notebook.run("pass")
+    assert [cell.state for cell in cellheap.overview().cells if cell.number] == ["done", "failed", "done"]
+
+
+def test_a_blank_cell_is_no_cell(notebook: Terminal) -> None:
+    notebook.run("x = 1")
+    notebook.run("   \n")
+    notebook.run("")
+    assert list(cellheap.cells) == [1, 2]
+    notebook.run("y = 2")
+    assert list(cellheap.cells) == [1, 2, 3]
+
+
+def test_a_blank_run_inside_a_cell_does_not_end_it(notebook: Terminal) -> None:
+    notebook.run("get_ipython().run_cell('')\nx = [0] * 1000\nlate = 1")
+    assert cellheap.cells[2].live >= 8000
+    assert rows(notebook)["In[2]"].state == "done"
+    assert "(after 2)" not in rows(notebook) or rows(notebook)["(after 2)"].allocated == 0
+
+
+def test_the_cell_that_loads_us_is_recorded_from_there_on() -> None:
+    with terminal(load=False) as notebook:
+        notebook.run("pass")
+        notebook.run("early = [0] * 1000\n%load_ext cellheap\nlate = [0] * 2000")
+        notebook.run("pass")
+        assert list(cellheap.cells) == [2, 3]
+        assert 16_000 <= cellheap.cells[2].live < 17_000
+
+
+def test_code_that_runs_later_is_shown_where_it_is(notebook: Terminal) -> None:
+    notebook.run("def make():\n    return [0] * 1000")
+    notebook.run("x = make()")
+    (line,) = [line for line in cellheap.cells[3].lines if line.live >= 8000]
+    recorder = active()
+    assert recorder is not None
+    sources = recorder.sources
+    assert (sources.number(line.file), line.line) == (2, 2)
+    assert sources.lines(line.file) == ["def make():", "    return [0] * 1000"]
+
+
+def test_sources_are_those_that_were_typed(notebook: Terminal) -> None:
+    recorder = active()
+    assert recorder is not None
+    sources = recorder.sources
+    typed = ["%%memtrace", "x = %who_ls", "", "y = !true"]
+    notebook.run("\n\n" + "\n".join(typed))
+    assert list(cellheap.cells[2].source) == typed
+    notebook.run("z = \\\n  1\n%config \\\n  CellHeap.summary = False\nw = [0] * 1000")
+    source = cellheap.cells[3].source
+    assert "w = [0] * 1000" in [
+        source[line.line - 1] for line in cellheap.cells[3].lines if line.live >= 8000
+    ]
+    assert sources.number("no such file") is None
+    assert sources.lines("no such file") == []
+
+
+def test_two_runs_of_one_text_are_two_cells(kernel: Kernel) -> None:
+    kernel.run("import cellheap")
+    first, _ = kernel.run("x = [0] * 1000")
+    second, _ = kernel.run("x = [0] * 1000")
+    numbers = first["execution_count"], second["execution_count"]
+    shown = kernel.value(f"[(cellheap.cells[n].live // 8000, cellheap.cells[n].source) for n in {numbers}]")
+    assert shown == "[(0, ('x = [0] * 1000',)), (1, ('x = [0] * 1000',))]"
+
+
+def test_an_awaiting_cell_is_recorded_to_its_end(kernel: Kernel) -> None:
+    kernel.run("import asyncio, cellheap")
+    reply, _ = kernel.run("x = [0] * 1000\nawait asyncio.sleep(0.01)\ny = [0] * 2000")
+    number = reply["execution_count"]
+    assert 24_000 <= int(kernel.value(f"cellheap.cells[{number}].live")) < 26_000
+    assert kernel.value(f"cellheap.cells[{number}].cell.state") == "'done'"
+
+
+def test_an_interrupted_cell_has_failed_and_the_next_is_its_own(kernel: Kernel) -> None:
+    kernel.run("import time, cellheap")
+    request = kernel.start("print('now', flush=True)\ntime.sleep(60)")
+    kernel.wait_for_print()
+    kernel.manager.interrupt_kernel()
+    reply, _ = kernel.finish(request)
+    assert_ended(kernel, reply, "KeyboardInterrupt")
+
+
+def test_a_cancelled_cell_has_failed_and_the_next_is_its_own(kernel: Kernel) -> None:
+    kernel.run("import asyncio, cellheap")
+    reply, _ = kernel.run("asyncio.current_task().cancel()\nawait asyncio.sleep(60)")
+    assert_ended(kernel, reply, "CancelledError")
+
+
+def assert_ended(kernel: Kernel, reply: dict[str, Any], error: str) -> None:
+    """The cell has failed, and what runs next is not taken for nested in it."""
+    assert reply["ename"] == error
+    number = reply["execution_count"]
+    assert kernel.value(f"cellheap.cells[{number}].cell.state") == "'failed'"
+    kernel.run("x = [0] * 1000")
+    assert kernel.value(f"cellheap.cells[{number + 2}].live // 8000") == "1"

@@ -1,0 +1,72 @@
+"""What Tab offers on a magic's line, with Jedi and without, and over the wire."""
+
+from collections.abc import Iterator
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+
+from tests.notebook.shells import Kernel, Terminal, ipykernel, terminal
+
+
+@pytest.fixture(params=[False, True], ids=["without Jedi", "with Jedi"])
+def notebook(request: pytest.FixtureRequest) -> Iterator[Terminal]:
+    with terminal({"Completer": {"use_jedi": request.param}}) as shell:
+        shell.run("import sys\nalpha = 1\nalpine = 2\ndef almost(): pass\n_private = 3")
+        yield shell
+
+
+def offered(notebook: Terminal, code: str) -> list[str]:
+    """What the line reads after each offer."""
+    with provisionalcompleter():
+        found = list(notebook.shell.Completer.completions(code, len(code)))
+    return [code[: offer.start] + offer.text + code[offer.end :] for offer in found]
+
+
+@pytest.mark.parametrize(
+    ("code", "lines"),
+    [
+        ("%memtrace ", ["live", "on", "off", "stop", "start", "reset"]),
+        ("%memtrace li", ["live"]),
+        ("%memtrace st", ["stop", "start"]),
+        ("r = %memtrace l", ["live"]),
+        ("x = 1\n%memtrace re", ["reset"]),
+        ("%memtrace --h", ["--help"]),
+        ("%%memtrace --", ["--help", "--no-chart", "--top", "-o"]),
+        ("%%memtrace --top 3 --no", ["--no-chart"]),
+        ("%gcclear al", ["alpha", "alpine"]),
+        ("%gcclear alpha alp", ["alpha", "alpine"]),
+        ("%gcclear --", ["--force", "--generation", "--help", "--no-trim", "--out", "--traceback"]),
+        ("%gcclear --out al", ["alpha", "alpine"]),
+    ],
+)
+def test_tab_offers_what_can_follow(notebook: Terminal, code: str, lines: list[str]) -> None:
+    stem = code[: len(code) - len(code.split(" ")[-1])]
+    expected = [stem + line for line in lines if not (line == "-o" and code.endswith("--"))]
+    assert sorted(offered(notebook, code)) == sorted(expected)
+
+
+def test_tab_elsewhere_is_as_without_us(notebook: Terminal) -> None:
+    assert "alpha" in "".join(offered(notebook, "alp"))
+    assert "%memtrace" in offered(notebook, "%memt")
+    assert "%%memtrace" in offered(notebook, "%%memt")
+    assert "%gcclear" in offered(notebook, "%gccl")
+    assert any(line.endswith("alpha") for line in offered(notebook, "%%memtrace\nalp"))
+    lines = ["alp", "%timeit alp", "x = alp", "sys.pa", "%memtrac", "memtrace al", "import o", "%run al"]
+    ours = [offered(notebook, line) for line in lines]
+    notebook.run("%unload_ext cellheap")
+    notebook.shell.register_magic_function(print, "line", "memtrace")
+    notebook.shell.register_magic_function(print, "cell", "memtrace")
+    assert ours == [offered(notebook, line) for line in lines]
+
+
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[Kernel]:
+    with ipykernel() as running:
+        yield running
+
+
+def test_tab_works_over_the_wire(kernel: Kernel) -> None:
+    kernel.run("alpha = alpine = 1")
+    assert kernel.complete("%memtrace sto") == ["stop"]
+    assert kernel.complete("%gcclear alp") == ["alpha", "alpine"]
+    assert kernel.complete("%%memtrace --no") == ["--no-chart"]
