@@ -229,6 +229,18 @@ impl Outbox {
         self.full.load(Ordering::Relaxed)
     }
 
+    /// Whether there is room, waiting for at most `patience`.
+    pub fn wait_for_room(&self, patience: Duration) -> bool {
+        let until = Instant::now() + patience;
+        let mut queue = self.queue.lock();
+        while queue.is_full() {
+            if self.room.wait_until(&mut queue, until).timed_out() {
+                return !queue.is_full();
+            }
+        }
+        true
+    }
+
     /// The next item to send; None when the queue is closed and empty. Safe to cancel.
     pub async fn next(&self) -> Option<Item> {
         loop {

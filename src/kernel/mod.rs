@@ -200,6 +200,11 @@ impl Kernel {
         self.shared.outbox.is_full() || self.is_child()
     }
 
+    /// Whether `write` and `publish` would go through now, waiting for at most `patience`.
+    pub fn wait_for_room(&self, patience: Duration) -> bool {
+        self.is_child() || self.shared.outbox.wait_for_room(patience)
+    }
+
     /// Sends stream text on its way now.
     pub fn flush(&self) {
         if !self.is_child() {

@@ -16,7 +16,7 @@ use super::{json, message};
 use crate::kernel::{Channel, Kernel, KernelInfo, RequestId, Stream};
 use crate::wire::Connection;
 
-/// How often a cell that waits for an answer looks for an interrupt.
+/// How often a cell that waits for the wire looks for an interrupt.
 const ATTENTION: Duration = Duration::from_millis(20);
 
 /// The wire of this process, and the loop that works it on threads of its own.
@@ -151,11 +151,10 @@ impl PyKernel {
         let parts = [header, parent_header, metadata, content];
         let message = message::from_python(ids, parts, buffers, packer)?;
         if channel == "iopub" {
-            self.patiently(py, || self.kernel.publish(&topic, message));
-        } else {
-            let channel = named(channel)?;
-            self.patiently(py, || self.kernel.reply(channel, message));
+            return self.patiently(py, || self.kernel.publish(&topic, message));
         }
+        let channel = named(channel)?;
+        py.detach(|| self.kernel.reply(channel, message));
         Ok(())
     }
 
@@ -175,8 +174,7 @@ impl PyKernel {
         let text = text.to_string_lossy();
         self.patiently(py, || {
             self.kernel.write(stream, parent.0.clone(), &text);
-        });
-        Ok(())
+        })
     }
 
     fn flush(&self) {
@@ -218,13 +216,18 @@ impl PyKernel {
 }
 
 impl PyKernel {
-    /// Others may run Python while the wire waits for its readers; else the lock is kept, which is quicker.
-    fn patiently(&self, py: Python<'_>, send: impl FnOnce() + Send) {
-        if self.kernel.is_full() {
-            py.detach(send);
-        } else {
+    /// Others may run Python while the wire waits for its readers, and an interrupt ends the wait with what its handler
+    /// raises. With room the lock is kept, which is quicker.
+    fn patiently(&self, py: Python<'_>, send: impl FnOnce() + Send) -> PyResult<()> {
+        if !self.kernel.is_full() {
             send();
+            return Ok(());
         }
+        while !py.detach(|| self.kernel.wait_for_room(ATTENTION)) {
+            py.check_signals()?;
+        }
+        py.detach(send);
+        Ok(())
     }
 }
 

@@ -61,6 +61,7 @@ fn a_writer_waits_for_a_reader_that_stopped_and_loses_nothing() {
     }
     // The queue and the sockets hold some of it; the rest waits outside.
     assert!(written < MESSAGES - 10, "{written} written");
+    assert!(!kernel.wait_for_room(Duration::from_millis(1)));
     for _ in 0..MESSAGES {
         assert_eq!(front.hears().buffers[0].len(), MEGABYTE);
     }
