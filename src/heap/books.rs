@@ -1,12 +1,13 @@
 //! The books as one value: events in, counters out. A plain state machine; the hooks are three lines that call it.
 
+use std::collections::VecDeque;
 use std::io;
 
+use super::aside::{Aside, Block};
 use super::cells::{CellId, FoldedLine, Kind, Meter, Record, Sum};
-use super::codes::Codes;
-use super::large::Large;
+use super::codes::{Code, CodeId, Codes};
 use super::shadow::{Entry, LARGEST, Shadow};
-use super::sites::{CELLHEAP, Class, Key, MACHINERY, Place, Site, SiteId, Sites};
+use super::sites::{CELLHEAP, Class, Cold, Key, MACHINERY, Place, Site, SiteId, Sites};
 use super::tide::Tide;
 
 /// Dead sites of retired cells are swept when this many sites are in use, and at each doubling.
@@ -18,17 +19,17 @@ pub struct Books {
     pub(super) sites: Sites,
     /// The meter of the cell that runs: counts what has no counter of its own in a site.
     pub(super) meter: *mut Meter,
-    pub(super) large: Large,
+    pub(super) aside: Aside,
     pub codes: Codes,
     pub(super) records: Vec<Option<Box<Record>>>,
     pub(super) running: Vec<CellId>,
-    pub(super) recent: std::collections::VecDeque<CellId>,
+    pub(super) recent: VecDeque<CellId>,
     /// The stretch that code outside every cell belongs to.
     pub between: CellId,
     sweep_at: usize,
     pub ids_ran_out: bool,
-    /// Grows whenever site ids were given up: caches of ids are void then.
-    pub swept: u64,
+    /// Grows whenever an instruction's address or a site's id may come to mean another: caches of them are void then.
+    pub generation: u64,
     /// Closed marks of the whole notebook.
     pub highest: u64,
 }
@@ -40,115 +41,181 @@ impl Books {
     /// # Errors
     /// The system's error when no address space is left.
     pub fn new() -> io::Result<Self> {
-        let mut books = Self {
+        let mut first = Box::new(Record::new(CellId(0), Kind::BeforeCells, 0.0, 0));
+        Ok(Self {
             tide: Tide::default(),
             shadow: Shadow::new()?,
             sites: Sites::new()?,
-            meter: std::ptr::null_mut(),
-            large: Large::default(),
+            meter: &raw mut first.meter,
+            aside: Aside::default(),
             codes: Codes::default(),
-            records: Vec::new(),
+            records: vec![Some(first)],
             running: Vec::new(),
-            recent: std::collections::VecDeque::new(),
+            recent: VecDeque::new(),
             between: CellId(0),
             sweep_at: SWEEP_FROM,
             ids_ran_out: false,
-            swept: 0,
+            generation: 0,
             highest: 0,
-        };
-        books.open(Kind::BeforeCells, 0.0);
-        books.enter(CellId(0));
-        Ok(books)
+        })
     }
-
-    // ---- events: the hot path -------------------------------------------------------------------
 
     /// A block of `size` bytes was made at `address` by `site`.
     #[inline(always)]
     pub fn allocated(&mut self, address: usize, size: usize, site: SiteId) {
         // SAFETY: ids come from this table; nothing else borrows a site now.
         let hot = unsafe { &mut *self.sites.hot(site) };
-        if hot.class == Class::Notebook {
-            self.tide.rise(hot, size as u64);
+        if self.counts(hot) {
+            self.tide.rise(size as u64);
         } else {
             // SAFETY: `enter` pointed it at a record that is there for as long as it is entered.
             unsafe { (*self.meter).allocated[hot.class as usize] += size as u64 };
         }
         hot.allocated += size as u64;
         hot.blocks += 1;
-        if size >= LARGEST || !self.shadow.set(address, Entry::new(site, size)) {
-            self.large.set(address, site, size as u64);
-        }
+        self.note(address, size, site);
     }
 
-    /// The block at `address` was given back. Unknown addresses are blocks from before tracing.
+    /// The block at `address` was given back. False if it has no entry in the shadow: it may be `aside` then.
     #[inline(always)]
-    pub fn freed(&mut self, address: usize) {
-        if let Some((site, size)) = self.take(address) {
-            // SAFETY: as in `allocated`.
-            let hot = unsafe { &mut *self.sites.hot(site) };
-            self.give_back(hot, size);
+    #[must_use]
+    pub fn freed(&mut self, address: usize) -> bool {
+        let Some(entry) = self.shadow.take(address) else {
+            return false;
+        };
+        self.give_back(entry.site(), entry.size());
+        true
+    }
+
+    /// As `freed`, for what is not in the shadow. Unknown addresses are blocks from before tracing. May begin a
+    /// new generation.
+    pub fn freed_aside(&mut self, address: usize) {
+        if let Some((site, size)) = self.take_aside(address) {
+            self.give_back(site, size);
         }
     }
 
-    /// The block at `old` became one of `size` bytes at `new`: one net event.
+    /// The block at `old` became one of `size` bytes at `new`: one net event. May begin a new generation.
     #[inline]
     pub fn reallocated(&mut self, old: usize, new: usize, size: usize, site: SiteId) {
-        let Some((old_site, old_size)) = self.take(old) else {
+        let known = match self.shadow.take(old) {
+            Some(entry) => Some((entry.site(), entry.size())),
+            None => self.take_aside(old),
+        };
+        let Some((old_site, old_size)) = known else {
             return self.allocated(new, size, site);
         };
         let (from, to) = (self.sites.hot(old_site), self.sites.hot(site));
-        let size_of = |hot: *mut Site, size: u64| {
-            // SAFETY: both ids come from this table; no reference outlives the call.
+        let counted = |hot: *mut Site, size: u64| {
+            // SAFETY: both ids come from this table; they may be one site, so no reference is kept.
             if unsafe { (*hot).class } == Class::Notebook {
                 size
             } else {
                 0
             }
         };
-        let (out, into) = (size_of(from, old_size), size_of(to, size as u64));
-        self.tide.lean(out, into);
-        // SAFETY: as above; `from` and `to` may be one site, so they are borrowed in turn.
+        let (out, into) = (counted(from, old_size), counted(to, size as u64));
+        if into < out {
+            self.tide.leave_mark();
+        }
+        // SAFETY: as above, borrowed in turn; the meter as in `allocated`.
         unsafe {
-            self.tide.keep(&mut *from);
-            self.tide.keep(&mut *to);
+            if !self.counts(&mut *from) {
+                (*self.meter).freed[(*from).class as usize] += old_size;
+            }
+            if !self.counts(&mut *to) {
+                (*self.meter).allocated[(*to).class as usize] += size as u64;
+            }
             (*from).returned += old_size;
             (*from).blocks_returned += 1;
             (*to).allocated += size as u64;
             (*to).blocks += 1;
-            (*self.meter).freed[(*from).class as usize] += old_size;
-            if (*to).class != Class::Notebook {
-                (*self.meter).allocated[(*to).class as usize] += size as u64;
+        }
+        self.tide.fall(out);
+        self.tide.rise(into);
+        self.note(new, size, site);
+    }
+
+    /// Whether the site is the notebook's; it is kept in the tide's epoch then and may change.
+    #[inline(always)]
+    fn counts(&self, hot: &mut Site) -> bool {
+        if !self.tide.knows(hot) {
+            if hot.class != Class::Notebook {
+                return false;
             }
+            self.tide.keep(hot);
         }
-        self.tide.shift(out, into);
-        if size >= LARGEST || !self.shadow.set(new, Entry::new(site, size)) {
-            self.large.set(new, site, size as u64);
-        }
+        true
     }
 
     #[inline(always)]
-    fn take(&mut self, address: usize) -> Option<(SiteId, u64)> {
-        match self.shadow.take(address) {
-            Some(entry) => Some((entry.site(), entry.size())),
-            None => self.large.take(address),
+    fn note(&mut self, address: usize, size: usize, site: SiteId) {
+        if size >= LARGEST || !self.shadow.set(address, Entry::new(site, size)) {
+            self.note_aside(address, size, site);
         }
     }
 
+    #[inline(never)]
+    fn note_aside(&mut self, address: usize, size: usize, site: SiteId) {
+        let block = Block {
+            site,
+            size: size as u64,
+            code: None,
+        };
+        self.aside.set(address, block);
+    }
+
+    fn take_aside(&mut self, address: usize) -> Option<(SiteId, u64)> {
+        let block = self.aside.take(address)?;
+        if let Some(code) = block.code {
+            self.codes.release(code);
+            self.generation += 1;
+        }
+        (block.site.0 != 0).then_some((block.site, block.size))
+    }
+
     #[inline(always)]
-    fn give_back(&mut self, hot: &mut Site, size: u64) {
-        if hot.class == Class::Notebook {
-            self.tide.fall(hot, size);
+    fn give_back(&mut self, site: SiteId, size: u64) {
+        // SAFETY: as in `allocated`.
+        let hot = unsafe { &mut *self.sites.hot(site) };
+        self.tide.leave_mark();
+        if self.counts(hot) {
+            self.tide.fall(size);
+        } else {
+            // SAFETY: as in `allocated`.
+            unsafe { (*self.meter).freed[hot.class as usize] += size };
         }
         hot.returned += size;
         hot.blocks_returned += 1;
-        // SAFETY: as in `allocated`.
-        unsafe { (*self.meter).freed[hot.class as usize] += size };
     }
 
-    // ---- sites ------------------------------------------------------------------------------------
+    /// The copy of the code object at `address`, if it was seen before.
+    pub fn code(&self, address: usize) -> Option<CodeId> {
+        self.aside.get(address)?.code
+    }
 
-    /// The site for `place` in `cell`, made if it is new.
+    /// A code object was seen for the first time. Its block goes aside, so that its death is noticed: no reference
+    /// to it need be held, nor the interpreter asked to tell.
+    pub fn saw_code(&mut self, address: usize, code: Code) -> CodeId {
+        let id = self.codes.add(code);
+        let known = match self.shadow.take(address) {
+            Some(entry) => Some((entry.site(), entry.size())),
+            None => self
+                .aside
+                .take(address)
+                .map(|block| (block.site, block.size)),
+        };
+        let (site, size) = known.unwrap_or_default();
+        let block = Block {
+            site,
+            size,
+            code: Some(id),
+        };
+        self.aside.set(address, block);
+        id
+    }
+
+    /// The site for `place` in `cell`, made if it is new. May begin a new generation.
     #[cold]
     pub fn site(&mut self, cell: CellId, place: Place) -> SiteId {
         let cell = if self.record(cell).is_some() {
@@ -163,7 +230,7 @@ impl Books {
         if self.sites.len() >= self.sweep_at {
             self.sweep();
         }
-        match self.sites.add(key, Class::Notebook) {
+        match self.sites.add(key) {
             Some(id) => {
                 if let Place::Line { leaf, line } = place {
                     self.codes.hold(leaf.code);
@@ -186,13 +253,18 @@ impl Books {
         }
     }
 
-    /// Folds dead sites: of retired cells, and where there are very many, of every cell.
+    /// Folds dead sites: of retired cells, and where there are very many, of every cell. A running cell keeps
+    /// those that have a part in its peak.
     fn sweep(&mut self) {
         let oldest = self.recent.front().copied().unwrap_or_default();
-        let all = self.sites.len() > SWEEP_FROM * 2;
+        let all = self.sites.len() >= SWEEP_FROM * 2;
         let dead: Vec<SiteId> = (self.sites.iter())
             .filter(|(id, cold, hot)| {
-                *id > CELLHEAP && hot.live_blocks() == 0 && (all || cold.key.cell < oldest)
+                let spent = || cold.peak == 0 && self.tide.at_highest(hot) == 0;
+                *id > CELLHEAP
+                    && hot.live_blocks() == 0
+                    && (all || cold.key.cell < oldest)
+                    && (!self.running.contains(&cold.key.cell) || spent())
             })
             .map(|(id, ..)| id)
             .collect();
@@ -208,49 +280,45 @@ impl Books {
             });
         }
         self.sweep_at = (self.sites.len() * 2).max(SWEEP_FROM);
-        self.swept += 1;
     }
 
     /// Turns a site with nothing live into a line of its cell's record.
     pub(super) fn fold(&mut self, id: SiteId) {
-        let hot = self.sites.get(id);
-        let (sum, at_mark) = (Sum::of(hot), self.tide.at_highest(hot));
+        let sum = Sum::of(self.sites.get(id));
         let Some(cold) = self.sites.remove(id) else {
             return;
         };
-        let peak = if self.running.contains(&cold.key.cell) {
-            at_mark
-        } else {
-            cold.peak
-        };
-        let Place::Line { leaf, line } = cold.key.place else {
-            if let Some(record) = self.record_mut(cold.key.cell) {
-                record.folded.add(sum);
-            }
-            return;
-        };
-        let place = self
-            .codes
-            .get(line.code)
-            .map(|code| (code.file.clone(), code.line(line.offset)));
-        self.codes.release(leaf.code);
-        self.codes.release(line.code);
-        if let (Some(record), Some((file, line))) = (self.record_mut(cold.key.cell), place) {
-            record.folded.add(sum);
-            let blocks = u32::try_from(sum.blocks).unwrap_or(u32::MAX);
-            record.fold_line(FoldedLine {
-                file,
-                line,
-                blocks,
-                allocated: sum.allocated,
-                peak,
-            });
+        self.generation += 1;
+        let line = self.folded_line(&cold, sum);
+        if let Place::Line { leaf, line } = cold.key.place {
+            self.codes.release(leaf.code);
+            self.codes.release(line.code);
         }
+        if let Some(record) = self.record_mut(cold.key.cell) {
+            record.folded.add(sum);
+            if let Some(line) = line {
+                record.fold_line(line);
+            }
+        }
+    }
+
+    fn folded_line(&self, cold: &Cold, sum: Sum) -> Option<FoldedLine> {
+        let Place::Line { line, .. } = cold.key.place else {
+            return None;
+        };
+        let code = self.codes.get(line.code)?;
+        Some(FoldedLine {
+            file: code.file.clone(),
+            line: code.line(line.offset),
+            blocks: u32::try_from(sum.blocks).unwrap_or(u32::MAX),
+            allocated: sum.allocated,
+            peak: cold.peak,
+        })
     }
 
     /// Whether the block at `address` was noted.
     pub fn knows(&self, address: usize) -> bool {
-        self.shadow.has(address) || self.large.has(address)
+        self.shadow.has(address) || self.aside.get(address).is_some()
     }
 
     /// From now on every class counts as the notebook's: for judges that compare totals.
@@ -258,7 +326,7 @@ impl Books {
     pub fn count_everything(&mut self) {
         for id in [MACHINERY, CELLHEAP] {
             // SAFETY: both ids are in the table.
-            unsafe { (*self.sites.hot(id)).class = Class::Notebook };
+            unsafe { self.sites.hot(id).write(Site::default()) };
         }
     }
 

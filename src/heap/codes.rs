@@ -1,25 +1,20 @@
 //! Code objects, as copies: names and line table are taken on first sight, so that no reference to the
 //! interpreter's object is ever held. Lines are decoded when a report is made.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-
-use super::large::AddressHasher;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CodeId(pub u32);
 
 /// What is copied of a code object.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct Code {
     pub file: Arc<str>,
     pub function: Arc<str>,
     pub first_line: u32,
     /// `co_linetable`.
     pub table: Box<[u8]>,
-    /// Whether its file is one of the notebook's.
-    pub notebook: bool,
 }
 
 impl Code {
@@ -63,7 +58,7 @@ impl Code {
     }
 
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.table.len() + self.function.len() + 32
+        size_of::<Self>() + self.table.len() + self.function.len() + 64
     }
 }
 
@@ -89,103 +84,83 @@ fn signed(bytes: &mut impl Iterator<Item = u8>) -> i64 {
     }
 }
 
-/// Copies by id, and the ids of the code objects that are alive.
+/// Copies by id. Code objects that are alike (a cell run again, an `exec` in a loop) share one.
 #[derive(Default)]
 pub struct Codes {
-    copies: Vec<Option<(Code, u32)>>,
-    alive: HashMap<usize, CodeId, BuildHasherDefault<AddressHasher>>,
+    /// The copy and how many speak of it: living code objects and sites.
+    copies: Vec<Option<(Arc<Code>, u32)>>,
+    ids: HashMap<Arc<Code>, CodeId>,
     free: Vec<CodeId>,
-    files: HashMap<Arc<str>, ()>,
+    files: HashSet<Arc<str>>,
     bytes: usize,
 }
 
 impl Codes {
-    /// The copy of the living code object at `address`.
-    pub fn alive(&self, address: usize) -> Option<CodeId> {
-        self.alive.get(&address).copied()
-    }
-
     pub fn get(&self, id: CodeId) -> Option<&Code> {
-        self.copies
-            .get(id.0 as usize)?
-            .as_ref()
-            .map(|(code, _)| code)
+        let (code, _) = self.copies.get(id.0 as usize)?.as_ref()?;
+        Some(code)
     }
 
-    /// Notes a code object that was just seen for the first time.
-    pub fn add(&mut self, address: usize, mut code: Code) -> CodeId {
+    /// The copy of a code object that was just seen for the first time, which speaks of it from now on.
+    pub fn add(&mut self, mut code: Code) -> CodeId {
+        if let Some(id) = self.ids.get(&code).copied() {
+            self.hold(id);
+            return id;
+        }
         code.file = self.file(code.file);
         self.bytes += code.bytes();
+        let code = Arc::new(code);
         let id = self.free.pop().unwrap_or(CodeId(self.copies.len() as u32));
         if id.0 as usize == self.copies.len() {
             self.copies.push(None);
         }
-        // The living object itself is one use.
-        self.copies[id.0 as usize] = Some((code, 1));
-        if let Some(old) = self.alive.insert(address, id) {
-            self.release(old);
-        }
+        self.copies[id.0 as usize] = Some((code.clone(), 1));
+        self.ids.insert(code, id);
         id
     }
 
     fn file(&mut self, name: Arc<str>) -> Arc<str> {
-        if let Some((known, ())) = self.files.get_key_value(&name) {
+        if let Some(known) = self.files.get(&name) {
             return known.clone();
         }
         self.bytes += name.len() + 48;
-        self.files.insert(name.clone(), ());
+        self.files.insert(name.clone());
         name
     }
 
-    /// A code object died. True if it was one that we knew.
-    pub fn died(&mut self, address: usize) -> bool {
-        let Some(id) = self.alive.remove(&address) else {
-            return false;
-        };
-        self.release(id);
-        true
-    }
-
-    /// Decides anew whose code each copy is.
-    pub fn forget_owners(&mut self, notebook: &[String]) {
-        for (code, _) in self.copies.iter_mut().flatten() {
-            code.notebook = notebook.iter().any(|prefix| code.file.starts_with(prefix));
-        }
-    }
-
-    /// A site speaks of it.
+    /// One more speaks of it.
     pub fn hold(&mut self, id: CodeId) {
         if let Some((_, uses)) = self.copies.get_mut(id.0 as usize).and_then(Option::as_mut) {
             *uses += 1;
         }
     }
 
-    /// A site that spoke of it is gone.
+    /// One that spoke of it is gone; the copy goes with the last.
     pub fn release(&mut self, id: CodeId) {
         let Some(place) = self.copies.get_mut(id.0 as usize) else {
             return;
         };
-        let Some((code, uses)) = place.as_mut() else {
+        let Some((_, uses @ 2..)) = place.as_mut() else {
+            let Some((code, _)) = place.take() else {
+                return;
+            };
+            self.ids.remove(&code);
+            self.free.push(id);
+            self.bytes -= code.bytes().min(self.bytes);
+            // One count is the set's, one is ours.
+            if Arc::strong_count(&code.file) <= 2 {
+                self.files.remove(&code.file);
+                self.bytes -= (code.file.len() + 48).min(self.bytes);
+            }
             return;
         };
         *uses -= 1;
-        if *uses == 0 {
-            self.bytes -= code.bytes().min(self.bytes);
-            let file = code.file.clone();
-            *place = None;
-            self.free.push(id);
-            // One count is the map's key, one is ours.
-            if Arc::strong_count(&file) <= 2 {
-                self.files.remove(&file);
-                self.bytes -= (file.len() + 48).min(self.bytes);
-            }
-        }
     }
 
     /// Bytes that the copies take.
     pub fn bytes(&self) -> u64 {
-        let tables = self.copies.capacity() * size_of::<Option<(Code, u32)>>()
-            + self.alive.capacity() * (size_of::<(usize, CodeId)>() + 1);
+        let tables = self.copies.capacity() * size_of::<Option<(Arc<Code>, u32)>>()
+            + self.ids.capacity() * (size_of::<(Arc<Code>, CodeId)>() + 1);
         (self.bytes + tables) as u64
     }
 }
@@ -226,16 +201,33 @@ mod tests {
     #[test]
     fn a_copy_lives_while_its_object_or_a_site_does() {
         let mut codes = Codes::default();
-        let id = codes.add(
-            0x1000,
-            Code {
-                file: Arc::from("a.py"),
-                ..Code::default()
-            },
-        );
+        let id = codes.add(named("a.py"));
         codes.hold(id);
-        assert!(codes.died(0x1000) && codes.get(id).is_some());
+        codes.release(id);
+        assert!(codes.get(id).is_some());
         codes.release(id);
         assert!(codes.get(id).is_none() && codes.bytes == 0);
+    }
+
+    #[test]
+    fn code_objects_that_are_alike_share_a_copy() {
+        let mut codes = Codes::default();
+        let (one, two, other) = (
+            codes.add(named("a.py")),
+            codes.add(named("a.py")),
+            codes.add(named("b.py")),
+        );
+        assert!(one == two && one != other);
+        codes.release(one);
+        assert!(codes.get(two).is_some());
+        codes.release(two);
+        assert_eq!(codes.add(named("c.py")), one);
+    }
+
+    fn named(file: &str) -> Code {
+        Code {
+            file: Arc::from(file),
+            ..Code::default()
+        }
     }
 }

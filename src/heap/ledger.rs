@@ -3,12 +3,12 @@
 use super::books::Books;
 use super::cells::{CellId, Kind, RECENT, Reading, Record, Sum};
 use super::report::State;
-use super::sites::SiteId;
+use super::sites::{Class, SiteId};
 
 impl Books {
     /// What is counted without a site is counted for `cell` from now on.
-    #[inline]
     pub fn enter(&mut self, cell: CellId) {
+        self.settle();
         let id = if self.record(cell).is_some() {
             cell
         } else {
@@ -17,6 +17,20 @@ impl Books {
         if let Some(record) = self.record_mut(id) {
             self.meter = &raw mut record.meter;
         }
+    }
+
+    /// Gives what was freed to the cell that was entered.
+    fn settle(&mut self) {
+        // SAFETY: the entered record is there for as long as it is entered.
+        unsafe {
+            (*self.meter).freed[Class::Notebook as usize] += std::mem::take(&mut self.tide.freed)
+        };
+    }
+
+    /// Bytes of notebook blocks given back while the cell ran.
+    pub fn freed_during(&self, record: &Record) -> u64 {
+        let entered = std::ptr::eq(self.meter, &raw const record.meter);
+        record.meter.freed[Class::Notebook as usize] + if entered { self.tide.freed } else { 0 }
     }
 
     pub(super) fn open(&mut self, kind: Kind, started: f64) -> CellId {
@@ -67,7 +81,9 @@ impl Books {
         record.state = if failed { State::Failed } else { State::Done };
         record.seconds = (now - record.started) as f32;
         record.end = reading;
-        record.rss_peak = rss_peak.filter(|_| record.rss_marked);
+        if record.rss_marked {
+            record.rss_peak = record.rss_peak.max(rss_peak);
+        }
         record.live_at_end = sum.live();
         record.temporary = sum.returned;
         let kind = Kind::After(record.number().unwrap_or(id.0));
@@ -78,7 +94,9 @@ impl Books {
     /// The stretch between two cells keeps a record only if notebook code did something in it.
     fn drop_idle_stretch(&mut self) {
         let id = self.between;
-        let idle = |record: &Record| record.meter.freed[0] == 0 && record.sites.is_empty();
+        let idle = |record: &Record| {
+            record.meter.freed[Class::Notebook as usize] == 0 && record.sites.is_empty()
+        };
         if id.0 == 0 || !self.record(id).is_some_and(idle) {
             return;
         }
@@ -92,9 +110,23 @@ impl Books {
         }
     }
 
-    /// The oldest of the recent cells becomes small: its dead sites are folded to lines.
+    /// The process's RSS mark is about to start anew: cells that run keep what it was.
+    pub fn keep_rss_peak(&mut self, peak: Option<u64>) {
+        for id in self.running.clone() {
+            if let Some(record) = self.record_mut(id)
+                && record.rss_marked
+            {
+                record.rss_peak = record.rss_peak.max(peak);
+            }
+        }
+    }
+
+    /// The oldest of the recent cells becomes small: its dead sites are folded to lines. Not while it runs.
     fn retire(&mut self) {
-        let Some(id) = self.recent.pop_front() else {
+        let Some(at) = self.recent.iter().position(|id| !self.running.contains(id)) else {
+            return;
+        };
+        let Some(id) = self.recent.remove(at) else {
             return;
         };
         let Some(record) = self.record_mut(id) else {
@@ -114,6 +146,7 @@ impl Books {
 
     /// Closes the stretch of the high-water mark: each running cell keeps its own mark and composition.
     pub fn close_stretch(&mut self) {
+        self.settle();
         self.highest = self.highest.max(self.tide.highest);
         for id in self.running.clone() {
             let highest = self.tide.highest;
@@ -163,6 +196,10 @@ impl Books {
         self.running.last().copied().unwrap_or(self.between)
     }
 
+    pub fn any_runs(&self) -> bool {
+        !self.running.is_empty()
+    }
+
     pub fn is_running(&self, id: CellId) -> bool {
         self.running.contains(&id)
     }
@@ -190,7 +227,10 @@ impl Books {
             hot.blocks_returned = hot.blocks;
         }
         self.shadow.clear();
-        self.large.clear();
+        for code in self.aside.clear() {
+            self.codes.release(code);
+        }
+        self.generation += 1;
         self.tide.clear();
         for id in self.running.clone() {
             if let Some(record) = self.record_mut(id) {
@@ -202,6 +242,7 @@ impl Books {
 
     /// Forgets the finished cells. Their live blocks stay and count as "before cells".
     pub fn reset(&mut self) {
+        self.enter(self.between);
         let gone: Vec<CellId> = self
             .records()
             .map(|record| record.id)
@@ -221,6 +262,7 @@ impl Books {
         }
         self.recent.retain(|id| self.running.contains(id));
         self.highest = self.tide.live;
+        self.generation += 1;
     }
 
     fn forgettable(&self, id: CellId) -> bool {
@@ -236,6 +278,6 @@ impl Books {
     /// Of these, what is neither shadow nor records.
     pub fn other_bytes(&self) -> u64 {
         let index = self.records.capacity() * size_of::<Option<Box<Record>>>();
-        self.sites.bytes() + self.large.bytes() + self.codes.bytes() + index as u64
+        self.sites.bytes() + self.aside.bytes() + self.codes.bytes() + index as u64
     }
 }

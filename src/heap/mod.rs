@@ -3,10 +3,11 @@
 //! `books` is the whole of it as one value; the others are its parts. Callers hold the interpreter's lock
 //! (or the lock of `hooks`) around every call that is not said to be safe from any thread.
 
+pub mod aside;
 pub mod books;
 pub mod cells;
 pub mod codes;
-pub mod large;
+
 pub mod ledger;
 pub mod pages;
 pub mod process;

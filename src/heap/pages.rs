@@ -32,6 +32,8 @@ impl Pages {
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
+        // SAFETY: advice on our own mapping: a huge page would make much resident that nobody touched.
+        unsafe { libc::madvise(start, bytes, libc::MADV_NOHUGEPAGE) };
         let start = NonNull::new(start.cast()).ok_or_else(io::Error::last_os_error)?;
         Ok(Self { start, bytes })
     }

@@ -30,9 +30,15 @@ pub fn overview(books: &Books, process: Process, now: f64, mut notes: Vec<String
 }
 
 /// One cell in full; none where its id is unknown.
-pub fn cell_report(books: &Books, id: CellId, points: &[Point], now: f64) -> Option<CellReport> {
+pub fn cell_report(
+    books: &Books,
+    id: CellId,
+    points: &[Point],
+    now: f64,
+    mut notes: Vec<String>,
+) -> Option<CellReport> {
     let record = books.record(id)?;
-    let mut notes = standing_notes(books);
+    notes.extend(standing_notes(books));
     if !books.is_recent(id) && record.is_cell() {
         notes.push("This cell is old: lines with nothing live are kept for the biggest only, its timeline is not.".into());
     }
@@ -83,15 +89,13 @@ fn standing_notes(books: &Books) -> Vec<String> {
 /// Cells, and those stretches in which notebook code did something.
 fn shown(books: &Books) -> impl Iterator<Item = &Record> {
     books.records().filter(|record| {
-        record.is_cell()
-            || books.sum(record.id).blocks > 0
-            || record.meter.freed[Class::Notebook as usize] > 0
+        record.is_cell() || books.sum(record.id).blocks > 0 || books.freed_during(record) > 0
     })
 }
 
 fn cell(books: &Books, record: &Record, now: f64) -> Cell {
     let sum = books.sum(record.id);
-    let freed = record.meter.freed[Class::Notebook as usize];
+    let freed = books.freed_during(record);
     let running = record.state == State::Running;
     Cell {
         id: record.id.0,
@@ -247,15 +251,19 @@ impl Tally {
     }
 
     fn finish(self) -> Vec<Line> {
-        let by_size = |line: &Line| std::cmp::Reverse((line.live, line.peak, line.allocated));
+        let by_size = |a: &Line, b: &Line| {
+            let size = |line: &Line| (line.live, line.peak, line.allocated);
+            let name = |line: &Line| (line.file.clone(), line.line);
+            size(b).cmp(&size(a)).then_with(|| name(a).cmp(&name(b)))
+        };
         let mut lines: Vec<Line> = (self.lines.into_values())
             .map(|(mut line, library)| {
                 line.library = library.into_values().collect();
-                line.library.sort_by_key(by_size);
+                line.library.sort_by(by_size);
                 line
             })
             .collect();
-        lines.sort_by_key(by_size);
+        lines.sort_by(by_size);
         lines
     }
 }

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::io;
 
+use super::aside::AddressHasher;
 use super::cells::CellId;
 use super::codes::CodeId;
-use super::large::AddressHasher;
 use super::pages::Pages;
 
 /// 20 bits; zero is no site.
@@ -37,6 +37,9 @@ pub enum Class {
 
 pub const CLASSES: usize = 3;
 
+/// An epoch that never comes.
+pub const NEVER: u64 = u64::MAX;
+
 /// The counters of a site. `allocated - returned` is live.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
@@ -47,7 +50,8 @@ pub struct Site {
     pub blocks_returned: u64,
     /// Live bytes at the high-water mark, where `epoch` is the tide's.
     pub snap: u64,
-    pub epoch: u32,
+    /// `NEVER` where the site is not the notebook's: its blocks are no part of the tide.
+    pub epoch: u64,
     pub class: Class,
 }
 
@@ -123,7 +127,10 @@ impl Sites {
         };
         for (id, class) in [(MACHINERY, Class::Machinery), (CELLHEAP, Class::Cellheap)] {
             // SAFETY: the table is new; both ids are in bounds.
-            unsafe { (*sites.hot(id)).class = class };
+            unsafe {
+                (*sites.hot(id)).class = class;
+                (*sites.hot(id)).epoch = NEVER;
+            }
         }
         Ok(sites)
     }
@@ -145,7 +152,7 @@ impl Sites {
     }
 
     /// A new site, or none when the ids are all in use.
-    pub fn add(&mut self, key: Key, class: Class) -> Option<SiteId> {
+    pub fn add(&mut self, key: Key) -> Option<SiteId> {
         let id = match self.free.pop() {
             Some(id) => id,
             None if self.cold.len() < MOST as usize => {
@@ -157,12 +164,7 @@ impl Sites {
         self.cold[id.0 as usize] = Some(Cold { key, peak: 0 });
         self.ids.insert(key, id);
         // SAFETY: the id is ours and has no live block.
-        unsafe {
-            self.hot(id).write(Site {
-                class,
-                ..Site::default()
-            })
-        };
+        unsafe { self.hot(id).write(Site::default()) };
         Some(id)
     }
 

@@ -4,72 +4,74 @@
 use super::sites::Site;
 
 /// Live bytes of notebook blocks, and the most there was since `restart`.
-#[derive(Debug, Default)]
+///
+/// While `live` is `highest`, the composition at the mark is what lives. The first fall from there begins an epoch, and in
+/// it a site saves what it had at the mark before it changes for the first time.
+#[derive(Debug)]
 #[repr(C)]
 pub struct Tide {
     pub live: u64,
     pub highest: u64,
-    /// A site whose `epoch` is this one has its bytes at the mark in `snap`; any other has them in `live`.
-    epoch: u32,
-    /// Live stands at the mark: the next fall closes the composition.
-    at_mark: bool,
+    /// Given back since it was last taken from here.
+    pub freed: u64,
+    /// Sites are born in epoch zero, which is over.
+    epoch: u64,
+}
+
+impl Default for Tide {
+    fn default() -> Self {
+        Self {
+            live: 0,
+            highest: 0,
+            freed: 0,
+            epoch: 1,
+        }
+    }
 }
 
 impl Tide {
-    /// A block of `size` bytes comes to `site`.
+    /// Whether the site saved what it had at the mark in this epoch.
     #[inline(always)]
-    pub fn rise(&mut self, site: &mut Site, size: u64) {
-        self.keep(site);
+    pub fn knows(&self, site: &Site) -> bool {
+        site.epoch == self.epoch
+    }
+
+    /// Saves what the site has, before it changes for the first time in this epoch.
+    #[inline(always)]
+    pub fn keep(&self, site: &mut Site) {
+        if !self.knows(site) {
+            site.snap = site.live();
+            site.epoch = self.epoch;
+        }
+    }
+
+    /// A block of `size` bytes came to a site that is kept.
+    #[inline(always)]
+    pub fn rise(&mut self, size: u64) {
         self.live += size;
         if self.live > self.highest {
             self.highest = self.live;
-            self.at_mark = true;
         }
     }
 
-    /// A block of `size` bytes leaves `site`.
+    /// Before any fall: leaves the mark, if this is it.
     #[inline(always)]
-    pub fn fall(&mut self, site: &mut Site, size: u64) {
-        self.leave_mark();
-        self.keep(site);
-        self.live = self.live.wrapping_sub(size);
-    }
-
-    /// A realloc is one net event: `lean`, then both sites kept and changed, then `shift`.
-    pub fn lean(&mut self, old_size: u64, new_size: u64) {
-        if new_size <= old_size {
-            self.leave_mark();
-        }
-    }
-
-    pub fn shift(&mut self, old_size: u64, new_size: u64) {
-        self.live = self.live.wrapping_sub(old_size).wrapping_add(new_size);
-        if self.live > self.highest {
-            self.highest = self.live;
-            self.at_mark = true;
-        }
-    }
-
-    #[inline(always)]
-    fn leave_mark(&mut self) {
-        if self.at_mark {
-            self.at_mark = false;
+    pub fn leave_mark(&mut self) {
+        if self.live == self.highest {
             self.epoch += 1;
         }
     }
 
-    /// Saves what the site had at the mark, before it changes for the first time since.
+    /// A block of `size` bytes left a site that is kept, after `leave_mark`.
     #[inline(always)]
-    pub fn keep(&mut self, site: &mut Site) {
-        if site.epoch != self.epoch {
-            site.epoch = self.epoch;
-            site.snap = site.live();
-        }
+    pub fn fall(&mut self, size: u64) {
+        self.live = self.live.wrapping_sub(size);
+        self.freed += size;
     }
 
     /// The site's bytes at the mark.
     pub fn at_highest(&self, site: &Site) -> u64 {
-        if site.epoch == self.epoch && !self.at_mark {
+        if self.live != self.highest && self.knows(site) {
             site.snap
         } else {
             site.live()
@@ -79,7 +81,6 @@ impl Tide {
     /// The mark starts anew from what is live.
     pub fn restart(&mut self) {
         self.highest = self.live;
-        self.at_mark = true;
     }
 
     pub fn clear(&mut self) {

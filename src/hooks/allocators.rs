@@ -1,17 +1,20 @@
 //! The hooks on `PYMEM_DOMAIN_MEM` and `PYMEM_DOMAIN_OBJ`: call the real allocator, note what it did.
 //! RAW is left alone: it may be called without the interpreter's lock.
+//!
+//! A hook goes the quick way where the thread that runs is known and its instruction was seen before, and calls
+//! a slow one where not. In the locked form, for several interpreters, every event goes the slow way, one at a time.
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{
-    AtomicPtr, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+    AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
-use super::layout::{Layout, V311, V312, V313, word};
+use super::layout::{Layout, V311, V312, V313};
 use super::python::{Allocator, Api};
 use super::thread_state;
-use super::tracer::{Tracer, tracer};
+use super::tracer::tracer;
 
 /// The domains by the number that `PyMem_SetAllocator` knows them by.
 const DOMAINS: [c_int; 2] = [1, 2];
@@ -26,54 +29,10 @@ static ORIGINALS: Originals = Originals(UnsafeCell::new([const { MaybeUninit::un
 /// Our `malloc` as it was set last, by domain: how our hook is known again.
 static SET: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
-/// In the locked form: the thread state that is inside. Several interpreters may be at it at once.
-static INSIDE: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
-
 #[inline(always)]
 unsafe fn original(domain: usize) -> &'static Allocator {
     // SAFETY: hooks run only once `set` filled both.
     unsafe { (*ORIGINALS.0.get())[domain].assume_init_ref() }
-}
-
-/// Runs `note` with the tracer turned to the running thread; in the locked form one thread at a time.
-#[inline(always)]
-unsafe fn with<L: Layout, const LOCKED: bool>(note: impl FnOnce(&mut Tracer, *mut u8)) {
-    // SAFETY: hooks are called with the interpreter's lock, or hold ours.
-    unsafe {
-        let thread = thread_state::current();
-        if LOCKED && !enter(thread) {
-            return;
-        }
-        let tracer = &mut *tracer();
-        let same = thread == tracer.thread
-            && !thread.is_null()
-            && word(thread, L::CONTEXT_VERSION) == tracer.version;
-        if same || tracer.turn_to::<L>(thread) {
-            note(tracer, thread);
-        }
-        if LOCKED {
-            tracer.look_again();
-            INSIDE.store(std::ptr::null_mut(), Release);
-        }
-    }
-}
-
-/// Waits for the lock; false if this thread has it already (an allocation of our own slow path).
-#[cold]
-fn enter(thread: *mut u8) -> bool {
-    let me = if thread.is_null() {
-        std::ptr::dangling_mut()
-    } else {
-        thread
-    };
-    while let Err(holder) = INSIDE.compare_exchange_weak(std::ptr::null_mut(), me, Acquire, Relaxed)
-    {
-        if holder == me {
-            return false;
-        }
-        std::hint::spin_loop();
-    }
-    true
 }
 
 unsafe extern "C" fn malloc<L: Layout, const D: usize, const K: bool>(
@@ -85,10 +44,7 @@ unsafe extern "C" fn malloc<L: Layout, const D: usize, const K: bool>(
         let real = original(D);
         let block = (real.malloc)(real.context, size);
         if !block.is_null() {
-            with::<L, K>(|tracer, thread| {
-                let site = tracer.site::<L>(thread);
-                tracer.books.allocated(block as usize, size, site);
-            });
+            made::<L, K>(block, size);
         }
         block
     }
@@ -104,15 +60,40 @@ unsafe extern "C" fn calloc<L: Layout, const D: usize, const K: bool>(
         let real = original(D);
         let block = (real.calloc)(real.context, count, each);
         if !block.is_null() {
-            with::<L, K>(|tracer, thread| {
-                let site = tracer.site::<L>(thread);
-                tracer
-                    .books
-                    .allocated(block as usize, count.wrapping_mul(each), site);
-            });
+            made::<L, K>(block, count.wrapping_mul(each));
         }
         block
     }
+}
+
+#[inline(always)]
+unsafe fn made<L: Layout, const K: bool>(block: *mut c_void, size: usize) {
+    // SAFETY: hooks are called with the interpreter's lock.
+    unsafe {
+        let thread = thread_state::current();
+        let tracer = &mut *tracer();
+        if !K && tracer.is_turned_to::<L>(thread) {
+            let site = tracer.quick_site::<L>(thread);
+            if site.0 != 0 {
+                return tracer.books.allocated(block as usize, size, site);
+            }
+        }
+        made_slowly::<L, K>(block, size, thread);
+    }
+}
+
+#[inline(never)]
+unsafe fn made_slowly<L: Layout, const K: bool>(block: *mut c_void, size: usize, thread: *mut u8) {
+    let held = K.then(Turn::wait);
+    // SAFETY: hooks are called with the interpreter's lock, or hold ours.
+    unsafe {
+        let tracer = &mut *tracer();
+        if !K && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread) {
+            let site = tracer.site::<L>(thread);
+            tracer.books.allocated(block as usize, size, site);
+        }
+    }
+    drop(held);
 }
 
 unsafe extern "C" fn realloc<L: Layout, const D: usize, const K: bool>(
@@ -120,19 +101,37 @@ unsafe extern "C" fn realloc<L: Layout, const D: usize, const K: bool>(
     old: *mut c_void,
     size: usize,
 ) -> *mut c_void {
+    // In the locked form nobody may get `old` before it is noted that it went.
+    let held = K.then(Turn::wait);
     // SAFETY: as in `malloc`. A failed realloc changes nothing.
-    unsafe {
+    let block = unsafe {
         let real = original(D);
         let block = (real.realloc)(real.context, old, size);
         if !block.is_null() {
-            with::<L, K>(|tracer, thread| {
-                let site = tracer.site::<L>(thread);
-                tracer
-                    .books
-                    .reallocated(old as usize, block as usize, size, site);
-            });
+            changed::<L, K>(old, block, size);
         }
         block
+    };
+    drop(held);
+    block
+}
+
+#[inline(always)]
+unsafe fn changed<L: Layout, const K: bool>(old: *mut c_void, block: *mut c_void, size: usize) {
+    // SAFETY: hooks are called with the interpreter's lock, or hold ours.
+    unsafe {
+        let thread = thread_state::current();
+        let tracer = &mut *tracer();
+        if !K && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread) {
+            let site = match tracer.quick_site::<L>(thread) {
+                site if site.0 != 0 && !K => site,
+                _ => tracer.site::<L>(thread),
+            };
+            tracer
+                .books
+                .reallocated(old as usize, block as usize, size, site);
+            tracer.catch_up();
+        }
     }
 }
 
@@ -143,10 +142,68 @@ unsafe extern "C" fn free<L: Layout, const D: usize, const K: bool>(
     // SAFETY: as in `malloc`. The books forget the block before another can get its address.
     unsafe {
         if !block.is_null() {
-            with::<L, K>(|tracer, _| tracer.books.freed(block as usize));
+            gone::<L, K>(block);
         }
         let real = original(D);
         (real.free)(real.context, block);
+    }
+}
+
+#[inline(always)]
+unsafe fn gone<L: Layout, const K: bool>(block: *mut c_void) {
+    // SAFETY: hooks are called with the interpreter's lock.
+    unsafe {
+        let thread = thread_state::current();
+        let tracer = &mut *tracer();
+        if K || !tracer.is_turned_to::<L>(thread) || !tracer.books.freed(block as usize) {
+            gone_slowly::<L, K>(block, thread);
+        }
+    }
+}
+
+#[inline(never)]
+unsafe fn gone_slowly<L: Layout, const K: bool>(block: *mut c_void, thread: *mut u8) {
+    let held = K.then(Turn::wait);
+    // SAFETY: hooks are called with the interpreter's lock, or hold ours.
+    unsafe {
+        let tracer = &mut *tracer();
+        if (!K && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread))
+            && !tracer.books.freed(block as usize)
+        {
+            tracer.books.freed_aside(block as usize);
+            tracer.catch_up();
+        }
+    }
+    drop(held);
+}
+
+/// In the locked form: somebody is inside. Several interpreters may be at it at once.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// A thread's turn at the books; the next thread has it when this is dropped.
+pub struct Turn(());
+
+impl Turn {
+    #[cold]
+    pub fn wait() -> Self {
+        while TAKEN
+            .compare_exchange_weak(false, true, Acquire, Relaxed)
+            .is_err()
+        {
+            std::thread::yield_now();
+        }
+        Self(())
+    }
+
+    /// In a forked child, whose one thread is not the one that had it.
+    pub fn give_up_all() {
+        TAKEN.store(false, Relaxed);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        TAKEN.store(false, Release);
     }
 }
 
@@ -167,7 +224,8 @@ fn both<L: Layout, const K: bool>() -> [Allocator; 2] {
 /// Our hooks for a minor version; none where its layout is not known.
 fn ours(minor: u32, locked: bool) -> Option<[Allocator; 2]> {
     Some(match (minor, locked) {
-        (11, _) => both::<V311, false>(),
+        (11, false) => both::<V311, false>(),
+        (11, true) => both::<V311, true>(),
         (12, false) => both::<V312, false>(),
         (12, true) => both::<V312, true>(),
         (13, false) => both::<V313, false>(),
@@ -176,70 +234,95 @@ fn ours(minor: u32, locked: bool) -> Option<[Allocator; 2]> {
     })
 }
 
-/// Sets the hooks over whatever is there now.
+/// Sets the hook of a domain over whatever is there now.
 ///
 /// # Safety
-/// With the interpreter's lock, the tracer in place and its layout checked.
-pub unsafe fn set(minor: u32) -> bool {
+/// With the interpreter's lock, the tracer in place, its layout checked, and no hook of ours in the domain's chain.
+unsafe fn set(domain: usize, mut hook: Allocator) {
     let api = Api::get();
-    let (Some(get), Some(set), Some(hooks)) =
-        (api.get_allocator, api.set_allocator, ours(minor, false))
-    else {
-        return false;
+    let (Some(get), Some(set)) = (api.get_allocator, api.set_allocator) else {
+        return;
     };
-    for (at, mut hook) in hooks.into_iter().enumerate() {
-        let mut real = MaybeUninit::uninit();
-        // SAFETY: PyMem_GetAllocator fills it; it is in place before the hook that reads it.
-        unsafe {
-            get(DOMAINS[at], real.as_mut_ptr());
-            (*ORIGINALS.0.get())[at] = real;
-            SET[at].store(hook.malloc as usize, Relaxed);
-            set(DOMAINS[at], &raw mut hook);
-        }
+    let mut real = MaybeUninit::uninit();
+    // SAFETY: PyMem_GetAllocator fills it; it is in place before the hook that reads it.
+    unsafe {
+        get(DOMAINS[domain], real.as_mut_ptr());
+        (*ORIGINALS.0.get())[domain] = real;
+        SET[domain].store(hook.malloc as usize, Relaxed);
+        set(DOMAINS[domain], &raw mut hook);
     }
-    true
 }
 
-/// Takes the hooks away where nobody has set others over them. False: some stay and must be mute.
+/// Sets our hooks where no event reaches us. True if there was such a domain.
 ///
 /// # Safety
-/// With the interpreter's lock, after `set`.
-pub unsafe fn unset() -> bool {
-    let Some(set) = Api::get().set_allocator else {
+/// With the interpreter's lock, the tracer in place, not mute, its layout checked.
+pub unsafe fn set_where_deaf(minor: u32, locked: bool) -> bool {
+    let api = Api::get();
+    let makers = [
+        (api.memory_malloc, api.memory_free),
+        (api.object_malloc, api.object_free),
+    ];
+    let Some(hooks) = ours(minor, locked) else {
         return false;
     };
-    let mut gone = true;
+    let mut deaf = false;
+    for (domain, (maker, hook)) in makers.into_iter().zip(hooks).enumerate() {
+        let (Some(malloc), Some(free)) = maker else {
+            continue;
+        };
+        // SAFETY: both are called with the lock; a domain that does not reach us has no hook of ours.
+        unsafe {
+            let block = malloc(16);
+            let heard = (*tracer()).books.knows(block as usize);
+            free(block);
+            if !heard {
+                deaf = true;
+                set(domain, hook);
+            }
+        }
+    }
+    deaf
+}
+
+/// Takes the hooks away where nobody has set others over them; the others must be mute.
+///
+/// # Safety
+/// With the interpreter's lock.
+pub unsafe fn unset() {
+    let Some(set) = Api::get().set_allocator else {
+        return;
+    };
     for (at, domain) in DOMAINS.into_iter().enumerate() {
         // SAFETY: as the caller promises.
         unsafe {
             if on_top(at) {
                 let mut real = *original(at);
                 set(domain, &raw mut real);
-            } else {
-                gone = false;
             }
         }
     }
-    gone
 }
 
-/// Goes over to the locked form: a second interpreter may run beside ours.
+/// Goes over to the locked form: a second interpreter may run beside ours. False where others have hooked over us.
 ///
 /// # Safety
 /// With the interpreter's lock, before the other interpreter runs.
-pub unsafe fn lock(minor: u32) {
+pub unsafe fn lock(minor: u32) -> bool {
     let (Some(set), Some(hooks)) = (Api::get().set_allocator, ours(minor, true)) else {
-        return;
+        return false;
     };
-    for (at, mut hook) in hooks.into_iter().enumerate() {
-        // SAFETY: as the caller promises.
-        unsafe {
-            if on_top(at) {
-                SET[at].store(hook.malloc as usize, Relaxed);
-                set(DOMAINS[at], &raw mut hook);
-            }
+    // SAFETY: as the caller promises.
+    unsafe {
+        if !(0..DOMAINS.len()).all(|at| on_top(at)) {
+            return false;
+        }
+        for (at, mut hook) in hooks.into_iter().enumerate() {
+            SET[at].store(hook.malloc as usize, Relaxed);
+            set(DOMAINS[at], &raw mut hook);
         }
     }
+    true
 }
 
 unsafe fn on_top(at: usize) -> bool {

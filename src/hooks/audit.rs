@@ -4,10 +4,6 @@ use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::control;
 use super::python::{Api, Object};
-use super::tracer::tracer;
-
-/// Announced threads that nobody saw yet; more than this and the oldest is given up.
-const MOST_STARTING: usize = 4096;
 
 /// Adds the hook, once: CPython has no way to take one away.
 ///
@@ -23,32 +19,19 @@ pub unsafe fn begin() -> bool {
 unsafe extern "C" fn hook(event: *const c_char, _: Object, _: *mut c_void) -> c_int {
     // SAFETY: event names are C strings; audit hooks run with the interpreter's lock.
     unsafe {
-        // Two letters tell most events apart from ours without a comparison of strings.
-        match (*event.cast::<u8>(), *event.cast::<u8>().add(1)) {
-            (b'_', b't') => {
+        // The first letter tells most events apart from ours.
+        match *event.cast::<u8>() {
+            b'_' => {
                 let name = CStr::from_ptr(event);
                 if name == c"_thread.start_new_thread" || name == c"_thread.start_joinable_thread" {
-                    announce();
+                    control::thread_starts();
                 }
             }
-            (b'c', b'p') if CStr::from_ptr(event) == c"cpython.PyInterpreterState_New" => {
-                control::another_interpreter()
+            b'c' if CStr::from_ptr(event) == c"cpython.PyInterpreterState_New" => {
+                control::another_interpreter();
             }
             _ => {}
         }
     }
     0
-}
-
-unsafe fn announce() {
-    // SAFETY: as in `hook`.
-    let tracer = unsafe { &mut *tracer() };
-    if tracer.muted {
-        return;
-    }
-    let cell = tracer.cell;
-    if tracer.starting.len() >= MOST_STARTING {
-        tracer.starting.pop_front();
-    }
-    tracer.starting.push_back(cell);
 }

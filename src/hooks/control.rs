@@ -1,34 +1,81 @@
 //! Starting, stopping and looking after the hooks.
 
+use std::collections::HashSet;
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::heap::books::Books;
 
+use super::allocators::Turn;
 use super::layout::{self, V311, V312, V313};
 use super::python::{self, Api};
 use super::tracer::{Tracer, place, tracer};
-use super::{allocators, arenas, audit, codewatch, thread_state};
+use super::{allocators, arenas, audit, thread_state};
+
+/// Where more threads than this were seen, those that are gone are forgotten.
+const MANY_THREADS: usize = 256;
 
 /// The minor version whose hooks are in; zero before the first start.
 static MINOR: AtomicU32 = AtomicU32::new(0);
-/// Our hooks are in the chain (or were, when last looked at).
-static SET: AtomicBool = AtomicBool::new(false);
+/// A second interpreter appeared: the hooks take a lock.
 static LOCKED: AtomicBool = AtomicBool::new(false);
+/// It appeared while others' hooks lay over ours: nothing is recorded any more.
+static BEATEN: AtomicBool = AtomicBool::new(false);
+static CHILD: AtomicBool = AtomicBool::new(false);
+/// Which allocator Python was started with: an index in `NOTES`.
+static KIND: AtomicU32 = AtomicU32::new(0);
+
+const NOTES: [Option<&str>; 3] = [
+    None,
+    Some(
+        "Python's small blocks come from the C library here (PYTHONMALLOC): all are counted, but there are no arenas.",
+    ),
+    Some("Python's debug allocator is on: blocks are counted as requested, without its padding."),
+];
+const INTERPRETERS: &str =
+    "A second interpreter appeared in this process: its blocks count as between cells.";
+const OVERLAID: &str =
+    "Recording ended: a second interpreter appeared while another tool's hooks lay over ours.";
 
 /// Whether there is a tracer at all.
 pub fn is_placed() -> bool {
     MINOR.load(Relaxed) != 0
 }
 
+/// Whether this process was forked from one that traced.
+pub fn is_child() -> bool {
+    CHILD.load(Relaxed)
+}
+
 /// Whether allocations are being recorded.
 pub fn is_tracing() -> bool {
     // SAFETY: placed, and read under the interpreter's lock as all of this module.
-    is_placed() && SET.load(Relaxed) && unsafe { !(*tracer()).muted }
+    is_placed() && unsafe { !(*tracer()).muted }
 }
 
-/// Whether a second interpreter appeared: the hooks take a lock.
-pub fn is_locked() -> bool {
-    LOCKED.load(Relaxed)
+/// What to know of the numbers, one sentence each.
+pub fn notes() -> Vec<&'static str> {
+    let interpreters = LOCKED.load(Relaxed).then_some(INTERPRETERS);
+    let beaten = BEATEN.load(Relaxed).then_some(OVERLAID);
+    [NOTES[KIND.load(Relaxed) as usize], interpreters, beaten]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// Does something with the tracer, if there is one. Nothing in it may call Python.
+///
+/// # Safety
+/// With the interpreter's lock, and not within itself.
+pub unsafe fn with<T>(work: impl FnOnce(&mut Tracer) -> T) -> Option<T> {
+    if !is_placed() {
+        return None;
+    }
+    let turn = LOCKED.load(Relaxed).then(Turn::wait);
+    // SAFETY: placed. Hooks of this thread do not run meanwhile, those of others wait for the lock or the turn.
+    let done = work(unsafe { &mut *tracer() });
+    drop(turn);
+    Some(done)
 }
 
 /// Hooks the allocators; blocks that are live now stay "before tracing".
@@ -39,23 +86,26 @@ pub fn is_locked() -> bool {
 /// # Safety
 /// Called from a Python function's frame, with the interpreter's lock.
 pub unsafe fn start() -> Result<(), String> {
+    if is_child() {
+        return Err("a forked child of a traced process is not traced".into());
+    }
+    if BEATEN.load(Relaxed) {
+        return Err(OVERLAID.into());
+    }
     // SAFETY: the caller's promise holds for all that is called here.
     unsafe {
         if !is_placed() {
             first_start()?;
         }
-        let tracer = &mut *tracer();
         if is_tracing() {
+            look_after();
             return Ok(());
         }
-        if !SET.load(Relaxed) {
-            if !allocators::set(MINOR.load(Relaxed)) {
-                return Err("the interpreter's allocators cannot be hooked".into());
-            }
-            SET.store(true, Relaxed);
-        }
-        tracer.muted = false;
-        tracer.look_again();
+        with(|tracer| {
+            tracer.muted = false;
+            tracer.look_again();
+        });
+        allocators::set_where_deaf(MINOR.load(Relaxed), LOCKED.load(Relaxed));
     }
     Ok(())
 }
@@ -79,21 +129,22 @@ unsafe fn first_start() -> Result<(), String> {
         if !thread_state::begin() {
             return Err("the interpreter does not tell its thread state".into());
         }
+        KIND.store(kind(), Relaxed);
         place(prepare()?);
-        if !codewatch::begin() {
-            return Err("the interpreter does not tell when code objects die".into());
-        }
+        MINOR.store(minor, Relaxed);
         arenas::begin();
         audit::begin();
         libc::pthread_atfork(None, None, Some(after_fork_in_child));
     }
-    MINOR.store(minor, Relaxed);
     Ok(())
 }
 
 unsafe fn prepare() -> Result<Tracer, String> {
     let api = Api::get();
     let lacking = "the interpreter lacks a function that the tracer needs";
+    if api.set_allocator.is_none() || api.get_allocator.is_none() {
+        return Err("the interpreter's allocators cannot be hooked".into());
+    }
     let books = Books::new().map_err(|error| format!("no memory for the books: {error}"))?;
     // SAFETY: plain calls under the interpreter's lock.
     unsafe {
@@ -106,7 +157,24 @@ unsafe fn prepare() -> Result<Tracer, String> {
         let mut tracer = Tracer::new(books, variable);
         tracer.main_interpreter = api.interpreter.ok_or(lacking)?();
         tracer.main_thread = api.thread_state_id.ok_or(lacking)?(thread);
+        tracer.older = newest_thread();
         Ok(tracer)
+    }
+}
+
+/// Which of `NOTES` there is to say of Python's allocator.
+unsafe fn kind() -> u32 {
+    let Some(name) = Api::get().allocator_name else {
+        return 0;
+    };
+    // SAFETY: the interpreter's name of its allocator is a constant, or null where others have hooked it.
+    unsafe {
+        let name = name();
+        match name.is_null() {
+            true => 0,
+            false if CStr::from_ptr(name).to_bytes().ends_with(b"_debug") => 2,
+            false => u32::from(CStr::from_ptr(name) == c"malloc"),
+        }
     }
 }
 
@@ -115,78 +183,128 @@ unsafe fn prepare() -> Result<Tracer, String> {
 /// # Safety
 /// With the interpreter's lock.
 pub unsafe fn stop() {
-    if !is_tracing() {
-        return;
-    }
-    // SAFETY: placed, as it is tracing.
+    // SAFETY: the caller's promise.
     unsafe {
-        let tracer = &mut *tracer();
-        tracer.muted = true;
-        tracer.look_again();
-        tracer.books.end_live_table();
-        if allocators::unset() {
-            SET.store(false, Relaxed);
+        if is_tracing() {
+            with(mute);
+            allocators::unset();
         }
     }
+}
+
+fn mute(tracer: &mut Tracer) {
+    tracer.muted = true;
+    tracer.look_again();
+    tracer.books.end_live_table();
 }
 
 /// Looks whether events still reach us. `tracemalloc.stop` and the like put back what was there before them:
 /// then the live table starts anew, and the hooks with it. True if that stretch was lost.
 ///
 /// # Safety
-/// Called from a Python function's frame, with the interpreter's lock.
+/// With the interpreter's lock.
 pub unsafe fn look_after() -> bool {
-    if !is_tracing() {
-        return false;
-    }
-    // SAFETY: placed and hooked; PyObject_Malloc is called with the lock.
+    // SAFETY: the caller's promise.
     unsafe {
-        let (Some(malloc), Some(free)) = (Api::get().object_malloc, Api::get().object_free) else {
-            return false;
-        };
-        let block = malloc(16);
-        let heard = (*tracer()).books.knows(block as usize);
-        free(block);
-        if heard {
-            return false;
+        let lost =
+            is_tracing() && allocators::set_where_deaf(MINOR.load(Relaxed), LOCKED.load(Relaxed));
+        if lost {
+            with(|tracer| {
+                tracer.books.end_live_table();
+                tracer.look_again();
+            });
         }
-        (*tracer()).books.end_live_table();
-        SET.store(allocators::set(MINOR.load(Relaxed)), Relaxed);
-        (*tracer()).look_again();
+        forget_threads();
+        lost
     }
-    true
 }
 
-/// A subinterpreter with a lock of its own may come: from here on the hooks take one too.
+/// Forgets the threads that are gone, where there were many.
+unsafe fn forget_threads() {
+    let api = Api::get();
+    let (Some(interpreter), Some(first), Some(next), Some(id)) = (
+        api.interpreter,
+        api.first_thread,
+        api.next_thread,
+        api.thread_state_id,
+    ) else {
+        return;
+    };
+    // SAFETY: the caller holds the lock: the list of thread states stays as it is.
+    unsafe {
+        if with(|tracer| tracer.threads()).unwrap_or(0) <= MANY_THREADS {
+            return;
+        }
+        let mut alive = HashSet::new();
+        let mut thread = first(interpreter());
+        while !thread.is_null() {
+            alive.insert(id(thread));
+            thread = next(thread);
+        }
+        with(|tracer| tracer.forget_threads(|id| alive.contains(&id)));
+    }
+}
+
+/// The id of the youngest thread state of this interpreter. With the interpreter's lock.
+pub fn newest_thread() -> u64 {
+    let api = Api::get();
+    match (api.interpreter, api.first_thread, api.thread_state_id) {
+        // SAFETY: the caller holds the lock; the list of thread states begins with the youngest.
+        (Some(interpreter), Some(first), Some(id)) => unsafe { id(first(interpreter())) },
+        _ => 0,
+    }
+}
+
+/// The audit event: the running thread is about to start another.
+pub fn thread_starts() {
+    // SAFETY: audit events come with the interpreter's lock.
+    unsafe {
+        let (newest, thread) = (newest_thread(), thread_state::current());
+        with(|tracer| {
+            let counted = match MINOR.load(Relaxed) {
+                11 => tracer.turn_to::<V311>(thread),
+                12 => tracer.turn_to::<V312>(thread),
+                _ => tracer.turn_to::<V313>(thread),
+            };
+            if counted {
+                tracer.announce(newest);
+            }
+        });
+    }
+}
+
+/// The audit event: a subinterpreter, maybe with a lock of its own, may come. From here on the hooks take one too.
 pub fn another_interpreter() {
-    if is_placed() && !LOCKED.swap(true, Relaxed) && SET.load(Relaxed) {
-        // SAFETY: the audit event comes with the interpreter's lock, before the new one runs.
-        unsafe { allocators::lock(MINOR.load(Relaxed)) };
+    if !is_placed() || LOCKED.swap(true, Relaxed) {
+        return;
+    }
+    // SAFETY: audit events come with the interpreter's lock, before the new one runs.
+    unsafe {
+        if is_tracing() && !allocators::lock(MINOR.load(Relaxed)) {
+            BEATEN.store(true, Relaxed);
+            with(mute);
+        }
     }
 }
 
 /// A forked child goes silent: its blocks are not the notebook's.
 unsafe extern "C" fn after_fork_in_child() {
-    // SAFETY: the child has one thread, the one that forked.
+    CHILD.store(true, Relaxed);
+    Turn::give_up_all();
+    // SAFETY: placed before this was registered; the child has one thread, the one that forked.
     unsafe {
-        if is_placed() {
-            (*tracer()).muted = true;
-            (*tracer()).look_again();
-        }
+        (*tracer()).muted = true;
+        (*tracer()).look_again();
     }
 }
 
-/// In a forked child, with the interpreter's lock: takes the mute hooks away where that is possible.
+/// In a forked child: takes the mute hooks away where that is possible.
 ///
 /// # Safety
 /// With the interpreter's lock.
 pub unsafe fn leave_child() {
-    if is_placed() && SET.load(Relaxed) {
+    if is_placed() {
         // SAFETY: as the caller promises.
-        unsafe {
-            if allocators::unset() {
-                SET.store(false, Relaxed);
-            }
-        }
+        unsafe { allocators::unset() };
     }
 }

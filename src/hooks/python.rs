@@ -6,7 +6,6 @@ use std::sync::OnceLock;
 
 pub type Object = *mut c_void;
 pub type AuditHook = unsafe extern "C" fn(*const c_char, Object, *mut c_void) -> c_int;
-pub type CodeWatcher = unsafe extern "C" fn(c_int, Object) -> c_int;
 
 /// `PyMemAllocatorEx`.
 #[derive(Clone, Copy)]
@@ -59,9 +58,16 @@ api! {
     set_arena_allocator: fn(*mut ArenaAllocator), c"PyObject_SetArenaAllocator";
     object_malloc: fn(usize) -> *mut c_void, c"PyObject_Malloc";
     object_free: fn(*mut c_void), c"PyObject_Free";
+    memory_malloc: fn(usize) -> *mut c_void, c"PyMem_Malloc";
+    memory_free: fn(*mut c_void), c"PyMem_Free";
+    allocator_name: fn() -> *const c_char, c"_PyMem_GetCurrentAllocatorName";
     thread_state: fn() -> *mut u8, c"PyThreadState_GetUnchecked" | c"_PyThreadState_UncheckedGet";
     thread_state_id: fn(*mut u8) -> u64, c"PyThreadState_GetID";
     interpreter: fn() -> *mut u8, c"PyInterpreterState_Get";
+    first_thread: fn(*mut u8) -> *mut u8, c"PyInterpreterState_ThreadHead";
+    next_thread: fn(*mut u8) -> *mut u8, c"PyThreadState_Next";
+    save_thread: fn() -> *mut u8, c"PyEval_SaveThread";
+    restore_thread: fn(*mut u8), c"PyEval_RestoreThread";
     context_var_new: fn(*const c_char, Object) -> Object, c"PyContextVar_New";
     context_var_get: fn(Object, Object, *mut Object) -> c_int, c"PyContextVar_Get";
     context_var_set: fn(Object, Object) -> Object, c"PyContextVar_Set";
@@ -71,16 +77,13 @@ api! {
     long_from_long: fn(c_long) -> Object, c"PyLong_FromLong";
     long_as_long: fn(Object) -> c_long, c"PyLong_AsLong";
     decrement: fn(Object), c"Py_DecRef";
-    utf8: fn(Object, *mut isize) -> *const c_char, c"PyUnicode_AsUTF8AndSize";
-    error_clear: fn(), c"PyErr_Clear";
+    text_length: fn(Object) -> isize, c"PyUnicode_GetLength";
+    text_read: fn(Object, isize) -> u32, c"PyUnicode_ReadChar";
     frame: fn() -> Object, c"PyEval_GetFrame";
     frame_code: fn(Object) -> Object, c"PyFrame_GetCode";
     frame_back: fn(Object) -> Object, c"PyFrame_GetBack";
     frame_lasti: fn(Object) -> c_int, c"PyFrame_GetLasti";
     add_audit_hook: fn(AuditHook, *mut c_void) -> c_int, c"PySys_AddAuditHook";
-    add_code_watcher: fn(CodeWatcher) -> c_int, c"PyCode_AddWatcher";
-    request_code_extra: fn(unsafe extern "C" fn(*mut c_void)) -> isize, c"_PyEval_RequestCodeExtraIndex";
-    set_code_extra: fn(Object, isize, *mut c_void) -> c_int, c"_PyCode_SetExtra";
 }
 
 impl Api {

@@ -1,17 +1,27 @@
 //! The current thread state, as cheaply as it can be had: asked on every event.
+//!
+//! From 3.12 the interpreter keeps it in a thread-local of its own. Where that lies at a fixed distance from the thread
+//! pointer (libpython or the executable was loaded at start) it is read directly; elsewhere the interpreter is asked.
 
-use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use std::sync::atomic::{AtomicIsize, AtomicPtr, Ordering::Relaxed};
 
 use super::python::Api;
 
 static FUNCTION: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
+/// From the thread pointer to the thread-local; zero: ask.
+static DISTANCE: AtomicIsize = AtomicIsize::new(0);
 
-/// Looks the function up. False where the interpreter has none.
-pub fn begin() -> bool {
+/// Looks for the function, and for the thread-local. False where the interpreter has none.
+///
+/// # Safety
+/// With the interpreter's lock, which is given up and taken again.
+pub unsafe fn begin() -> bool {
     let Some(function) = Api::get().thread_state else {
         return false;
     };
     FUNCTION.store(function as *mut (), Relaxed);
+    // SAFETY: the caller's promise.
+    DISTANCE.store(unsafe { distance() }.unwrap_or(0), Relaxed);
     true
 }
 
@@ -21,9 +31,151 @@ pub fn begin() -> bool {
 /// After `begin`, with the interpreter's lock held (on 3.11 the answer is the holder's, whoever asks).
 #[inline(always)]
 pub unsafe fn current() -> *mut u8 {
-    // SAFETY: `begin` stored a function of this type.
+    let distance = DISTANCE.load(Relaxed);
+    // SAFETY: `begin` found a word at that distance, or stored a function of this type.
     unsafe {
-        let function = FUNCTION.load(Relaxed);
-        std::mem::transmute::<*mut (), unsafe extern "C" fn() -> *mut u8>(function)()
+        if distance != 0 {
+            local(distance) as *mut u8
+        } else {
+            let function = FUNCTION.load(Relaxed);
+            std::mem::transmute::<*mut (), unsafe extern "C" fn() -> *mut u8>(function)()
+        }
     }
+}
+
+/// The word at a distance from the thread pointer.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[inline(always)]
+unsafe fn local(distance: isize) -> usize {
+    let word;
+    // SAFETY: the caller knows that a thread-local of every thread lies there.
+    unsafe {
+        std::arch::asm!("mov {word}, fs:[{distance}]", word = out(reg) word, distance = in(reg) distance,
+            options(nostack, preserves_flags, readonly));
+    }
+    word
+}
+
+/// The word at a distance from the thread pointer.
+#[cfg(all(target_os = "linux", target_arch = "aarch64"))]
+#[inline(always)]
+unsafe fn local(distance: isize) -> usize {
+    // SAFETY: the caller knows that a thread-local of every thread lies there.
+    unsafe { ((thread_pointer() + distance) as *const usize).read() }
+}
+
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn thread_pointer() -> isize {
+    // SAFETY: the first word at the thread pointer is its own address (the ABI's TCB).
+    unsafe { local(0).cast_signed() }
+}
+
+#[cfg(all(target_os = "linux", target_arch = "aarch64"))]
+#[inline(always)]
+fn thread_pointer() -> isize {
+    let pointer: usize;
+    // SAFETY: reads the register that holds it.
+    unsafe {
+        std::arch::asm!("mrs {pointer}, tpidr_el0", pointer = out(reg) pointer, options(nostack, nomem, preserves_flags));
+    }
+    pointer.cast_signed()
+}
+
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+unsafe fn local(_: isize) -> usize {
+    0
+}
+
+#[cfg(not(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+)))]
+unsafe fn distance() -> Option<isize> {
+    None
+}
+
+/// Where the thread-local is: the one word of the interpreter's thread-locals that holds the thread state while the
+/// lock is held and null while it is not.
+///
+/// # Safety
+/// As `begin`.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+unsafe fn distance() -> Option<isize> {
+    let api = Api::get();
+    let (leave, enter) = (api.save_thread?, api.restore_thread?);
+    let (start, bytes) = locals(api.save_thread? as usize)?;
+    // A module that was loaded later has its thread-locals at another distance in each thread.
+    if std::thread::spawn(move || locals(leave as usize))
+        .join()
+        .ok()??
+        != (start, bytes)
+    {
+        return None;
+    }
+    let words = (start..start + bytes.cast_signed()).step_by(size_of::<usize>());
+    // SAFETY: the words are thread-locals of this thread; the lock is given up and taken again as its functions want it.
+    unsafe {
+        let state = leave();
+        let left: Vec<usize> = words.clone().map(|at| local(at)).collect();
+        enter(state);
+        let mut found = words
+            .zip(left)
+            .filter(|(at, left)| *left == 0 && local(*at) == state as usize);
+        let (at, _) = found.next()?;
+        found.next().is_none().then_some(at)
+    }
+}
+
+/// The thread-locals of the module that `function` lies in: their distance from this thread's pointer, and their size.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "x86_64", target_arch = "aarch64")
+))]
+fn locals(function: usize) -> Option<(isize, usize)> {
+    struct Search {
+        function: usize,
+        found: Option<(isize, usize)>,
+    }
+
+    unsafe extern "C" fn visit(
+        module: *mut libc::dl_phdr_info,
+        _: usize,
+        search: *mut libc::c_void,
+    ) -> libc::c_int {
+        // SAFETY: the loader hands a module that is there for the call; `search` is ours.
+        let (module, search) = unsafe { (&*module, &mut *search.cast::<Search>()) };
+        // SAFETY: the loader's own table of that many entries.
+        let parts =
+            unsafe { std::slice::from_raw_parts(module.dlpi_phdr, module.dlpi_phnum.into()) };
+        let here = |part: &libc::Elf64_Phdr| {
+            let start = (module.dlpi_addr + part.p_vaddr) as usize;
+            part.p_type == libc::PT_LOAD
+                && (start..start + part.p_memsz as usize).contains(&search.function)
+        };
+        if !parts.iter().any(here) {
+            return 0;
+        }
+        let size = parts
+            .iter()
+            .find(|part| part.p_type == libc::PT_TLS)
+            .map(|part| part.p_memsz as usize);
+        if let (Some(size), false) = (size, module.dlpi_tls_data.is_null()) {
+            search.found = Some((module.dlpi_tls_data as isize - thread_pointer(), size));
+        }
+        1
+    }
+
+    let mut search = Search {
+        function,
+        found: None,
+    };
+    // SAFETY: `visit` keeps to the loader's contract and allocates nothing.
+    unsafe { libc::dl_iterate_phdr(Some(visit), (&raw mut search).cast()) };
+    search.found
 }

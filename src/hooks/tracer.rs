@@ -1,78 +1,57 @@
-//! What the hooks share: the books, who runs now, and the caches from instruction to site.
+//! What the hooks share: the books, and who runs now.
 
 use std::cell::UnsafeCell;
 use std::collections::HashMap;
-use std::collections::VecDeque;
 use std::mem::MaybeUninit;
-use std::ptr::null_mut;
 
 use crate::heap::books::Books;
 use crate::heap::cells::CellId;
-use crate::heap::sites::SiteId;
 
+use super::caches::caches;
 use super::layout::{INTERPRETER, Layout, word};
 use super::python::{Api, Object};
 
-pub const LEAVES: usize = 1 << 12;
-pub const PAIRS: usize = 1 << 12;
-pub const KINDS: usize = 1 << 10;
-
-/// The site of an instruction that runs notebook code; site zero: a library instruction, walk on.
-#[derive(Clone, Copy, Default)]
-pub struct Leaf {
-    pub instruction: usize,
-    pub cell: CellId,
-    pub site: SiteId,
-}
-
-/// The site of a library instruction on behalf of a notebook instruction.
-#[derive(Clone, Copy, Default)]
-pub struct Pair {
-    pub leaf: usize,
-    pub line: usize,
-    pub cell: CellId,
-    pub site: SiteId,
-}
-
-/// Whose code an object is.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub enum Owner {
-    #[default]
-    Library,
-    Notebook,
-    Cellheap,
-}
+/// No thread state has this id.
+const NOBODY: usize = usize::MAX;
+/// Announced threads that nobody saw yet; more than this and the oldest is given up.
+const MOST_STARTING: usize = 4096;
 
 pub struct Tracer {
-    /// The thread state that the fields below hold for; null sends the next event the slow way.
-    pub thread: *mut u8,
+    /// The thread state, by its id, that the fields below hold for; `NOBODY` sends the next event the slow way.
+    thread: usize,
     /// Its context's version.
-    pub version: usize,
+    version: usize,
+    /// What cache entries of the cell carry.
+    pub stamp: u32,
     pub cell: CellId,
-    /// It was started by a cell: its blocks are the cell's even with no notebook frame.
-    pub started: bool,
     pub books: Books,
-    pub leaves: Box<[Leaf; LEAVES]>,
-    pub pairs: Box<[Pair; PAIRS]>,
-    pub owners: Box<[(usize, Owner); KINDS]>,
-    /// A slow path runs: what it allocates is not ours to count.
-    pub busy: bool,
-    /// Record nothing: stopped, or a forked child.
-    pub muted: bool,
+    /// The running thread was started by a cell: its blocks are the cell's even with no notebook frame.
+    pub started: bool,
     /// The running thread is inside our own API.
     pub in_own: bool,
-    /// Threads inside our own API.
-    pub own: Vec<*mut u8>,
+    /// Record nothing: stopped, or a forked child.
+    pub muted: bool,
+    /// Stamps of cells since the caches were voided last, and the last that was given out.
+    stamps: HashMap<CellId, u32>,
+    last_stamp: u32,
+    /// What entries on owners carry.
+    pub voided: u32,
+    /// The books' generation that the caches are of.
+    generation: u64,
     /// The ContextVar that says which cell runs.
     pub variable: Object,
     pub main_interpreter: *mut u8,
     pub main_thread: u64,
-    /// Cells of threads by the thread state's id; and threads announced by an audit event, not yet seen.
-    pub threads: HashMap<u64, CellId>,
-    pub starting: VecDeque<CellId>,
+    /// Cells of threads by the thread state's id.
+    threads: HashMap<u64, CellId>,
+    /// Threads with ids up to this are older than the cell that began last, and than tracing.
+    pub older: u64,
+    /// Threads announced by an audit event, not yet seen: an id that theirs is above, and their cell.
+    starting: Vec<(u64, CellId)>,
+    /// Threads inside our own API, by the thread state's id.
+    own: Vec<u64>,
     pub notebook_files: Vec<String>,
     pub own_files: Vec<String>,
-    pub swept: u64,
 }
 
 struct Place(UnsafeCell<MaybeUninit<Tracer>>);
@@ -85,7 +64,7 @@ static TRACER: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
 /// The tracer of this process.
 ///
 /// # Safety
-/// `install` must have run, and the caller must hold the interpreter's lock.
+/// `place` must have run, and the caller must hold the interpreter's lock.
 #[inline(always)]
 pub unsafe fn tracer() -> *mut Tracer {
     TRACER.0.get().cast()
@@ -103,129 +82,204 @@ pub unsafe fn place(tracer: Tracer) {
 impl Tracer {
     pub fn new(books: Books, variable: Object) -> Self {
         Self {
-            thread: null_mut(),
+            thread: NOBODY,
             version: 0,
+            stamp: 0,
             cell: CellId(0),
-            started: false,
             books,
-            leaves: Box::new([Leaf::default(); LEAVES]),
-            pairs: Box::new([Pair::default(); PAIRS]),
-            owners: Box::new([(0, Owner::Library); KINDS]),
-            busy: false,
-            muted: true,
+            started: false,
             in_own: false,
-            own: Vec::new(),
+            muted: true,
+            stamps: HashMap::new(),
+            last_stamp: 1,
+            voided: 1,
+            generation: 0,
             variable,
-            main_interpreter: null_mut(),
+            main_interpreter: std::ptr::null_mut(),
             main_thread: 0,
             threads: HashMap::new(),
-            starting: VecDeque::new(),
+            older: 0,
+            starting: Vec::new(),
+            own: Vec::new(),
             notebook_files: Vec::new(),
             own_files: Vec::new(),
-            swept: 0,
         }
     }
 
-    /// Voids the caches: sites or code objects are gone.
-    pub fn flush(&mut self) {
-        self.leaves.fill(Leaf::default());
-        self.pairs.fill(Pair::default());
-        self.owners.fill((0, Owner::Library));
-        self.swept = self.books.swept;
+    /// Whether the fields hold for this thread, and nothing was set that needs the slow way.
+    ///
+    /// # Safety
+    /// `thread` is the current thread state or null.
+    #[inline(always)]
+    pub unsafe fn is_turned_to<L: Layout>(&self, thread: *const u8) -> bool {
+        // SAFETY: the caller's promise. Ids and versions are never used again, unlike addresses.
+        !thread.is_null()
+            && unsafe {
+                word(thread, L::THREAD_ID) == self.thread
+                    && word(thread, L::CONTEXT_VERSION) == self.version
+            }
     }
 
     /// Sends the next event the slow way, so that it sees what changed.
     pub fn look_again(&mut self) {
-        self.thread = null_mut();
+        self.thread = NOBODY;
     }
 
     /// Finds out who runs. False: this event is not to be counted at all.
     ///
     /// # Safety
     /// `thread` is the current thread state or null; the interpreter's lock is held.
-    #[cold]
     #[inline(never)]
     pub unsafe fn turn_to<L: Layout>(&mut self, thread: *mut u8) -> bool {
-        self.thread = null_mut();
-        if self.busy || self.muted {
+        self.look_again();
+        if self.muted {
             return false;
         }
-        if thread.is_null() {
-            self.cell = self.books.between;
-            self.started = false;
-            self.in_own = false;
-            self.books.enter(self.cell);
-            return true;
-        }
-        self.busy = true;
         // SAFETY: the caller's promise.
-        let cell = unsafe { self.cell_of::<L>(thread) };
-        self.busy = false;
-        self.cell = cell;
+        let id = unsafe { (!thread.is_null()).then(|| word(thread, L::THREAD_ID)) };
+        // SAFETY: as above.
+        let (cell, started) = match id {
+            Some(id) => unsafe { self.cell_of(thread, id as u64) },
+            None => (self.books.between, false),
+        };
+        (self.cell, self.started) = (cell, started);
         self.books.enter(cell);
-        self.in_own = self.own.contains(&thread);
-        if !self.in_own {
-            self.thread = thread;
+        self.catch_up();
+        self.stamp = self.stamp_of(cell);
+        self.in_own = id.is_some_and(|id| self.own.contains(&(id as u64)) && self.is_main(thread));
+        if let (Some(id), false) = (id, self.in_own) {
+            self.thread = id;
             // SAFETY: as above.
             self.version = unsafe { word(thread, L::CONTEXT_VERSION) };
         }
         true
     }
 
-    /// The cell that the thread's context names, else the one that started the thread, else the stretch between cells.
-    unsafe fn cell_of<L: Layout>(&mut self, thread: *mut u8) -> CellId {
-        // SAFETY: `thread` is a live thread state.
-        let (id, interpreter) =
-            unsafe { (word(thread, L::THREAD_ID) as u64, word(thread, INTERPRETER)) };
-        self.started = false;
-        if interpreter != self.main_interpreter as usize {
-            return self.books.between;
+    /// The cell that the thread's context names, else the one that started the thread, else the one that runs. And
+    /// whether the thread is a cell's own.
+    unsafe fn cell_of(&mut self, thread: *mut u8, id: u64) -> (CellId, bool) {
+        if !self.is_main(thread) {
+            return (self.books.between, false);
         }
-        // SAFETY: the variable is ours and immortal to us; a lookup runs no Python.
+        // SAFETY: the lock is held, as the caller promises.
         if let Some(cell) = unsafe { self.named_by_context() } {
-            return cell;
+            return (cell, false);
         }
         if id == self.main_thread {
-            return self.books.between;
+            return (self.books.latest_running(), false);
         }
         let cell = match self.threads.get(&id) {
             Some(cell) => *cell,
             None => {
-                // Before 3.12 threads are not announced. `Thread.start` waits for its thread, so the cell still runs.
-                let cell = self
-                    .starting
-                    .pop_front()
-                    .unwrap_or_else(|| self.books.latest_running());
+                let cell = self.starter_of(id);
                 self.threads.insert(id, cell);
                 cell
             }
         };
-        self.started = self
-            .books
-            .record(cell)
-            .is_some_and(|record| record.is_cell());
-        if self.started {
-            cell
-        } else {
-            self.books.between
+        match self.books.record(cell) {
+            Some(record) if record.is_cell() => (cell, true),
+            _ => (self.books.between, false),
         }
     }
 
+    /// Whether the thread is of the interpreter that the tracer began in. Ids are unique within one only.
+    fn is_main(&self, thread: *mut u8) -> bool {
+        // SAFETY: callers hand the current thread state.
+        unsafe { word(thread, INTERPRETER) == self.main_interpreter as usize }
+    }
+
+    /// The cell that the context names, if any.
     unsafe fn named_by_context(&self) -> Option<CellId> {
         let api = Api::get();
-        let mut value = null_mut();
-        // SAFETY: PyContextVar_Get and PyLong_AsLong neither allocate nor run Python for an int.
+        let mut value = std::ptr::null_mut();
+        // SAFETY: the variable is ours for good. PyContextVar_Get and PyLong_AsLong neither allocate nor run Python for
+        // an int; the reference is not the last, as the context has one.
         unsafe {
-            if api.context_var_get?(self.variable, null_mut(), &raw mut value) != 0 {
-                api.error_clear?();
-                return None;
-            }
-            if value.is_null() {
+            if api.context_var_get?(self.variable, std::ptr::null_mut(), &raw mut value) != 0
+                || value.is_null()
+            {
                 return None;
             }
             let cell = api.long_as_long?(value);
             api.decrement?(value);
             Some(CellId(u32::try_from(cell).ok()?))
         }
+    }
+
+    /// A thread is about to be started by the one that runs. `newest` is the greatest id of a thread state so far.
+    pub fn announce(&mut self, newest: u64) {
+        if self.starting.len() >= MOST_STARTING {
+            self.starting.remove(0);
+        }
+        self.starting.push((newest, self.cell));
+    }
+
+    /// The cell that announced the thread: the latest announcement made before it was there. Without one (C's own
+    /// threads, and Python's before 3.12) the cell that runs, if it began before the thread: `Thread.start` waits.
+    fn starter_of(&mut self, id: u64) -> CellId {
+        let before = (self.starting.iter().enumerate()).filter(|(_, (newest, _))| *newest < id);
+        match before.max_by_key(|(at, (newest, _))| (*newest, *at)) {
+            Some((at, _)) => self.starting.remove(at).1,
+            None if id > self.older => self.books.latest_running(),
+            None => self.books.between,
+        }
+    }
+
+    /// Forgets threads that are gone.
+    pub fn forget_threads(&mut self, alive: impl Fn(u64) -> bool) {
+        self.threads.retain(|id, _| alive(*id));
+    }
+
+    pub fn threads(&self) -> usize {
+        self.threads.len()
+    }
+
+    /// The thread enters our own API.
+    pub fn enter_own(&mut self, thread: u64) {
+        self.own.push(thread);
+        self.look_again();
+    }
+
+    /// The thread leaves our own API.
+    pub fn leave_own(&mut self, thread: u64) {
+        if let Some(at) = self.own.iter().rposition(|own| *own == thread) {
+            self.own.swap_remove(at);
+        }
+        self.look_again();
+    }
+
+    /// Voids the caches, if what they hold may have come to mean another.
+    pub fn catch_up(&mut self) {
+        if self.generation != self.books.generation {
+            self.void();
+        }
+    }
+
+    /// Voids the caches.
+    pub fn void(&mut self) {
+        self.generation = self.books.generation;
+        self.stamps.clear();
+        self.voided = self.next_stamp();
+        self.stamp = self.stamp_of(self.cell);
+    }
+
+    fn stamp_of(&mut self, cell: CellId) -> u32 {
+        if let Some(stamp) = self.stamps.get(&cell) {
+            return *stamp;
+        }
+        let stamp = self.next_stamp();
+        self.stamps.insert(cell, stamp);
+        stamp
+    }
+
+    fn next_stamp(&mut self) -> u32 {
+        if self.last_stamp == u32::MAX {
+            // SAFETY: the tracer is reached under the lock that guards the caches.
+            unsafe { caches() }.clear();
+            self.stamps.clear();
+            self.last_stamp = 0;
+        }
+        self.last_stamp += 1;
+        self.last_stamp
     }
 }

@@ -1,28 +1,47 @@
 //! From the running instruction to its site. The walk stops at the first notebook frame.
-//! A cache entry holds an instruction's address, which is that of one instruction as long as its code lives;
-//! when code dies or sites are given up, the caches are voided (`codewatch`, `Tracer::flush`).
+//! Nothing here allocates by Python's allocators or runs Python: a hook is never inside a hook.
 
 use std::sync::Arc;
 
-use crate::heap::cells::CellId;
 use crate::heap::codes::{Code, CodeId};
 use crate::heap::sites::{CELLHEAP, MACHINERY, Place, SiteId, Spot};
 
-use super::codewatch;
+use super::caches::{Deep, Leaf, Owner, Pair, caches};
 use super::layout::{BYTES, FILE, LINE_TABLE, Layout, QUALNAME, SIZE, running_frame, word};
 use super::python::{Api, Object, is_code};
-use super::tracer::{KINDS, LEAVES, Leaf, Owner, PAIRS, Pair, Tracer};
+use super::tracer::Tracer;
 
 /// Library frames that the walk follows.
 const DEEPEST: usize = 64;
 
 impl Tracer {
+    /// The site of what runs now, if a notebook instruction runs that was seen before: the common case. Zero if not.
+    ///
+    /// # Safety
+    /// `is_turned_to` the thread, and the interpreter's lock is held.
+    #[inline(always)]
+    pub unsafe fn quick_site<L: Layout>(&self, thread: *const u8) -> SiteId {
+        // SAFETY: the caller's promise; frames of the current thread stay while we run.
+        unsafe {
+            let frame = running_frame::<L>(thread);
+            if frame.is_null() {
+                return SiteId(0);
+            }
+            let instruction = word(frame, L::INSTRUCTION);
+            let leaf = *caches().leaf(instruction);
+            if leaf.instruction == instruction && leaf.stamp == self.stamp {
+                leaf.site
+            } else {
+                SiteId(0)
+            }
+        }
+    }
+
     /// The site of what runs now.
     ///
     /// # Safety
-    /// `thread` is the current thread state or null, the interpreter's lock is held, `turn_to` was called for it.
-    #[inline(always)]
-    pub unsafe fn site<L: Layout>(&mut self, thread: *mut u8) -> SiteId {
+    /// `turn_to` or `is_turned_to` the thread, which is the current one or null, and the interpreter's lock is held.
+    pub unsafe fn site<L: Layout>(&mut self, thread: *const u8) -> SiteId {
         if thread.is_null() {
             return MACHINERY;
         }
@@ -30,30 +49,26 @@ impl Tracer {
             return CELLHEAP;
         }
         // SAFETY: the caller's promise; frames of the current thread stay while we run.
-        unsafe { self.site_of::<L>(running_frame::<L>(thread)) }
-    }
-
-    #[inline(always)]
-    unsafe fn site_of<L: Layout>(&mut self, frame: *const u8) -> SiteId {
-        if frame.is_null() {
-            return self.frameless();
-        }
-        // SAFETY: the frame is live.
         unsafe {
-            let instruction = word(frame, L::INSTRUCTION);
-            let leaf = self.leaves[instruction >> 1 & (LEAVES - 1)];
-            if leaf.instruction == instruction && leaf.cell == self.cell {
-                if leaf.site.0 != 0 {
-                    return leaf.site;
-                }
-                return self.library::<L>(frame, instruction);
+            let mut frame = running_frame::<L>(thread);
+            // Shims of the evaluation loop run nothing of their own.
+            while !frame.is_null() && !is_code(word(frame, L::CODE)) {
+                frame = word(frame, L::PREVIOUS) as *const u8;
             }
-            self.new_leaf::<L>(frame, instruction)
+            if frame.is_null() {
+                return self.frameless();
+            }
+            let instruction = word(frame, L::INSTRUCTION);
+            let leaf = *caches().leaf(instruction);
+            match leaf.instruction == instruction && leaf.stamp == self.stamp {
+                true if leaf.site.0 != 0 => leaf.site,
+                true => self.library::<L>(frame, instruction),
+                false => self.new_leaf::<L>(frame, instruction),
+            }
         }
     }
 
     /// A library instruction: whose line is it?
-    #[inline]
     unsafe fn library<L: Layout>(&mut self, leaf: *const u8, instruction: usize) -> SiteId {
         let mut frame = leaf;
         for _ in 0..DEEPEST {
@@ -62,20 +77,16 @@ impl Tracer {
             if frame.is_null() {
                 return self.frameless();
             }
-            // SAFETY: as above.
-            let (code, line) = unsafe { (word(frame, L::CODE), word(frame, L::INSTRUCTION)) };
-            let known = self.owners[code >> 4 & (KINDS - 1)];
-            let owner = match known {
-                (at, owner) if at == code => owner,
-                // SAFETY: the code object runs, so it lives.
-                _ => unsafe { self.owner::<L>(code) },
-            };
-            match owner {
+            // SAFETY: as above; the code object runs, so it lives.
+            match unsafe { self.owner::<L>(word(frame, L::CODE)) } {
                 Owner::Library => {}
                 Owner::Cellheap => return CELLHEAP,
                 Owner::Notebook => {
-                    let pair = self.pairs[(instruction >> 1 ^ line >> 3) & (PAIRS - 1)];
-                    if pair.leaf == instruction && pair.line == line && pair.cell == self.cell {
+                    // SAFETY: as above.
+                    let line = unsafe { word(frame, L::INSTRUCTION) };
+                    // SAFETY: the lock is held, as the caller promises.
+                    let pair = *unsafe { caches() }.pair(instruction, line);
+                    if pair.leaf == instruction && pair.line == line && pair.stamp == self.stamp {
                         return pair.site;
                     }
                     // SAFETY: both frames are live.
@@ -83,13 +94,50 @@ impl Tracer {
                 }
             }
         }
-        // Before the first cell no notebook code can be under it: imports nest deep.
-        match self.cell {
-            CellId(0) => MACHINERY,
-            _ => self.make(Place::Deep),
-        }
+        // SAFETY: as above.
+        unsafe { self.deep::<L>(frame) }
     }
 
+    /// So many library frames that the line is given up. What is under them is looked at once for the frame that the
+    /// walk ended at, as long as it stands at the same instruction.
+    #[inline(never)]
+    unsafe fn deep<L: Layout>(&mut self, end: *const u8) -> SiteId {
+        // SAFETY: the frame is live; the lock is held, as the caller promises.
+        let (instruction, known) = unsafe {
+            let instruction = word(end, L::INSTRUCTION);
+            (instruction, *caches().deep(end as usize))
+        };
+        if known.frame == end as usize
+            && known.instruction == instruction
+            && known.stamp == self.stamp
+        {
+            return known.site;
+        }
+        let mut frame = end;
+        let site = loop {
+            // SAFETY: as in `library`.
+            frame = unsafe { word(frame, L::PREVIOUS) } as *const u8;
+            if frame.is_null() {
+                break self.frameless();
+            }
+            // SAFETY: as in `library`.
+            match unsafe { self.owner::<L>(word(frame, L::CODE)) } {
+                Owner::Library => {}
+                Owner::Cellheap => break CELLHEAP,
+                Owner::Notebook => break self.make(Place::Deep),
+            }
+        };
+        // SAFETY: the lock is held, as the caller promises.
+        *unsafe { caches() }.deep(end as usize) = Deep {
+            frame: end as usize,
+            instruction,
+            stamp: self.stamp,
+            site,
+        };
+        site
+    }
+
+    /// No Python code asked.
     fn frameless(&mut self) -> SiteId {
         if self.started {
             self.make(Place::Thread)
@@ -101,61 +149,39 @@ impl Tracer {
     /// The site of `place` in this cell; caches are voided if ids were given up for it.
     fn make(&mut self, place: Place) -> SiteId {
         let site = self.books.site(self.cell, place);
-        if self.swept != self.books.swept {
-            self.flush();
-        }
+        self.catch_up();
         site
     }
 
     #[cold]
     #[inline(never)]
     unsafe fn new_leaf<L: Layout>(&mut self, frame: *const u8, instruction: usize) -> SiteId {
-        // SAFETY: a live frame holds a live object.
-        if unsafe { !is_code(word(frame, L::CODE)) } {
-            // SAFETY: what precedes a live frame is one, or null.
-            return unsafe { self.site_of::<L>(word(frame, L::PREVIOUS) as *const u8) };
-        }
-        let (thread, was_busy) = (
-            std::mem::replace(&mut self.thread, std::ptr::null_mut()),
-            self.busy,
-        );
-        self.busy = true;
         // SAFETY: the frame runs, so its code lives.
         let (spot, owner) = unsafe { self.spot::<L>(frame) };
-        let mut leaf = Leaf {
-            instruction,
-            cell: self.cell,
-            site: SiteId(0),
-        };
-        let site = match owner {
+        let (kept, site) = match owner {
             Owner::Notebook => {
-                leaf.site = self.make(Place::Line {
+                let site = self.make(Place::Line {
                     leaf: spot,
                     line: spot,
                 });
-                leaf.site
+                (site, site)
             }
-            Owner::Cellheap => {
-                leaf.site = CELLHEAP;
-                CELLHEAP
-            }
+            Owner::Cellheap => (CELLHEAP, CELLHEAP),
             // SAFETY: as above.
-            Owner::Library => unsafe { self.library::<L>(frame, instruction) },
+            Owner::Library => (SiteId(0), unsafe { self.library::<L>(frame, instruction) }),
         };
-        self.leaves[instruction >> 1 & (LEAVES - 1)] = leaf;
-        self.busy = was_busy;
-        self.thread = thread;
+        // SAFETY: the lock is held, as the caller promises.
+        *unsafe { caches() }.leaf(instruction) = Leaf {
+            instruction,
+            stamp: self.stamp,
+            site: kept,
+        };
         site
     }
 
     #[cold]
     #[inline(never)]
     unsafe fn new_pair<L: Layout>(&mut self, leaf: *const u8, line: *const u8) -> SiteId {
-        let (thread, was_busy) = (
-            std::mem::replace(&mut self.thread, std::ptr::null_mut()),
-            self.busy,
-        );
-        self.busy = true;
         // SAFETY: both frames are live, their code too.
         let (leaf_spot, line_spot) = unsafe { (self.spot::<L>(leaf).0, self.spot::<L>(line).0) };
         let site = self.make(Place::Line {
@@ -164,89 +190,77 @@ impl Tracer {
         });
         // SAFETY: as above.
         let (leaf, line) = unsafe { (word(leaf, L::INSTRUCTION), word(line, L::INSTRUCTION)) };
-        self.pairs[(leaf >> 1 ^ line >> 3) & (PAIRS - 1)] = Pair {
+        // SAFETY: the lock is held, as the caller promises.
+        *unsafe { caches() }.pair(leaf, line) = Pair {
             leaf,
             line,
-            cell: self.cell,
+            stamp: self.stamp,
             site,
         };
-        self.busy = was_busy;
-        self.thread = thread;
         site
     }
 
-    /// The frame's instruction. A frame that has not begun yet is not its own: its caller's line asked.
+    /// The frame's instruction, and whose it is. A frame that has not begun yet is a library's: its caller's line asked.
     unsafe fn spot<L: Layout>(&mut self, frame: *const u8) -> (Spot, Owner) {
-        // SAFETY: the frame is live.
-        let (address, instruction) = unsafe { (word(frame, L::CODE), word(frame, L::INSTRUCTION)) };
-        // SAFETY: its code is too.
-        let code = unsafe { self.code::<L>(address) };
-        let offset = instruction.wrapping_sub(address + L::BYTECODE);
-        // SAFETY: as above.
-        let first = unsafe { word(address as *const u8, L::FIRST_TRACEABLE) } as u32 as usize * 2;
-        let begun = offset.cast_signed() >= first.cast_signed();
-        let owner = match begun {
-            // SAFETY: as above.
-            true => unsafe { self.owner::<L>(address) },
-            false => Owner::Library,
-        };
-        (
-            Spot {
-                code,
-                offset: u32::try_from(offset).unwrap_or(0),
-            },
-            owner,
-        )
+        // SAFETY: the frame is live, and so is its code.
+        unsafe {
+            let (address, instruction) = (word(frame, L::CODE), word(frame, L::INSTRUCTION));
+            let code = self.code::<L>(address);
+            let offset = instruction
+                .wrapping_sub(address + L::BYTECODE)
+                .cast_signed();
+            let first = word(address as *const u8, L::FIRST_TRACEABLE) as u32 as isize * 2;
+            let owner = if offset < first {
+                Owner::Library
+            } else {
+                self.owner::<L>(address)
+            };
+            let offset = u32::try_from(offset).unwrap_or(0);
+            (Spot { code, offset }, owner)
+        }
     }
 
     /// Whose code this is, remembered by its address.
+    #[inline(always)]
+    unsafe fn owner<L: Layout>(&mut self, address: usize) -> Owner {
+        // SAFETY: the lock is held, as the caller promises.
+        match unsafe { caches() }.owner(address, self.voided) {
+            Some(owner) => owner,
+            // SAFETY: the object is a live frame's.
+            None => unsafe { self.new_owner::<L>(address) },
+        }
+    }
+
     #[cold]
     #[inline(never)]
-    unsafe fn owner<L: Layout>(&mut self, address: usize) -> Owner {
+    unsafe fn new_owner<L: Layout>(&mut self, address: usize) -> Owner {
+        let begins = |files: &[String], name: &str| files.iter().any(|file| name.starts_with(file));
         // SAFETY: the frame's object lives; if it is no code object it is a shim's and stays for good.
-        let id = match unsafe { is_code(address) } {
-            // SAFETY: as above.
-            true => unsafe { self.code::<L>(address) },
-            false => return Owner::Library,
+        let id = unsafe { is_code(address).then(|| self.code::<L>(address)) };
+        let file = id
+            .and_then(|id| self.books.codes.get(id))
+            .map_or("", |code| &code.file);
+        let owner = if begins(&self.notebook_files, file) {
+            Owner::Notebook
+        } else if begins(&self.own_files, file) {
+            Owner::Cellheap
+        } else {
+            Owner::Library
         };
-        let owner = match self.books.codes.get(id) {
-            Some(code) if code.notebook => Owner::Notebook,
-            Some(code)
-                if self
-                    .own_files
-                    .iter()
-                    .any(|prefix| code.file.starts_with(prefix)) =>
-            {
-                Owner::Cellheap
-            }
-            _ => Owner::Library,
-        };
-        self.owners[address >> 4 & (KINDS - 1)] = (address, owner);
+        // SAFETY: the lock is held, as the caller promises.
+        unsafe { caches() }.set_owner(address, self.voided, owner);
         owner
     }
 
     /// The copy of a code object, taken on first sight.
     unsafe fn code<L: Layout>(&mut self, address: usize) -> CodeId {
-        if let Some(id) = self.books.codes.alive(address) {
-            return id;
+        match self.books.code(address) {
+            Some(id) => id,
+            // SAFETY: the caller's code object lives.
+            None => self
+                .books
+                .saw_code(address, unsafe { copy::<L>(address as *const u8) }),
         }
-        let (thread, was_busy) = (
-            std::mem::replace(&mut self.thread, std::ptr::null_mut()),
-            self.busy,
-        );
-        self.busy = true;
-        // SAFETY: the caller's code object lives.
-        let mut code = unsafe { copy::<L>(address as *const u8) };
-        code.notebook = self
-            .notebook_files
-            .iter()
-            .any(|prefix| code.file.starts_with(prefix));
-        let id = self.books.codes.add(address, code);
-        // SAFETY: as above.
-        unsafe { codewatch::follow(address as Object) };
-        self.busy = was_busy;
-        self.thread = thread;
-        id
     }
 }
 
@@ -262,31 +276,23 @@ unsafe fn copy<L: Layout>(code: *const u8) -> Code {
             function: text(word(code, QUALNAME) as Object),
             first_line: word(code, L::FIRST_LINE) as u32,
             table: bytes.into(),
-            notebook: false,
         }
     }
 }
 
+/// Read character by character: the interpreter's encoders would allocate, and meddle with a raised exception.
+///
 /// # Safety
 /// `string` is a live `str`.
 unsafe fn text(string: Object) -> Arc<str> {
     let api = Api::get();
-    let mut size = 0;
-    // SAFETY: the buffer belongs to the string; an unencodable one leaves an error, which is cleared.
-    unsafe {
-        let start = api
-            .utf8
-            .map_or(std::ptr::null(), |utf8| utf8(string, &raw mut size));
-        if start.is_null() {
-            if let Some(clear) = api.error_clear {
-                clear();
-            }
-            return Arc::from("?");
-        }
-        String::from_utf8_lossy(std::slice::from_raw_parts(
-            start.cast(),
-            size.cast_unsigned(),
-        ))
-        .into()
-    }
+    let (Some(length), Some(read)) = (api.text_length, api.text_read) else {
+        return Arc::from("?");
+    };
+    // SAFETY: the indices are below the length; a lone surrogate reads as one.
+    let characters = unsafe { (0..length(string)).map(|at| read(string, at)) };
+    let text: String = characters
+        .map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect();
+    text.into()
 }

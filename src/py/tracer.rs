@@ -13,16 +13,17 @@ use crate::heap::cells::{CellId, Reading};
 use crate::heap::report::Process;
 use crate::heap::{process, reporter};
 use crate::hooks::python::Api;
-use crate::hooks::tracer::{Tracer, tracer};
+use crate::hooks::tracer::Tracer;
 use crate::hooks::{arenas, control, sampler};
 
 /// `gc.get_stats`, looked up once.
 static STATS: AtomicPtr<pyo3::ffi::PyObject> = AtomicPtr::new(std::ptr::null_mut());
 
-/// The tracer, if one was ever started. `Python` proves that the interpreter's lock is held.
-fn placed(_: Python<'_>) -> Option<&'static mut Tracer> {
-    // SAFETY: placed, under the interpreter's lock; no two of these live at once, as no method keeps one across Python.
-    control::is_placed().then(|| unsafe { &mut *tracer() })
+/// Does something with the tracer. Nothing in it may call Python. RuntimeError where none was ever started.
+fn with<T>(_: Python<'_>, work: impl FnOnce(&mut Tracer) -> T) -> PyResult<T> {
+    // SAFETY: `Python` proves that the interpreter's lock is held, and `work` cannot get here again without one.
+    unsafe { control::with(work) }
+        .ok_or_else(|| PyRuntimeError::new_err("the tracer was never started in this process"))
 }
 
 fn now() -> f64 {
@@ -43,11 +44,15 @@ pub fn trace_start(py: Python<'_>) -> PyResult<()> {
         .extract::<String>()?;
     // SAFETY: we are called from Python, with the lock.
     unsafe { control::start() }.map_err(PyRuntimeError::new_err)?;
-    if let Some(tracer) = placed(py)
-        && tracer.own_files.is_empty()
-    {
-        tracer.own_files.push(package + "/");
-        tracer.flush();
+    let first = with(py, |tracer| {
+        let first = tracer.own_files.is_empty();
+        if first {
+            tracer.own_files.push(package + "/");
+            tracer.void();
+        }
+        first
+    })?;
+    if first {
         let options = PyDict::new(py);
         options.set_item("after_in_child", wrap_pyfunction!(leave_child, py)?)?;
         py.import("os")?
@@ -79,46 +84,52 @@ pub fn tracing() -> bool {
 
 /// What to know of the numbers, in one line; None where there is nothing.
 #[pyfunction]
-pub fn trace_note() -> Option<&'static str> {
-    control::is_locked().then_some(
-        "A second interpreter appeared in this process: its blocks count as between cells.",
-    )
+pub fn trace_note() -> Option<String> {
+    let notes = control::notes();
+    (!notes.is_empty()).then(|| notes.join(" "))
 }
 
 /// Code whose `co_filename` starts with one of these is the notebook's.
 #[pyfunction]
-pub fn set_notebook_files(py: Python<'_>, prefixes: Vec<String>) {
-    if let Some(tracer) = placed(py) {
+pub fn set_notebook_files(py: Python<'_>, prefixes: Vec<String>) -> PyResult<()> {
+    with(py, |tracer| {
         tracer.notebook_files = prefixes;
-        tracer.books.codes.forget_owners(&tracer.notebook_files);
-        tracer.flush();
-    }
+        tracer.void();
+    })
 }
 
-/// A cell begins: what is allocated in this context from here on is its. Returns our id of the cell.
+/// A cell begins: what is allocated in this context from here on is its. Returns our id of the cell; 0 in a forked child.
 ///
 /// With `reset_hwm` the process's high-water mark of RSS starts anew (and `ru_maxrss` with it); without, the cell has none.
 #[pyfunction]
 #[pyo3(signature = (number, reset_hwm = true))]
 pub fn cell_begin(py: Python<'_>, number: Option<u32>, reset_hwm: bool) -> PyResult<u32> {
+    if control::is_child() {
+        return Ok(0);
+    }
     // SAFETY: called from Python, with the lock.
     let lost = unsafe { control::look_after() };
     let reading = reading(py)?;
-    let marked = reset_hwm && process::reset_rss_peak();
-    let Some(tracer) = placed(py) else {
-        return Err(not_started());
-    };
-    let cell = tracer.books.begin(number, now(), reading);
-    if let Some(record) = tracer.books.record_mut(cell) {
-        record.traced = !lost && control::is_tracing();
-        record.rss_marked = marked;
+    if reset_hwm && with(py, |tracer| tracer.books.any_runs())? {
+        let peak = process::rss_peak();
+        with(py, |tracer| tracer.books.keep_rss_peak(peak))?;
     }
+    let marked = reset_hwm && process::reset_rss_peak();
+    let cell = with(py, |tracer| {
+        let cell = tracer.books.begin(number, now(), reading);
+        tracer.older = control::newest_thread();
+        if let Some(record) = tracer.books.record_mut(cell) {
+            record.traced = !lost && control::is_tracing();
+            record.rss_marked = marked;
+        }
+        cell
+    })?;
     name_in_context(py, cell)?;
-    let Some(tracer) = placed(py) else {
-        return Err(not_started());
-    };
-    tracer.look_again();
-    sampler::begin(cell, tracer.books.tide.live, reading.rss.unwrap_or(0));
+    let live = with(py, |tracer| {
+        tracer.look_again();
+        tracer.books.tide.live
+    })?;
+    sampler::begin(cell, live, reading.rss.unwrap_or(0));
     Ok(cell.0)
 }
 
@@ -126,37 +137,36 @@ pub fn cell_begin(py: Python<'_>, number: Option<u32>, reset_hwm: bool) -> PyRes
 #[pyfunction]
 #[pyo3(signature = (id, failed = false))]
 pub fn cell_end(py: Python<'_>, id: u32, failed: bool) -> PyResult<()> {
+    if control::is_child() {
+        return Ok(());
+    }
     let reading = reading(py)?;
     let rss_peak = process::rss_peak();
     // SAFETY: called from Python, with the lock.
     let lost = unsafe { control::look_after() };
-    let Some(tracer) = placed(py) else {
-        return Err(not_started());
-    };
     let cell = CellId(id);
-    sampler::end(cell, tracer.books.tide.live, reading.rss.unwrap_or(0));
-    tracer.books.end(cell, failed, now(), reading, rss_peak);
-    if (lost || !control::is_tracing())
-        && let Some(record) = tracer.books.record_mut(cell)
-    {
-        record.traced = false;
-    }
-    let between = tracer.books.between;
+    let (live, between) = with(py, |tracer| {
+        let live = tracer.books.tide.live;
+        tracer.books.end(cell, failed, now(), reading, rss_peak);
+        if (lost || !control::is_tracing())
+            && let Some(record) = tracer.books.record_mut(cell)
+        {
+            record.traced = false;
+        }
+        (live, tracer.books.between)
+    })?;
+    sampler::end(cell, live, reading.rss.unwrap_or(0));
     name_in_context(py, between)?;
-    if let Some(tracer) = placed(py) {
-        tracer.look_again();
-    }
-    Ok(())
+    with(py, Tracer::look_again)
 }
 
 /// Lets the running context name a cell.
 fn name_in_context(py: Python<'_>, cell: CellId) -> PyResult<()> {
-    let Some(tracer) = placed(py) else {
-        return Err(not_started());
-    };
-    let (variable, api) = (tracer.variable, Api::get());
+    let (variable, api) = (with(py, |tracer| tracer.variable)?, Api::get());
     let (Some(number), Some(set)) = (api.long_from_long, api.context_var_set) else {
-        return Err(not_started());
+        return Err(PyRuntimeError::new_err(
+            "the interpreter has no context variables",
+        ));
     };
     // SAFETY: the variable is a ContextVar that we never give up; new references are owned by `Bound`.
     unsafe {
@@ -197,21 +207,25 @@ fn collections(py: Python<'_>) -> PyResult<[u64; 3]> {
 /// The cell that runs in this context, by our id; 0 before the first.
 #[pyfunction]
 pub fn current_cell(py: Python<'_>) -> u32 {
-    placed(py).map_or(0, |tracer| tracer.cell.0)
+    with(py, |tracer| tracer.cell.0).unwrap_or(0)
 }
 
 /// Our id of the latest run of execution count `number`.
 #[pyfunction]
 pub fn cell_id(py: Python<'_>, number: u32) -> Option<u32> {
-    placed(py)?.books.latest(number).map(|cell| cell.0)
+    with(py, |tracer| tracer.books.latest(number))
+        .ok()?
+        .map(|cell| cell.0)
 }
 
 /// Forgets the cells recorded so far. What is live stays live, with "(before cells)" as its origin.
 #[pyfunction]
 pub fn reset(py: Python<'_>) {
-    if let Some(tracer) = placed(py) {
+    let forget = |tracer: &mut Tracer| {
         tracer.books.reset();
-        tracer.flush();
+        tracer.look_again();
+    };
+    if with(py, forget).is_ok() {
         sampler::reset();
     }
 }
@@ -219,52 +233,39 @@ pub fn reset(py: Python<'_>) {
 /// JSON of `heap::report::Overview`.
 #[pyfunction]
 pub fn overview(py: Python<'_>) -> PyResult<String> {
-    let Some(tracer) = placed(py) else {
-        return Err(not_started());
-    };
-    json(&reporter::overview(
-        &tracer.books,
-        process_of(&tracer.books),
-        now(),
-        notes(),
-    ))
+    json(&with(py, |tracer| {
+        reporter::overview(&tracer.books, process_of(&tracer.books), now(), notes())
+    })?)
 }
 
 /// JSON of `heap::report::CellReport`. Raises KeyError for an unknown id.
 #[pyfunction]
 pub fn cell_report(py: Python<'_>, id: u32) -> PyResult<String> {
-    let Some(tracer) = placed(py) else {
-        return Err(not_started());
-    };
-    let report = reporter::cell_report(
-        &tracer.books,
-        CellId(id),
-        &sampler::points(CellId(id)),
-        now(),
-    );
+    let (cell, points) = (CellId(id), sampler::points(CellId(id)));
+    let report = with(py, |tracer| {
+        reporter::cell_report(&tracer.books, cell, &points, now(), notes())
+    })?;
     json(&report.ok_or_else(|| PyKeyError::new_err(id))?)
 }
 
 /// JSON of `heap::report::Live`.
 #[pyfunction]
 pub fn live(py: Python<'_>) -> PyResult<String> {
-    let Some(tracer) = placed(py) else {
-        return Err(not_started());
-    };
-    let mut process = process_of(&tracer.books);
-    let shadow = tracer.books.shadow();
-    process.arena_live = arenas::mapped()
-        .iter()
-        .map(|(at, size)| shadow.live_between(*at, at + size))
-        .sum();
-    json(&reporter::live(&tracer.books, process, now(), notes()))
+    json(&with(py, |tracer| {
+        let mut process = process_of(&tracer.books);
+        let shadow = tracer.books.shadow();
+        process.arena_live = (arenas::mapped().iter())
+            .map(|(at, size)| shadow.live_between(*at, at + size))
+            .sum();
+        reporter::live(&tracer.books, process, now(), notes())
+    })?)
 }
 
 /// JSON of `heap::report::Process`.
 #[pyfunction]
 #[pyo3(name = "process")]
 pub fn process_json(py: Python<'_>) -> PyResult<String> {
-    json(&placed(py).map_or_else(process::read, |tracer| process_of(&tracer.books)))
+    json(&with(py, |tracer| process_of(&tracer.books)).unwrap_or_else(|_| process::read()))
 }
 
 fn process_of(books: &Books) -> Process {
@@ -278,15 +279,11 @@ fn process_of(books: &Books) -> Process {
 }
 
 fn notes() -> Vec<String> {
-    trace_note().map(str::to_owned).into_iter().collect()
+    control::notes().into_iter().map(str::to_owned).collect()
 }
 
 fn json(report: &impl Serialize) -> PyResult<String> {
     serde_json::to_string(report).map_err(|error| PyRuntimeError::new_err(error.to_string()))
-}
-
-fn not_started() -> PyErr {
-    PyRuntimeError::new_err("the tracer was never started in this process")
 }
 
 /// For judges of totals: from the next `trace_start` on every block counts as the notebook's. Raises RuntimeError
@@ -296,11 +293,10 @@ pub fn totals_address(py: Python<'_>) -> PyResult<usize> {
     if tracing() {
         return Err(PyRuntimeError::new_err("stop tracing first"));
     }
-    let Some(tracer) = placed(py) else {
-        return Err(not_started());
-    };
-    tracer.books.count_everything();
-    Ok(&raw const tracer.books.tide as usize)
+    with(py, |tracer| {
+        tracer.books.count_everything();
+        &raw const tracer.books.tide as usize
+    })
 }
 
 /// Blocks made inside are cellheap's, whatever code makes them: `with own(): ...`.
@@ -314,25 +310,20 @@ impl Own {
         Self
     }
 
-    fn __enter__(&self, py: Python<'_>) {
-        if let (Some(tracer), Some(thread)) = (placed(py), thread()) {
-            tracer.own.push(thread);
-            tracer.look_again();
-        }
+    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+        let thread = thread(py);
+        with(py, |tracer| tracer.enter_own(thread))
     }
 
     #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) {
-        if let (Some(tracer), Some(thread)) = (placed(py), thread()) {
-            if let Some(at) = tracer.own.iter().rposition(|own| *own == thread) {
-                tracer.own.swap_remove(at);
-            }
-            tracer.look_again();
-        }
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
+        let thread = thread(py);
+        with(py, |tracer| tracer.leave_own(thread))
     }
 }
 
-fn thread() -> Option<*mut u8> {
+/// The id of this thread's state.
+fn thread(_: Python<'_>) -> u64 {
     // SAFETY: called from Python, so this thread has a state.
-    Api::get().thread_state.map(|state| unsafe { state() })
+    unsafe { pyo3::ffi::PyThreadState_GetID(pyo3::ffi::PyThreadState_Get()) }.cast_unsigned()
 }

@@ -1,0 +1,142 @@
+//! What the walk remembers: whose code an object is, and the site of an instruction. Direct-mapped, so that a look is one
+//! compare. An entry holds for one stamp: a cell, until the caches are voided. A stamp is never used twice.
+
+use std::cell::UnsafeCell;
+
+use crate::heap::sites::SiteId;
+
+const LEAVES: usize = 1 << 12;
+const PAIRS: usize = 1 << 12;
+const DEEPS: usize = 1 << 8;
+const OWNERS: usize = 1 << 10;
+
+/// An instruction that asked for memory.
+#[derive(Clone, Copy)]
+pub struct Leaf {
+    pub instruction: usize,
+    pub stamp: u32,
+    /// Zero: it is a library's, walk on.
+    pub site: SiteId,
+}
+
+/// A library instruction on behalf of a notebook instruction.
+#[derive(Clone, Copy)]
+pub struct Pair {
+    pub leaf: usize,
+    pub line: usize,
+    pub stamp: u32,
+    pub site: SiteId,
+}
+
+/// The frame where a walk gave up.
+#[derive(Clone, Copy)]
+pub struct Deep {
+    pub frame: usize,
+    pub instruction: usize,
+    pub stamp: u32,
+    pub site: SiteId,
+}
+
+/// Whose code an object is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    Library,
+    Notebook,
+    Cellheap,
+}
+
+#[derive(Clone, Copy)]
+struct Known {
+    code: usize,
+    /// Not of a cell: of the last voiding.
+    stamp: u32,
+    owner: Owner,
+}
+
+pub struct Caches {
+    leaves: [Leaf; LEAVES],
+    pairs: [Pair; PAIRS],
+    deeps: [Deep; DEEPS],
+    owners: [Known; OWNERS],
+}
+
+struct Place(UnsafeCell<Caches>);
+
+// SAFETY: reached under the interpreter's lock only, or under `allocators`' lock.
+unsafe impl Sync for Place {}
+
+// Stamps begin at one: all of these entries are void. All zero, so that pages are there once they are touched.
+static CACHES: Place = Place(UnsafeCell::new(Caches {
+    leaves: [Leaf {
+        instruction: 0,
+        stamp: 0,
+        site: SiteId(0),
+    }; LEAVES],
+    pairs: [Pair {
+        leaf: 0,
+        line: 0,
+        stamp: 0,
+        site: SiteId(0),
+    }; PAIRS],
+    deeps: [Deep {
+        frame: 0,
+        instruction: 0,
+        stamp: 0,
+        site: SiteId(0),
+    }; DEEPS],
+    owners: [Known {
+        code: 0,
+        stamp: 0,
+        owner: Owner::Library,
+    }; OWNERS],
+}));
+
+/// # Safety
+/// The caller holds the interpreter's lock, and the reference no longer than for one look.
+#[inline(always)]
+pub unsafe fn caches() -> &'static mut Caches {
+    // SAFETY: the caller's promise.
+    unsafe { &mut *CACHES.0.get() }
+}
+
+impl Caches {
+    #[inline(always)]
+    pub fn leaf(&mut self, instruction: usize) -> &mut Leaf {
+        &mut self.leaves[instruction >> 1 & (LEAVES - 1)]
+    }
+
+    #[inline(always)]
+    pub fn pair(&mut self, leaf: usize, line: usize) -> &mut Pair {
+        &mut self.pairs[(leaf >> 1 ^ line >> 3) & (PAIRS - 1)]
+    }
+
+    pub fn deep(&mut self, frame: usize) -> &mut Deep {
+        &mut self.deeps[frame >> 4 & (DEEPS - 1)]
+    }
+
+    #[inline(always)]
+    pub fn owner(&self, code: usize, stamp: u32) -> Option<Owner> {
+        let known = self.owners[code >> 4 & (OWNERS - 1)];
+        (known.code == code && known.stamp == stamp).then_some(known.owner)
+    }
+
+    pub fn set_owner(&mut self, code: usize, stamp: u32, owner: Owner) {
+        self.owners[code >> 4 & (OWNERS - 1)] = Known { code, stamp, owner };
+    }
+
+    /// Forgets everything at once, so that stamps may begin again.
+    pub fn clear(&mut self) {
+        for leaf in &mut self.leaves {
+            leaf.stamp = 0;
+        }
+        for pair in &mut self.pairs {
+            pair.stamp = 0;
+        }
+        for deep in &mut self.deeps {
+            deep.stamp = 0;
+        }
+        for known in &mut self.owners {
+            known.stamp = 0;
+        }
+    }
+}
