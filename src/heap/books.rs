@@ -10,8 +10,12 @@ use super::shadow::{Entry, LARGEST, Shadow};
 use super::sites::{CELLHEAP, Class, Cold, Key, MACHINERY, Place, Site, SiteId, Sites};
 use super::tide::Tide;
 
-/// Dead sites of retired cells are swept when this many sites are in use, and at each doubling.
+/// Dead sites of retired cells are swept when this many sites are in use, and at each doubling; with twice as many,
+/// of every cell.
 const SWEEP_FROM: usize = 1 << 14;
+
+/// When ids are all in use, sites are swept again after so many were refused.
+const REFUSED: u64 = 1 << 16;
 
 pub struct Books {
     pub tide: Tide,
@@ -26,7 +30,9 @@ pub struct Books {
     pub(super) recent: VecDeque<CellId>,
     /// The stretch that code outside every cell belongs to.
     pub between: CellId,
+    sweep_from: usize,
     sweep_at: usize,
+    refused: u64,
     pub ids_ran_out: bool,
     /// Grows whenever an instruction's address or a site's id may come to mean another: caches of them are void then.
     pub generation: u64,
@@ -53,7 +59,9 @@ impl Books {
             running: Vec::new(),
             recent: VecDeque::new(),
             between: CellId(0),
+            sweep_from: SWEEP_FROM,
             sweep_at: SWEEP_FROM,
+            refused: 0,
             ids_ran_out: false,
             generation: 0,
             highest: 0,
@@ -230,34 +238,37 @@ impl Books {
         if self.sites.len() >= self.sweep_at {
             self.sweep();
         }
-        match self.sites.add(key) {
-            Some(id) => {
-                if let Place::Line { leaf, line } = place {
-                    self.codes.hold(leaf.code);
-                    self.codes.hold(line.code);
-                }
-                if let Some(record) = self.record_mut(cell) {
-                    record.sites.push(id);
-                }
-                id
-            }
-            None => {
-                self.ids_ran_out = true;
-                self.sites
-                    .find(&Key {
-                        cell,
-                        place: Place::Other,
-                    })
-                    .unwrap_or(MACHINERY)
-            }
+        let Some(id) = self.sites.add(key).or_else(|| self.add_after_sweep(key)) else {
+            self.ids_ran_out = true;
+            return match place {
+                Place::Other => MACHINERY,
+                _ => self.site(cell, Place::Other),
+            };
+        };
+        if let Place::Line { leaf, line } = place {
+            self.codes.hold(leaf.code);
+            self.codes.hold(line.code);
         }
+        if let Some(record) = self.record_mut(cell) {
+            record.sites.push(id);
+        }
+        id
+    }
+
+    /// Ids are all in use: sweeps, but not for every site that is refused.
+    fn add_after_sweep(&mut self, key: Key) -> Option<SiteId> {
+        self.refused += 1;
+        if self.refused % REFUSED == 1 {
+            self.sweep();
+        }
+        self.sites.add(key)
     }
 
     /// Folds dead sites: of retired cells, and where there are very many, of every cell. A running cell keeps
     /// those that have a part in its peak.
     fn sweep(&mut self) {
         let oldest = self.recent.front().copied().unwrap_or_default();
-        let all = self.sites.len() >= SWEEP_FROM * 2;
+        let all = self.sites.len() >= self.sweep_from * 2;
         let dead: Vec<SiteId> = (self.sites.iter())
             .filter(|(id, cold, hot)| {
                 let spent = || cold.peak == 0 && self.tide.at_highest(hot) == 0;
@@ -279,7 +290,7 @@ impl Books {
                     .is_some_and(|key| key.cell == record.id || record.id.0 == 0)
             });
         }
-        self.sweep_at = (self.sites.len() * 2).max(SWEEP_FROM);
+        self.sweep_at = (self.sites.len() * 2).max(self.sweep_from);
     }
 
     /// Turns a site with nothing live into a line of its cell's record.
@@ -328,6 +339,11 @@ impl Books {
             // SAFETY: both ids are in the table.
             unsafe { self.sites.hot(id).write(Site::default()) };
         }
+    }
+
+    /// Sweeps earlier, for judges that cannot make so many sites.
+    pub fn sweep_from(&mut self, sites: usize) {
+        (self.sweep_from, self.sweep_at) = (sites, sites);
     }
 
     pub fn sites(&self) -> &Sites {

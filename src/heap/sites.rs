@@ -22,6 +22,9 @@ pub const CELLHEAP: SiteId = SiteId(2);
 /// Ids that fit the shadow's entry.
 pub const MOST: u32 = 1 << 20;
 
+/// Ids that are kept for cells' "(other)".
+const RESERVED: usize = 1 << 10;
+
 /// Whose a block is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(u8)]
@@ -153,6 +156,14 @@ impl Sites {
 
     /// A new site, or none when the ids are all in use.
     pub fn add(&mut self, key: Key) -> Option<SiteId> {
+        let reserved = if key.place == Place::Other {
+            0
+        } else {
+            RESERVED
+        };
+        if self.len() + reserved >= MOST as usize {
+            return None;
+        }
         let id = match self.free.pop() {
             Some(id) => id,
             None if self.cold.len() < MOST as usize => {

@@ -112,12 +112,13 @@ impl Tracer {
     /// `thread` is the current thread state or null.
     #[inline(always)]
     pub unsafe fn is_turned_to<L: Layout>(&self, thread: *const u8) -> bool {
+        if thread.is_null() {
+            return false;
+        }
         // SAFETY: the caller's promise. Ids and versions are never used again, unlike addresses.
-        !thread.is_null()
-            && unsafe {
-                word(thread, L::THREAD_ID) == self.thread
-                    && word(thread, L::CONTEXT_VERSION) == self.version
-            }
+        let (id, version) =
+            unsafe { (word(thread, L::THREAD_ID), word(thread, L::CONTEXT_VERSION)) };
+        id == self.thread && version == self.version
     }
 
     /// Sends the next event the slow way, so that it sees what changed.
