@@ -262,16 +262,11 @@ fn labels(
         .unwrap_or(0);
     let in_full = widest + 6 <= slot;
     let step = step(bars, slot);
-    if !in_full {
-        text(
-            area,
-            (theme::PAD + theme::AXIS - 6, y),
-            "In[ ]",
-            QUIET,
-            Anchor::End,
-        )?;
-    }
     let mut free_from = i32::MIN;
+    if !in_full {
+        free_from = theme::PAD + theme::AXIS - 4;
+        text(area, (free_from - 4, y), "In[ ]", QUIET, Anchor::End)?;
+    }
     for (at, bar) in bars.iter().enumerate() {
         let (left, right) = span(panel, at);
         let words = match bar.number {
@@ -309,12 +304,13 @@ fn states(
     bars: &[Bar],
 ) -> Result<(), ChartError> {
     let (slot, y) = (slot(panel, bars), frame.top + frame.height + 24);
+    let mut free_from = i32::MIN;
     for (at, bar) in bars.iter().enumerate() {
         let (left, right) = span(panel, at);
         let (word, sign) = match bar.state {
             _ if !bar.traced => ("not traced", "?"),
             State::Failed => ("failed", "×"),
-            State::Running => ("running", "…"),
+            State::Running => ("running", "*"),
             State::Done => continue,
         };
         let words = if PLAIN.width(word) + 6 <= slot {
@@ -322,7 +318,11 @@ fn states(
         } else {
             sign
         };
-        text(area, ((left + right) / 2, y), words, PLAIN, Anchor::Middle)?;
+        let (middle, half) = ((left + right) / 2, PLAIN.width(words) / 2);
+        if middle - half >= free_from {
+            text(area, (middle, y), words, PLAIN, Anchor::Middle)?;
+            free_from = middle + half;
+        }
     }
     Ok(())
 }
@@ -349,7 +349,7 @@ fn memory_legend(area: &Area<'_>, y: i32, bars: &[Bar]) -> Result<(), ChartError
             bars.iter().any(|bar| bar.state == State::Failed),
         ),
         (
-            "…",
+            "*",
             "running",
             bars.iter().any(|bar| bar.state == State::Running),
         ),

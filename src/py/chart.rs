@@ -9,13 +9,13 @@ use crate::chart::{ChartError, Svg, bytes, cells, lines, timeline};
 use crate::heap::report::{CellReport, Overview};
 
 /// What a chart may measure across, in pixels.
-const WIDTHS: std::ops::RangeInclusive<i32> = 480..=4_000;
+const WIDTHS: std::ops::RangeInclusive<i32> = 560..=4_000;
 
 /// Memory of each cell, drawn from the JSON of `overview`. Raises ValueError for other JSON.
 #[pyfunction]
 #[pyo3(signature = (overview_json, width = 760))]
 pub fn chart_cells(overview_json: &str, width: i32) -> PyResult<String> {
-    let report: Overview = read("overview", overview_json)?;
+    let report: Overview = read("an overview", overview_json)?;
     drawn(cells::cells(&report, checked(width)?))
 }
 
@@ -23,7 +23,7 @@ pub fn chart_cells(overview_json: &str, width: i32) -> PyResult<String> {
 #[pyfunction]
 #[pyo3(signature = (cell_report_json, width = 760))]
 pub fn chart_timeline(cell_report_json: &str, width: i32) -> PyResult<String> {
-    let report: CellReport = read("cell report", cell_report_json)?;
+    let report: CellReport = read("a cell report", cell_report_json)?;
     drawn(timeline::timeline(&report, checked(width)?))
 }
 
@@ -31,8 +31,8 @@ pub fn chart_timeline(cell_report_json: &str, width: i32) -> PyResult<String> {
 #[pyfunction]
 #[pyo3(signature = (cell_report_json, source_json, width = 760))]
 pub fn chart_lines(cell_report_json: &str, source_json: &str, width: i32) -> PyResult<String> {
-    let report: CellReport = read("cell report", cell_report_json)?;
-    let source: Source = read("source", source_json)?;
+    let report: CellReport = read("a cell report", cell_report_json)?;
+    let source: Source = read("a source", source_json)?;
     drawn(lines::lines(&report, &source, checked(width)?))
 }
 
@@ -44,7 +44,7 @@ pub fn bytes_text(n: i128) -> String {
 
 fn read<T: DeserializeOwned>(what: &str, json: &str) -> PyResult<T> {
     serde_json::from_str(json)
-        .map_err(|error| PyValueError::new_err(format!("not the JSON of a {what}: {error}")))
+        .map_err(|error| PyValueError::new_err(format!("not the JSON of {what}: {error}")))
 }
 
 fn checked(width: i32) -> PyResult<i32> {

@@ -1,0 +1,9 @@
+//! Charts from the outside: what a report says is what the drawing shows. The drawings are read by an XML parser
+//! that knows nothing of ours.
+
+mod bytes;
+mod cells;
+mod drawing;
+mod lines;
+mod reports;
+mod timeline;
