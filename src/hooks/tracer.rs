@@ -138,8 +138,8 @@ impl Tracer {
         }
         // SAFETY: the caller's promise.
         let id = unsafe { (!thread.is_null()).then(|| word(thread, L::THREAD_ID)) };
-        // SAFETY: as above.
         let (cell, started) = match id {
+            // SAFETY: as above.
             Some(id) => unsafe { self.cell_of(thread, id as u64) },
             None => (self.books.between, false),
         };
