@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 import pytest
 from cellheap import _core
-from cellheap.display import HTML_LIMIT, JSON_TYPE
+from cellheap.display import ALLOCATED, HTML_LIMIT, JSON_TYPE, LIVE, PEAK
 from cellheap.records import Cell, Line
 from cellheap.results import CellReport, Live, Overview, Result
 from cellheap.units import bytes_text, seconds_text, signed_bytes_text
@@ -340,6 +340,13 @@ def test_a_bar_is_as_long_as_its_number() -> None:
     ]
     small, big = (bar for bar in bars if bar)
     assert big == 4 * small or abs(big / 4 - small) < 1
+
+
+def test_tables_have_the_colours_of_the_charts(real: dict[str, Any]) -> None:
+    chart = _core.chart_cells(real["overview"].json)
+    assert LIVE.upper() in chart
+    assert PEAK.upper() in chart
+    assert ALLOCATED.upper()[1:] * 2 in chart
 
 
 def test_bad_json_is_one_clear_line() -> None:
