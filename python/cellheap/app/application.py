@@ -95,6 +95,14 @@ class KernelApp(IPKernelApp):
         kernel.record_ports({f"{name}_port": port for name, port in self._ports.items()})
         self.displayhook.get_execution_count = lambda: kernel.execution_count
 
+    def init_extensions(self) -> None:
+        """Ours comes first: a user's may look at what it brings."""
+        try:
+            self.shell.extension_manager.load_extension("cellheap")
+        except Exception:
+            self.log.exception("cellheap's magics cannot be loaded")
+        super().init_extensions()
+
     def close(self) -> None:
         """The last that this process does: everything that was said still reaches its readers."""
         self.reset_io()

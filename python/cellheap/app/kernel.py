@@ -182,8 +182,8 @@ class Kernel(IPythonKernel):
     async def do_execute(self, *args: Any, **kwargs: Any) -> Message:
         """Run a cell.
 
-        What is queued behind one that fails is aborted before a front end can know that it failed: what it sends
-        after that is run.
+        What is queued behind one that fails is aborted before a front end can know of it: what it sends after
+        that is run.
         """
         reply: Message = await super().do_execute(*args, **kwargs)
         request = self.get_parent("shell").get("content", {})

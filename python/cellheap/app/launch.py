@@ -72,10 +72,12 @@ def _application(
 
 def _give_up(wire: _core.Kernel, error: BaseException, stderr: int) -> NoReturn:
     """The shell cannot start. Whoever asked something is told so; then the process ends."""
-    why = str(error) or type(error).__name__
+    # A wrong option or configuration has been explained already.
+    explained = isinstance(error, SystemExit)
+    why = "its options or its configuration are wrong" if explained else str(error) or type(error).__name__
     wire.fail(type(error).__name__, f"The kernel could not start: {why}")
     with os.fdopen(stderr, "w") as original:
-        if not isinstance(error, SystemExit):
+        if not explained:
             traceback.print_exception(error, file=original)
         print(f"cellheap: the kernel could not start: {why}", file=original)
     wire.close(DRAIN)

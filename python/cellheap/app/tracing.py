@@ -17,7 +17,7 @@ class Tracing:
 
     def begin(self, connection_file: str) -> None:
         """Start recording, unless the user said no or the kernel before this one died while it started."""
-        if os.environ.get("CELLHEAP_TRACE", "").lower() in ("off", "0", "no", "false"):
+        if os.environ.get("CELLHEAP_TRACE") == "off":
             return
         mark = Path(connection_file + ".starting")
         if mark.exists():
@@ -40,6 +40,7 @@ class Tracing:
             self._mark.unlink(missing_ok=True)
 
     def _explain(self, reason: str) -> None:
+        os.environ["CELLHEAP_TRACE"] = "off"  # For what loads later in this process.
         self.note = f"Memory is not recorded: {reason}."
         print(f"cellheap: {self.note}", file=sys.__stderr__, flush=True)
 

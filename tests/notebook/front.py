@@ -1,0 +1,131 @@
+"""A front end for the tests: runs cells in a real kernel and reads what comes back. Waits for messages, never for time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+
+PATIENCE = 30
+
+Message = dict[str, Any]
+
+
+@dataclass
+class Ran:
+    """A request that is done: its reply and all that was published for it, in order."""
+
+    reply: Message
+    published: list[Message] = field(default_factory=list)
+
+    @property
+    def status(self) -> str:
+        return str(self.reply["content"]["status"])
+
+    @property
+    def kinds(self) -> list[str]:
+        """The types of what was published, busy and idle by their names."""
+        return [
+            message["content"].get("execution_state", message["msg_type"]) for message in self.published
+        ]
+
+    def of(self, kind: str) -> list[Message]:
+        """The contents of the published messages of one type."""
+        return [message["content"] for message in self.published if message["msg_type"] == kind]
+
+    def text(self, stream: str = "stdout") -> str:
+        return "".join(content["text"] for content in self.of("stream") if content["name"] == stream)
+
+    @property
+    def result(self) -> str:
+        (content,) = self.of("execute_result")
+        return str(content["data"]["text/plain"])
+
+
+class Front:
+    """A kernel and a client of it."""
+
+    def __init__(self, manager: KernelManager, log: IO[bytes] | None = None) -> None:
+        self.manager = manager
+        self._log = log
+        self.client: BlockingKernelClient = manager.client()
+        self.client.start_channels()
+        self._unread: list[Message] = []
+
+    def ready(self) -> "Front":
+        self.client.wait_for_ready(timeout=PATIENCE)
+        return self
+
+    def another(self) -> "Front":
+        """Another front end of the same kernel."""
+        return Front(self.manager).ready()
+
+    def run(self, code: str, **options: Any) -> Ran:
+        """Run a cell to its end."""
+        return self.done(self.client.execute(code, **options))
+
+    def done(self, request: str) -> Ran:
+        """What came of a request, which may have been sent long ago."""
+        published = []
+        while True:
+            published.append(self.published(lambda message: message["parent_header"].get("msg_id") == request))
+            if published[-1]["content"].get("execution_state") == "idle":
+                return Ran(self.reply(request), published)
+
+    def published(self, wanted: Callable[[Message], bool]) -> Message:
+        """The next published message of that kind; others are kept for later."""
+        for message in self._unread:
+            if wanted(message):
+                self._unread.remove(message)
+                return message
+        while True:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            if wanted(message):
+                return message
+            self._unread.append(message)
+
+    def says(self, text: str) -> None:
+        """Wait until a cell has printed this."""
+        self.published(lambda message: text in message["content"].get("text", ""))
+
+    def reply(self, request: str) -> Message:
+        """The reply to a request on shell. Those to others are dropped."""
+        while True:
+            message: Message = self.client.get_shell_msg(timeout=PATIENCE)
+            if message["parent_header"].get("msg_id") == request:
+                return message
+
+    def asked(self) -> Message:
+        """The content of the next input_request."""
+        content: Message = self.client.get_stdin_msg(timeout=PATIENCE)["content"]
+        return content
+
+    def command(self, kind: str, **content: Any) -> Message:
+        """A request on control and the content of its reply."""
+        message = self.client.session.msg(kind, content)
+        self.client.control_channel.send(message)
+        while True:
+            reply: Message = self.client.get_control_msg(timeout=PATIENCE)
+            if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                answered: Message = reply["content"]
+                return answered
+
+    def close(self) -> None:
+        self.client.stop_channels()
+        if self._log is not None:
+            self._log.close()
+
+
+def start(log: Path | None = None, *arguments: str, **options: Any) -> Front:
+    """A new kernel. What it writes to stderr goes to `log`."""
+    manager = KernelManager(kernel_name="cellheap")
+    stderr = log.open("ab") if log is not None else None
+    manager.start_kernel(extra_arguments=list(arguments), stderr=stderr, **options)
+    return Front(manager, stderr)
+
+
+def stop(front: Front) -> None:
+    front.close()
+    front.manager.shutdown_kernel(now=True)
