@@ -1,4 +1,4 @@
-"""A front end for the tests: runs cells in a real kernel and reads what comes back. Waits for messages, never for time."""
+"""A front end for the tests: runs cells in a real kernel, reads what comes back, waits for messages alone."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from typing import IO, Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-PATIENCE = 30
+PATIENCE = 20
 
 Message = dict[str, Any]
 
@@ -27,9 +27,7 @@ class Ran:
     @property
     def kinds(self) -> list[str]:
         """The types of what was published, busy and idle by their names."""
-        return [
-            message["content"].get("execution_state", message["msg_type"]) for message in self.published
-        ]
+        return [message["content"].get("execution_state", message["msg_type"]) for message in self.published]
 
     def of(self, kind: str) -> list[Message]:
         """The contents of the published messages of one type."""
@@ -70,7 +68,9 @@ class Front:
         """What came of a request, which may have been sent long ago."""
         published = []
         while True:
-            published.append(self.published(lambda message: message["parent_header"].get("msg_id") == request))
+            published.append(
+                self.published(lambda message: message["parent_header"].get("msg_id") == request)
+            )
             if published[-1]["content"].get("execution_state") == "idle":
                 return Ran(self.reply(request), published)
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 from jupyter_kernel_test import IopubWelcomeTests, KernelTests
 
 
-class TestKernel(KernelTests):
+class TestKernel(KernelTests):  # type: ignore[misc]
     kernel_name = "cellheap"
     language_name = "python"
     file_extension = ".py"
@@ -26,7 +26,10 @@ class TestKernel(KernelTests):
         {"code": "from IPython.display import HTML; HTML('<b>bold</b>')", "mime": "text/html"},
     ]
     code_display_data: ClassVar = [
-        {"code": "from IPython.display import HTML, display; display(HTML('<i>shown</i>'))", "mime": "text/html"},
+        {
+            "code": "from IPython.display import HTML, display; display(HTML('<i>shown</i>'))",
+            "mime": "text/html",
+        },
         {"code": "from IPython.display import Math, display; display(Math('x^2'))", "mime": "text/latex"},
     ]
     code_history_pattern = "6 [*] 7*"
@@ -36,7 +39,7 @@ class TestKernel(KernelTests):
     code_clear_output = "from IPython.display import clear_output; clear_output()"
 
 
-class TestWelcome(IopubWelcomeTests):
+class TestWelcome(IopubWelcomeTests):  # type: ignore[misc]
     kernel_name = "cellheap"
     support_iopub_welcome = True
 

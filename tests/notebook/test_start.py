@@ -74,7 +74,9 @@ def kernel_info(front: Front) -> dict[str, Any]:
     return content
 
 
-def test_heartbeat_and_kernel_info_are_answered_while_ipython_is_imported(starting: Starting, held: Held) -> None:
+def test_heartbeat_and_kernel_info_are_answered_while_ipython_is_imported(
+    starting: Starting, held: Held
+) -> None:
     front = starting(env=held.environment)
     assert beat(front) == b"alive?"
     assert kernel_info(front)["implementation"] == "ipython"
@@ -100,7 +102,9 @@ def test_kernel_info_is_what_ipykernel_says(fresh: Front) -> None:
     assert ours["supported_features"] == []
 
 
-def test_a_shell_that_cannot_start_is_said_to_whoever_asks(starting: Starting, held: Held, tmp_path: Path) -> None:
+def test_a_shell_that_cannot_start_is_said_to_whoever_asks(
+    starting: Starting, held: Held, tmp_path: Path
+) -> None:
     front = starting(env=held.environment)
     kernel_info(front)
     queued = front.client.execute("1 + 1")
@@ -124,7 +128,7 @@ def test_a_kernel_that_died_while_it_started_is_followed_by_one_that_does_not_re
 ) -> None:
     front = starting(env=held.environment)
     kernel_info(front)
-    os.kill(front.manager.provisioner.pid, signal.SIGKILL)  # type: ignore[union-attr,arg-type]
+    os.kill(front.manager.provisioner.pid, signal.SIGKILL)  # type: ignore[union-attr]
     exit_status(front)
     for recording in ("False", "True"):
         front.manager.restart_kernel(now=True)
@@ -133,7 +137,8 @@ def test_a_kernel_that_died_while_it_started_is_followed_by_one_that_does_not_re
         assert front.run("import cellheap._core; cellheap._core.tracing()").result == recording
     said = [line for line in (tmp_path / "log").read_text().splitlines() if "not recorded" in line]
     assert said == [
-        "cellheap: Memory is not recorded: the kernel before this one died while it started; restart to record."
+        "cellheap: Memory is not recorded: the kernel before this one died while it started;"
+        " restart to record."
     ]
 
 

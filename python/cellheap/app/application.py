@@ -26,7 +26,6 @@ DRAIN = 2.0
 class KernelApp(IPKernelApp):
     """`python -m cellheap`."""
 
-    name = "cellheap"
     classes = [Kernel, ZMQInteractiveShell, ProfileDir, WireSession]  # noqa: RUF012
     kernel_class: Any = Type(
         Kernel, klass="ipykernel.kernelbase.Kernel", help="The Kernel subclass to be used."
@@ -97,8 +96,9 @@ class KernelApp(IPKernelApp):
 
     def init_extensions(self) -> None:
         """Ours comes first: a user's may look at what it brings."""
+        shell: Any = self.shell
         try:
-            self.shell.extension_manager.load_extension("cellheap")
+            shell.extension_manager.load_extension("cellheap")
         except Exception:
             self.log.exception("cellheap's magics cannot be loaded")
         super().init_extensions()

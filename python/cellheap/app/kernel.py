@@ -4,7 +4,10 @@ The wire publishes busy and idle and keeps the queue; here a request becomes a c
 """
 
 import asyncio
+import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from inspect import isawaitable
 from typing import Any
@@ -178,6 +181,18 @@ class Kernel(IPythonKernel):
             content = {"status": "error", "ename": name, "evalue": why, "traceback": []}
             reply = kind.removesuffix("request") + "reply"
             self.session.send(stream, reply, content, parent=message, ident=idents)
+
+    @contextmanager
+    def _cancel_on_sigint(self, future: "asyncio.Future[Any]") -> Iterator[None]:
+        """An interrupt cancels a cell that awaits, and wakes the loop, which may wait in the system."""
+        loop = asyncio.get_running_loop()
+        previous = signal.getsignal(signal.SIGINT)
+        loop.add_signal_handler(signal.SIGINT, future.cancel)
+        try:
+            yield
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+            signal.signal(signal.SIGINT, previous)
 
     async def do_execute(self, *args: Any, **kwargs: Any) -> Message:
         """Run a cell.

@@ -58,8 +58,7 @@ class Requests(Handle):
 
     def flush(self, *_: Any, **__: Any) -> int:
         """Whether a request waits: then a GUI's event loop must give way."""
-        readable, _, _ = select.select([self.wire.fileno(self.channel)], [], [], 0)
-        return len(readable)
+        return len(select.select([self.wire.fileno(self.channel)], [], [], 0)[0])
 
 
 class IOPub(Handle):

@@ -1,0 +1,514 @@
+"""What a cell may do, and what its front end sees of it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import zmq
+from jupyter_client.manager import KernelManager
+
+from tests.notebook.front import PATIENCE, Front, stop
+
+Starting = Callable[..., Front]
+
+# C code that keeps the interpreter's lock.
+IN_C = "import ctypes; print('begun', flush=True); ctypes.PyDLL(None).sleep(3)"
+
+
+def beats(front: Front) -> None:
+    info = front.manager.get_connection_info()
+    with zmq.Context() as context, context.socket(zmq.REQ) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.connect(f"tcp://{info['ip']}:{info['hb_port']}")
+        socket.send(b"alive?")
+        assert socket.poll(1000), "no heartbeat within a second"
+        assert socket.recv() == b"alive?"
+
+
+def process_id(front: Front) -> int:
+    return int(front.run("import os; os.getpid()").result)
+
+
+class TestOrder:
+    """Messages and their order."""
+
+    def test_a_cell_is_busy_input_output_result_idle(self, shared: Front) -> None:
+        ran = shared.run("print('out'); 6 * 7")
+        assert ran.kinds == ["busy", "execute_input", "stream", "execute_result", "idle"]
+        assert ran.text() == "out\n"
+        assert ran.result == "42"
+
+    def test_output_of_every_kind_keeps_its_order(self, shared: Front) -> None:
+        ran = shared.run(
+            "import os, sys\n"
+            "from IPython.display import display\n"
+            "for i in range(3):\n"
+            "    print('out', i)\n"
+            "    print('err', i, file=sys.stderr)\n"
+            "    display(i)"
+        )
+        assert ran.kinds == ["busy", "execute_input", *["stream", "stream", "display_data"] * 3, "idle"]
+
+    def test_a_thousand_flushed_lines_all_arrive(self, shared: Front) -> None:
+        ran = shared.run("for i in range(1000): print(i, flush=True)")
+        assert ran.text() == "".join(f"{i}\n" for i in range(1000))
+
+    def test_a_silent_cell_publishes_its_output_and_nothing_else(self, shared: Front) -> None:
+        before = shared.run("1").reply["content"]["execution_count"]
+        ran = shared.run("print('x'); 5", silent=True)
+        assert ran.kinds == ["busy", "stream", "idle"]
+        assert shared.run("1").reply["content"]["execution_count"] == before + 1
+
+    def test_an_error_aborts_what_is_queued_and_nothing_later(self, shared: Front) -> None:
+        failing = shared.client.execute("input_is_not_asked = 1; 1 / 0")
+        queued = [shared.client.execute("'never'") for _ in range(3)]
+        info = shared.client.kernel_info()
+        ran = shared.done(failing)
+        later = shared.client.execute("'later'")
+        assert ran.status == "error"
+        assert ran.of("error")[0]["ename"] == "ZeroDivisionError"
+        assert [shared.done(request).status for request in queued] == ["aborted"] * 3
+        assert shared.done(info).status == "ok"
+        assert shared.done(later).result == "'later'"
+
+    def test_cells_sent_right_after_an_error_run(self, shared: Front) -> None:
+        for _ in range(20):
+            assert shared.run("1 / 0").status == "error"
+            assert shared.run("'runs'").result == "'runs'"
+
+    def test_without_stop_on_error_the_queue_goes_on(self, shared: Front) -> None:
+        failing = shared.client.execute("1 / 0", stop_on_error=False)
+        queued = shared.client.execute("'still'")
+        assert shared.done(failing).status == "error"
+        assert shared.done(queued).result == "'still'"
+
+    def test_an_unknown_request_is_busy_and_idle(self, shared: Front) -> None:
+        message = shared.client.session.msg("nonsense_request", {})
+        shared.client.shell_channel.send(message)
+        wanted = message["header"]["msg_id"]
+        states = [
+            shared.published(lambda m: m["parent_header"].get("msg_id") == wanted)["content"]
+            for _ in range(2)
+        ]
+        assert [state["execution_state"] for state in states] == ["busy", "idle"]
+
+    def test_a_request_with_bad_content_is_answered_with_an_error(self, shared: Front) -> None:
+        message = shared.client.session.msg("history_request", {"no": "such argument"})
+        shared.client.shell_channel.send(message)
+        ran = shared.done(message["header"]["msg_id"])
+        assert ran.status == "error"
+        assert ran.reply["content"]["ename"] == "TypeError"
+
+    def test_two_front_ends_see_each_others_cells(self, shared: Front) -> None:
+        other = shared.another()
+        request = shared.client.execute("print('for all')")
+        shared.done(request)
+        seen = other.published(
+            lambda m: m["parent_header"].get("msg_id") == request and m["msg_type"] == "stream"
+        )
+        assert seen["content"]["text"] == "for all\n"
+        other.close()
+
+
+class TestOutput:
+    """Text from everywhere."""
+
+    def test_what_c_and_child_processes_write_is_the_cells(self, shared: Front) -> None:
+        ran = shared.run(
+            "import ctypes, os, subprocess\n"
+            "os.write(1, b'by descriptor\\n')\n"
+            "os.system('echo by a shell; echo by its stderr >&2')\n"
+            "subprocess.run(['echo', 'by a child'])\n"
+            "ctypes.CDLL(None).printf(b'by printf\\n');"
+        )
+        assert sorted(ran.text().splitlines()) == ["by a child", "by a shell", "by descriptor", "by printf"]
+        assert ran.text("stderr") == "by its stderr\n"
+
+    def test_system_commands_show_their_output_and_code(self, shared: Front) -> None:
+        ran = shared.run("!echo shown; exit 3\n_exit_code")
+        assert ran.text().split() == ["shown"]
+        assert ran.result == "3"
+
+    def test_a_thread_that_outlives_its_cell_prints_into_the_latest(self, shared: Front) -> None:
+        shared.run(
+            "import threading\n"
+            "go, done = threading.Event(), threading.Event()\n"
+            "def work():\n"
+            "    print('first')\n"
+            "    go.wait(); print('second'); done.set()\n"
+            "thread = threading.Thread(target=work); thread.start()"
+        )
+        assert shared.run("go.set(); done.wait();").text() == "second\n"
+
+    def test_an_asyncio_task_prints_into_its_own_cell(self, shared: Front) -> None:
+        request = shared.client.execute(
+            "import asyncio\n"
+            "go = asyncio.Event()\n"
+            "async def work():\n"
+            "    await go.wait(); print('from the task')\n"
+            "task = asyncio.ensure_future(work())"
+        )
+        shared.done(request)
+        shared.run("go.set(); await task")
+        late = shared.published(lambda m: m["content"].get("text") == "from the task\n")
+        assert late["parent_header"]["msg_id"] == request
+
+    def test_streams_are_files_as_ipykernels_are(self, shared: Front) -> None:
+        ran = shared.run(
+            "import io, sys\n"
+            "assert sys.stdout.writable() and not sys.stdout.isatty() and not sys.stdout.closed\n"
+            "assert sys.stdout.name == 'stdout' and sys.stderr.name == 'stderr'\n"
+            "assert sys.stdout.write('four') == 4\n"
+            "sys.stdout.writelines(['a', 'b'])\n"
+            "print('\\ud800 lone', end='')\n"
+            "try: sys.stdout.write(b'bytes')\n"
+            "except TypeError: print(' refused', end='')"
+        )
+        assert ran.status == "ok"
+        assert ran.text().startswith("fourab")
+        assert ran.text().endswith(" lone refused")
+
+    def test_a_closed_stream_refuses(self, fresh: Front) -> None:
+        ran = fresh.run(
+            "import sys; sys.stderr.close()\ntry: sys.stderr.write('x')\nexcept ValueError as e: print(e)"
+        )
+        assert "closed" in ran.text()
+
+    def test_a_hook_sees_a_streams_messages(self, shared: Front) -> None:
+        ran = shared.run(
+            "import sys\n"
+            "kept = []\n"
+            "sys.stdout.register_hook(kept.append)\n"
+            "print('kept', end='')\n"
+            "sys.stdout.unregister_hook(kept.append)\n"
+            "kept[0]['content']['text']"
+        )
+        assert ran.text() == ""
+        assert ran.result == "'kept'"
+
+    def test_third_parties_send_through_the_kernels_sockets(self, shared: Front) -> None:
+        ran = shared.run(
+            "kernel = get_ipython().kernel\n"
+            "kernel.session.send(kernel.iopub_socket, 'display_data', {'data': {'text/plain': 'sent'},"
+            " 'metadata': {}}, parent=kernel.get_parent(), ident=b'display_data',"
+            " buffers=[b'ab', memoryview(b'c')])\n"
+            "parts = kernel.session.serialize(kernel.session.msg('stream', {'name': 'stdout', 'text': 'raw'},"
+            " parent=kernel.get_parent()), ident=b'stream')\n"
+            "kernel.iopub_thread.send_multipart(parts)\n"
+            "kernel.send_response(kernel.iopub_socket, 'stream', {'name': 'stderr', 'text': 'response'})"
+        )
+        (shown,) = (m for m in ran.published if m["msg_type"] == "display_data")
+        assert [bytes(buffer) for buffer in shown["buffers"]] == [b"ab", b"c"]
+        assert ran.text() == "raw"
+        assert ran.text("stderr") == "response"
+
+    def test_numpy_buffers_go_out_whole_and_noncontiguous_ones_are_refused(self, shared: Front) -> None:
+        send = "kernel.session.send(kernel.iopub_socket, 'display_data', {'data': {}, 'metadata': {}},"
+        ran = shared.run(
+            "import numpy as np; kernel = get_ipython().kernel\n"
+            f"{send} parent=kernel.get_parent(), buffers=[np.arange(3, dtype='<i4'), np.zeros((0, 2)),"
+            " np.asfortranarray([[1, 2], [3, 4]], dtype='i1')])\n"
+            f"try: {send} buffers=[np.arange(9)[::2]])\n"
+            "except ValueError as error: print(error)"
+        )
+        (shown,) = (m for m in ran.published if m["msg_type"] == "display_data")
+        sizes = [bytes(buffer) for buffer in shown["buffers"]]
+        assert sizes == [b"\0\0\0\0\1\0\0\0\2\0\0\0", b"", b"\1\3\2\4"]
+        assert "not contiguous" in ran.text()
+
+
+class TestAwait:
+    """Cells that await."""
+
+    def test_context_variables_stay_from_cell_to_cell(self, shared: Front) -> None:
+        shared.run("from contextvars import ContextVar; v = ContextVar('v'); v.set('kept');")
+        assert shared.run("v.get()").result == "'kept'"
+
+    def test_a_comm_message_arrives_while_a_cell_awaits_it(self, shared: Front) -> None:
+        opening = shared.run(
+            "import asyncio, comm\n"
+            "arrived = asyncio.get_event_loop().create_future()\n"
+            "c = comm.create_comm(target_name='t')\n"
+            "def take(message):\n"
+            "    print('handled')\n"
+            "    arrived.set_result(message['content']['data'])\n"
+            "c.on_msg(take)"
+        )
+        comm_id = opening.of("comm_open")[0]["comm_id"]
+        request = shared.client.execute("print('awaiting', flush=True); (await arrived)['n'] + 1")
+        queued = shared.client.execute("'after'")
+        shared.says("awaiting")
+        message = shared.client.session.msg("comm_msg", {"comm_id": comm_id, "data": {"n": 41}})
+        shared.client.shell_channel.send(message)
+        assert shared.done(request).result == "42"
+        assert shared.done(queued).result == "'after'"
+        shared.published(lambda m: m["content"].get("text") == "handled\n")
+
+    def test_output_after_a_comm_message_is_still_the_cells(self, shared: Front) -> None:
+        opening = shared.run(
+            "import asyncio, comm\n"
+            "came = asyncio.Event()\n"
+            "c = comm.create_comm(target_name='t')\n"
+            "c.on_msg(lambda message: came.set())"
+        )
+        comm_id = opening.of("comm_open")[0]["comm_id"]
+        request = shared.client.execute("print('awaiting', flush=True); await came.wait(); print('mine')")
+        shared.says("awaiting")
+        shared.client.shell_channel.send(
+            shared.client.session.msg("comm_msg", {"comm_id": comm_id, "data": {}})
+        )
+        assert "mine" in shared.done(request).text()
+
+    def test_a_front_end_opens_a_comm_and_is_answered(self, shared: Front) -> None:
+        shared.run(
+            "import comm\n"
+            "def opened(c, message):\n"
+            "    c.send({'got': message['content']['data'], 'size': message['buffers'][0].nbytes},"
+            " buffers=[message['buffers'][0]])\n"
+            "comm.get_comm_manager().register_target('echo', opened)"
+        )
+        message = shared.client.session.msg(
+            "comm_open", {"comm_id": "a", "target_name": "echo", "data": {"x": 1}}
+        )
+        shared.client.session.send(shared.client.shell_channel.socket, message, buffers=[b"\0" * 9])
+        answer = shared.published(lambda m: m["msg_type"] == "comm_msg")
+        assert answer["content"]["data"] == {"got": {"x": 1}, "size": 9}
+        assert [bytes(buffer) for buffer in answer["buffers"]] == [b"\0" * 9]
+
+
+class TestInterrupt:
+    """Interrupts, by signal and by message."""
+
+    @pytest.fixture(params=["signal", "message"])
+    def interrupt(self, request: pytest.FixtureRequest, shared: Front) -> Callable[[], None]:
+        if request.param == "signal":
+            return lambda: os.kill(shared.manager.provisioner.pid, signal.SIGINT)  # type: ignore[union-attr]
+
+        def send() -> None:
+            assert shared.command("interrupt_request")["status"] == "ok"
+
+        return send
+
+    @pytest.mark.parametrize(
+        ("code", "error"),
+        [
+            ("import time; print('begun', flush=True); time.sleep(60)", "KeyboardInterrupt"),
+            ("print('begun', flush=True)\nwhile True: pass", "KeyboardInterrupt"),
+            ("print('begun', flush=True); sum(1 for _ in iter(int, 1))", "KeyboardInterrupt"),
+            ("import asyncio; print('begun', flush=True); await asyncio.sleep(60)", "CancelledError"),
+            (
+                "import threading; print('begun', flush=True); threading.Event().wait()",
+                "KeyboardInterrupt",
+            ),
+        ],
+        ids=["sleep", "loop", "builtin", "await", "lock"],
+    )
+    def test_it_ends_a_cell(
+        self, shared: Front, interrupt: Callable[[], None], code: str, error: str
+    ) -> None:
+        request = shared.client.execute(code)
+        shared.says("begun")
+        interrupt()
+        ran = shared.done(request)
+        assert ran.status == "error"
+        assert ran.reply["content"]["ename"] == error
+        assert shared.run("'alive'").result == "'alive'"
+
+    def test_it_ends_a_question(self, shared: Front, interrupt: Callable[[], None]) -> None:
+        request = shared.client.execute("input('? ')", allow_stdin=True)
+        assert shared.asked()["prompt"] == "? "
+        interrupt()
+        ran = shared.done(request)
+        assert ran.reply["content"]["ename"] == "KeyboardInterrupt"
+        assert shared.run("'alive'").result == "'alive'"
+
+    def test_it_does_nothing_while_no_cell_runs(self, shared: Front, interrupt: Callable[[], None]) -> None:
+        interrupt()
+        assert shared.run("'alive'").result == "'alive'"
+
+
+class TestLock:
+    """What is answered while a cell holds the interpreter's lock."""
+
+    def test_heartbeat_and_control_are_answered(self, shared: Front) -> None:
+        request = shared.client.execute(IN_C)
+        shared.says("begun")
+        beats(shared)
+        assert shared.command("kernel_info_request")["status"] == "ok"
+        assert shared.done(request).status == "ok"
+
+
+class TestQuestions:
+    """input and getpass."""
+
+    def test_input_asks_and_returns_the_answer(self, shared: Front) -> None:
+        request = shared.client.execute("print('before'); input('name? ')", allow_stdin=True)
+        assert shared.asked() == {"prompt": "name? ", "password": False}
+        shared.client.input("Ada")
+        assert shared.done(request).result == "'Ada'"
+
+    def test_getpass_asks_for_a_password(self, shared: Front) -> None:
+        request = shared.client.execute("import getpass; getpass.getpass('word? ')", allow_stdin=True)
+        assert shared.asked() == {"prompt": "word? ", "password": True}
+        shared.client.input("secret")
+        assert shared.done(request).result == "'secret'"
+
+    def test_an_answer_that_came_unasked_is_forgotten(self, shared: Front) -> None:
+        shared.client.input("stale")
+        request = shared.client.execute("input()", allow_stdin=True)
+        shared.asked()
+        shared.client.input("fresh")
+        assert shared.done(request).result == "'fresh'"
+
+    def test_end_of_file_is_an_eof_error(self, shared: Front) -> None:
+        request = shared.client.execute("input()", allow_stdin=True)
+        shared.asked()
+        shared.client.input("\x04")
+        assert shared.done(request).reply["content"]["ename"] == "EOFError"
+
+    def test_a_front_end_that_cannot_be_asked_is_not(self, shared: Front) -> None:
+        ran = shared.run("input()", allow_stdin=False)
+        assert ran.reply["content"]["ename"] == "StdinNotImplementedError"
+
+
+class TestProcesses:
+    """Forks, children, parents."""
+
+    def test_a_forked_child_prints_into_the_cell_and_ends_with_it(self, shared: Front) -> None:
+        before = process_id(shared)
+        ran = shared.run(
+            "import os\n"
+            "child = os.fork()\n"
+            "if child == 0: print('from the child')\n"
+            "else: print('status', os.waitpid(child, 0)[1])"
+        )
+        assert sorted(ran.text().splitlines()) == ["from the child", "status 0"]
+        assert ran.kinds.count("idle") == 1
+        assert process_id(shared) == before
+
+    def test_a_forked_child_displays_into_the_cell(self, shared: Front) -> None:
+        ran = shared.run(
+            "import os\n"
+            "from IPython.display import HTML, display\n"
+            "child = os.fork()\n"
+            "if child == 0:\n"
+            "    display(HTML('<b>child</b>')); os._exit(7)\n"
+            "os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])"
+        )
+        assert ran.of("display_data")[0]["data"]["text/html"] == "<b>child</b>"
+        assert ran.result == "7"
+
+    @pytest.mark.parametrize("method", ["fork", "spawn"])
+    def test_multiprocessing_works(self, shared: Front, method: str) -> None:
+        ran = shared.run(
+            "import math, multiprocessing\n"
+            f"context = multiprocessing.get_context('{method}')\n"
+            "with context.Pool(2) as pool: squares = pool.map(math.factorial, range(5))\n"
+            f"worker = context.Process(target=print, args=('printed by {method}',))\n"
+            "worker.start(); worker.join()\n"
+            "squares, worker.exitcode"
+        )
+        assert ran.result == "([1, 1, 2, 6, 24], 0)"
+        assert ran.text() == f"printed by {method}\n"
+
+    def test_a_child_cannot_ask(self, shared: Front) -> None:
+        ran = shared.run(
+            "import os\n"
+            "child = os.fork()\n"
+            "if child == 0:\n"
+            "    try: input()\n"
+            "    except Exception as error: print(type(error).__name__)\n"
+            "    os._exit(0)\n"
+            "os.waitpid(child, 0);",
+            allow_stdin=True,
+        )
+        assert ran.text() == "StdinNotImplementedError\n"
+
+    def test_the_kernel_ends_when_its_parent_is_killed(self, tmp_path: Path) -> None:
+        parent = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                "from jupyter_client.manager import start_new_kernel as start\n"
+                "manager, client = start(kernel_name='cellheap')\n"
+                "print(manager.provisioner.pid, flush=True); input()",
+            ],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert parent.stdout is not None
+        kernel = os.pidfd_open(int(parent.stdout.readline()))
+        parent.kill()
+        poller = zmq.Poller()
+        poller.register(kernel, zmq.POLLIN)
+        assert poller.poll(PATIENCE * 1000), "the kernel outlives its parent"
+        parent.communicate()
+
+
+class TestEnd:
+    """Shutdown and restart."""
+
+    def test_exit_handlers_run_and_are_heard(self, fresh: Front) -> None:
+        fresh.run("import atexit; atexit.register(print, 'the last word', flush=True);")
+        reply = fresh.command("shutdown_request", restart=False)
+        assert reply == {"status": "ok", "restart": False}
+        fresh.says("the last word")
+        assert fresh.manager.provisioner.process.wait(PATIENCE) == 0  # type: ignore[union-attr]
+
+    def test_shutdown_is_announced_on_iopub(self, fresh: Front) -> None:
+        fresh.command("shutdown_request", restart=True)
+        announced = fresh.published(lambda m: m["msg_type"] == "shutdown_reply")
+        assert announced["content"]["restart"] is True
+
+    def test_history_outlives_a_restart(self, fresh: Front) -> None:
+        fresh.run("remembered = 'across restarts'")
+        fresh.manager.restart_kernel()
+        fresh.ready()
+        ran = fresh.run("remembered")
+        assert ran.reply["content"]["ename"] == "NameError"
+        request = fresh.client.history(hist_access_type="search", pattern="remembered =*", raw=True, n=1)
+        assert [entry[2] for entry in fresh.done(request).reply["content"]["history"]] == [
+            "remembered = 'across restarts'"
+        ]
+
+    def test_exit_in_a_cell_ends_the_kernel(self, fresh: Front) -> None:
+        assert fresh.run("exit").reply["content"]["payload"][0]["source"] == "ask_exit"
+        assert fresh.manager.provisioner.process.wait(PATIENCE) == 0  # type: ignore[union-attr]
+
+
+class TestControl:
+    """What control answers."""
+
+    def test_usage_names_the_process(self, shared: Front) -> None:
+        assert shared.command("usage_request")["pid"] == process_id(shared)
+
+    def test_what_is_not_there_is_said_so(self, shared: Front) -> None:
+        assert shared.command("create_subshell_request")["status"] == "error"
+        reply = shared.command("debug_request", command="attach", seq=4, type="request")
+        assert (reply["success"], reply["request_seq"]) == (False, 4)
+        assert shared.command("debug_request", command="debugInfo", seq=5, type="request")["success"] is True
+
+    def test_a_subshells_request_is_refused(self, shared: Front) -> None:
+        message = shared.client.session.msg("execute_request", {"code": "1"})
+        message["header"]["subshell_id"] = "none"
+        shared.client.shell_channel.send(message)
+        assert shared.done(message["header"]["msg_id"]).status == "error"
+
+
+class TestIpc:
+    """The other transport."""
+
+    @pytest.fixture
+    def over_ipc(self) -> Iterator[Front]:
+        manager = KernelManager(kernel_name="cellheap", transport="ipc")
+        manager.start_kernel()
+        front = Front(manager).ready()
+        yield front
+        stop(front)
+
+    def test_cells_run_over_ipc(self, over_ipc: Front) -> None:
+        assert over_ipc.run("print('by ipc'); 1").text() == "by ipc\n"
