@@ -17,6 +17,9 @@ def chart_cells(overview_json: str, width: int = 760) -> str:
 def chart_timeline(cell_report_json: str, width: int = 760) -> str:
     """A cell's timeline as SVG, from the JSON of `cell_report`. Raises ValueError for other JSON."""
 
+def chart_spark(cell_report_json: str) -> str:
+    """A cell's timeline as small as a few words, as SVG text."""
+
 def chart_lines(cell_report_json: str, source_json: str, width: int = 760) -> str:
     """A cell's source with bars as SVG.
 

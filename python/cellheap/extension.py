@@ -85,4 +85,5 @@ class Extension:
                 return
             if wanted.name:
                 self.shell.user_ns[wanted.name] = report
-            display(report)
+            lines = {"top": wanted.top} if wanted.top else {}
+            display(report.bundle(**lines, chart=not wanted.no_chart).mimebundle(), raw=True)

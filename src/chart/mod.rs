@@ -6,6 +6,7 @@ pub mod cells;
 pub mod lines;
 mod panel;
 mod rows;
+pub mod spark;
 mod theme;
 pub mod timeline;
 

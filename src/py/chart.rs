@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use serde::de::DeserializeOwned;
 
 use crate::chart::lines::Source;
-use crate::chart::{ChartError, Svg, bytes, cells, lines, timeline};
+use crate::chart::{ChartError, Svg, bytes, cells, lines, spark, timeline};
 use crate::heap::report::{CellReport, Overview};
 
 /// What a chart may measure across, in pixels.
@@ -25,6 +25,12 @@ pub fn chart_cells(overview_json: &str, width: i32) -> PyResult<String> {
 pub fn chart_timeline(cell_report_json: &str, width: i32) -> PyResult<String> {
     let report: CellReport = read("a cell report", cell_report_json)?;
     drawn(timeline::timeline(&report, checked(width)?))
+}
+
+/// A cell's timeline as small as a few words. Raises ValueError for other JSON.
+#[pyfunction]
+pub fn chart_spark(cell_report_json: &str) -> PyResult<String> {
+    drawn(spark::spark(&read("cell report", cell_report_json)?))
 }
 
 /// A cell's source with bars. `source_json` is `{"file": ..., "lines": [...], "names": {file: "In[2]"}}`.

@@ -18,7 +18,7 @@ mod _core {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
-    use super::chart::{bytes_text, chart_cells, chart_lines, chart_timeline};
+    use super::chart::{bytes_text, chart_cells, chart_lines, chart_spark, chart_timeline};
     #[pymodule_export]
     use super::errors::ConnectionError;
     #[pymodule_export]

@@ -14,6 +14,9 @@ from IPython.utils.capture import capture_output
 from jupyter_client.manager import start_new_kernel
 from traitlets.config import Config
 
+#: What IPython's own call of a magic takes and gives back at most: a list and a dict of arguments.
+DISPATCH = 256
+
 
 class Terminal:
     """A terminal IPython with cellheap loaded. `run` is what a person types."""

@@ -32,7 +32,7 @@ def test_a_nested_run_belongs_to_the_outermost_cell(notebook: Terminal) -> None:
     cell = rows(notebook)["In[2]"]
     assert cell.live >= 24_000
     assert cell.state == "done"
-    files = {line.file: line.live for line in cellheap.cells[2].lines if line.live >= 8000}
+    files = {line.file: line.live for line in cellheap.cells[2].lines if line.file and line.live >= 8000}
     assert len(files) == 2
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from cellheap.cleared import Cleared, Step
 
-from tests.notebook.shells import Kernel, Terminal, ipykernel, terminal, texts
+from tests.notebook.shells import DISPATCH, Kernel, Terminal, ipykernel, terminal, texts
 
 NUMBERS = "application/vnd.cellheap.v1+json"
 MIB = 1 << 20
@@ -352,7 +352,7 @@ def test_it_charges_nothing_to_the_cell(notebook: Terminal) -> None:
     notebook.run("%gcclear")
     notebook.run("%gcclear")
     cell = cellheap.cells[3].cell
-    assert cell.allocated <= 136
+    assert cell.allocated <= DISPATCH
     assert cell.live == 0
 
 

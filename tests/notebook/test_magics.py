@@ -10,11 +10,9 @@ import pytest
 from cellheap import _core, api
 from cellheap.results import CellReport, Live, Overview
 
-from tests.notebook.shells import Terminal, terminal
+from tests.notebook.shells import DISPATCH, Terminal, terminal
 
 NUMBERS = "application/vnd.cellheap.v1+json"
-#: What IPython's own call of a magic takes and gives back: a list and a dict of arguments.
-DISPATCH = 136
 
 
 @pytest.fixture
