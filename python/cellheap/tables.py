@@ -102,7 +102,7 @@ def of_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table
         [label, *(Size(n, bar=not label.startswith(_UNDER)) for n in (line.allocated, line.peak, line.live))]
         for label, line in _rows_of_lines(lines, names, line_size, top)
     ]
-    return Table("Bytes of each line; under it the library lines that asked for them", columns, rows)
+    return Table("By line; └ is library code that asked for it", columns, rows)
 
 
 def of_live_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table:
@@ -112,7 +112,7 @@ def of_live_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> 
         for label, line in _rows_of_lines(lines, names, lambda line: line.live, top)
     ]
     columns = [Column("Line"), Column("Live", LIVE, strip=True), Column("Blocks")]
-    return Table("Live bytes of each line; under it the library lines that asked for them", columns, rows)
+    return Table("By line; └ is library code that asked for it", columns, rows)
 
 
 def _rows_of_lines(
@@ -121,7 +121,8 @@ def _rows_of_lines(
     shown, rest = biggest(lines, size, top)
     for line in shown:
         yield where(line, names), line
-        asked, others = biggest(line.library, size, LIBRARY_ROWS)
+        most = LIBRARY_ROWS + (len(line.library) == LIBRARY_ROWS + 1)
+        asked, others = biggest(line.library, size, most)
         for leaf in asked:
             yield f"{_UNDER}{where(leaf, names)}", leaf
         if others:

@@ -56,9 +56,10 @@ impl Axis {
     pub fn spanning(low: f64, high: f64, intervals: u32) -> Self {
         let reach = high.max(-low).max(1.0);
         let step = (reach / f64::from(intervals)).log2().ceil().max(0.0).exp2();
+        let least = if low < 0.0 { 0.0 } else { step };
         Self {
             low: (low.min(0.0) / step).floor() * step,
-            high: ((high.max(0.0) / step).ceil() * step).max(step),
+            high: ((high.max(0.0) / step).ceil() * step).max(least),
             step,
         }
     }

@@ -14,7 +14,7 @@ use super::panel::{Frame, Panel};
 use super::theme;
 
 /// With more bars than this, neighbours share one.
-const MOST_BARS: usize = 80;
+const MOST_BARS: usize = 64;
 const WIDEST_BAR: i32 = 64;
 
 const MEMORY: i32 = 170;

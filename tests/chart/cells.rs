@@ -59,7 +59,7 @@ fn hundreds_of_cells_share_bars_and_the_title_says_so() {
         drawn(&report)
             .words
             .iter()
-            .any(|word| word.text.contains("a bar is 5 cells"))
+            .any(|word| word.text.contains("a bar is 6 cells"))
     );
     assert!(svg(&report).as_str().len() < 24_000);
 }
@@ -146,6 +146,6 @@ proptest! {
         let chart = Drawing::read(&svg);
         prop_assert_eq!(chart.clipped(), Vec::<String>::new());
         prop_assert_eq!(chart.collisions(), vec![]);
-        prop_assert!(width > 760 || svg.as_str().len() < 26_000, "{}", svg.as_str().len());
+        prop_assert!(width > 760 || svg.as_str().len() < 24_000, "{}", svg.as_str().len());
     }
 }
