@@ -1,11 +1,9 @@
 """The tour, run top to bottom through the kernel: what its sentences claim, checked on the raw numbers."""
 
+import subprocess
 import sys
-import tracemalloc
-from array import array
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import nbformat
 import pytest
@@ -15,8 +13,6 @@ TOUR = Path(__file__).resolve().parents[2] / "notebooks/tour.ipynb"
 NUMBERS = "application/vnd.cellheap.v1+json"
 KIB = 1024
 MILLION = 1_000_000
-
-T = TypeVar("T")
 
 
 class Tour:
@@ -61,28 +57,34 @@ def tour() -> Tour:
     return Tour()
 
 
-def kept_by(make: Callable[[], object]) -> int:
-    """Bytes of what `make` returns, as tracemalloc counts them."""
-    return traced(make)[0]
+# Two counts by tracemalloc: bytes that stay when `kept` is made, and bytes that go when it is emptied.
+JUDGE = """
+import array, tracemalloc
+marks, kept = array.array("q", [0, 0, 0]), None
+tracemalloc.start()
+marks[0] = tracemalloc.get_traced_memory()[0]
+kept = {made}
+marks[1] = tracemalloc.get_traced_memory()[0]
+kept.clear()
+marks[2] = tracemalloc.get_traced_memory()[0]
+print(marks[1] - marks[0], marks[1] - marks[2])
+"""
 
 
-def given_back(make: Callable[[], T], drop: Callable[[T], None]) -> int:
-    """Bytes of what `make` returns that `drop` frees, as tracemalloc counts them."""
-    return traced(make, drop)[1]
+def kept_by(made: str) -> int:
+    """Bytes of what this expression makes, as tracemalloc counts them in a process of its own."""
+    return judged(made)[0]
 
 
-def traced(make: Callable[[], T], drop: Callable[[T], None] = lambda kept: None) -> tuple[int, int]:
-    marks = array("q", [0, 0, 0])  # made before, so that reading allocates nothing that stays
-    tracemalloc.start()
-    try:
-        marks[0] = tracemalloc.get_traced_memory()[0]
-        kept = make()
-        marks[1] = tracemalloc.get_traced_memory()[0]
-        drop(kept)
-        marks[2] = tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-    return marks[1] - marks[0], marks[1] - marks[2]
+def emptied(made: str) -> int:
+    """Bytes that go when what this expression makes is emptied."""
+    return judged(made)[1]
+
+
+def judged(made: str) -> tuple[int, int]:
+    told = subprocess.check_output([sys.executable, "-c", JUDGE.replace("{made}", made)], text=True)
+    made_bytes, freed_bytes = map(int, told.split())
+    return made_bytes, freed_bytes
 
 
 def test_the_repository_holds_no_outputs() -> None:
@@ -93,12 +95,12 @@ def test_the_repository_holds_no_outputs() -> None:
 def test_a_list_of_a_million_ints_weighs_what_tracemalloc_says(tour: Tour) -> None:
     (line,) = tour.shown("list-of-ints")["lines"]
     assert line["line"] == 2
-    assert line["live"] == kept_by(lambda: list(range(MILLION)))
+    assert line["live"] == kept_by("list(range(1_000_000))")
 
 
 def test_del_gives_list_and_ints_back_at_once(tour: Tour) -> None:
     # The emptied list object itself is kept by Python, for the next list.
-    assert tour.report("del-list")["freed"] == given_back(lambda: list(range(MILLION)), list.clear)
+    assert tour.report("del-list")["freed"] == emptied("list(range(1_000_000))")
     assert tour.row("list-of-ints")["live"] <= sys.getsizeof([])
 
 
@@ -109,9 +111,7 @@ def test_a_cycle_stays_until_it_is_collected(tour: Tour) -> None:
 
 
 def test_clear_empties_the_dict(tour: Tour) -> None:
-    assert tour.report("clear-dict")["freed"] == given_back(
-        lambda: {n: n * n for n in range(200_000)}, dict.clear
-    )
+    assert tour.report("clear-dict")["freed"] == emptied("{n: n * n for n in range(200_000)}")
 
 
 def test_a_generator_has_the_answer_of_the_list_without_its_peak(tour: Tour) -> None:
@@ -132,7 +132,7 @@ def test_a_shown_object_stays_until_the_output_history_is_cleared(tour: Tour) ->
 
 
 def test_what_is_kept_is_live_at_the_end(tour: Tour) -> None:
-    assert tour.row("kept")["live"] >= kept_by(lambda: [str(n) for n in range(200_000)])
+    assert tour.row("kept")["live"] >= kept_by("[str(n) for n in range(200_000)]")
 
 
 def test_the_last_cell_draws_the_chart(tour: Tour) -> None:

@@ -32,7 +32,12 @@ def run(judge: Path) -> Run:
     """Runs a program that imports `notebook` and ends in `say(...)`; returns what it said."""
 
     def run(program: str, *arguments: str, **environment: str) -> Any:
-        settings = {"PYTHONPATH": str(HERE), "JUDGE": str(judge), "PYTHONHASHSEED": "0", "PYTHONFAULTHANDLER": "1"}
+        settings = {
+            "PYTHONPATH": str(HERE),
+            "JUDGE": str(judge),
+            "PYTHONHASHSEED": "0",
+            "PYTHONFAULTHANDLER": "1",
+        }
         done = subprocess.run(
             [sys.executable, *arguments, "-c", program],
             env=os.environ | settings | environment,
