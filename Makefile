@@ -43,9 +43,10 @@ bench: .venv/ready ## measure the tracer beside tracemalloc and the kernel besid
 
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
 	.venv/bin/$(INSTALL) --group dev
-	cargo fmt --check
+	cargo fmt --check && cargo fmt --check --manifest-path tests/judge/Cargo.toml
 	cargo clippy --locked --all-targets -- -D warnings
 	PYO3_PYTHON=$(CURDIR)/.venv/bin/python cargo clippy --locked --all-targets --features python -- -D warnings
+	cargo clippy --locked --manifest-path tests/judge/Cargo.toml --target-dir target/judge -- -D warnings
 	.venv/bin/ruff check
 	.venv/bin/ruff format --check
 	.venv/bin/mypy
