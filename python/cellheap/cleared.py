@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cellheap.display import LIVE, Bundle, Column, Part, Size, Table, Words
+from cellheap.display import LIVE, Bundle, Column, Folded, Part, Size, Table, Words
 from cellheap.results import Result
 from cellheap.units import bytes_text, count_text
 
@@ -89,12 +89,12 @@ class Cleared(Result):
         parts: list[Part] = [Words(remark) for remark in self.remarks]
         if any(step.freed or step.native or step.held_by for step in self.steps):
             parts.append(_steps_table(self.steps))
-        if self.origins:
-            parts.append(_origins_table(self.origins))
-        if self.types:
-            parts.append(_types_table(self.types))
         parts.append(_hidden_table(self.hidden) if self.hidden else Words("IPython keeps nothing hidden."))
-        parts.append(_process_table(self))
+        if self.origins:
+            parts.append(Folded("By origin", [_origins_table(self.origins)]))
+        if self.types:
+            parts.append(Folded("By type", [_types_table(self.types)], browser_only=True))
+        parts.append(Folded("The process", [_process_table(self)], browser_only=True))
         parts.append(Words(BESIDE, quiet=True))
         return Bundle(_sentence(self), parts, self.to_dict())
 
@@ -104,6 +104,9 @@ def _sentence(cleared: Cleared) -> str:
     if cleared.found:
         were = "was" if cleared.found == 1 else "were"
         clauses.append(f"{count_text(cleared.found, 'object')} in reference cycles {were} garbage")
+    if cleared.rss_before is not None and cleared.rss_after is not None:
+        before, after = bytes_text(cleared.rss_before), bytes_text(cleared.rss_after)
+        clauses.append(f"RSS went from {before} to {after}" if before != after else f"RSS stays at {after}")
     clauses += [
         f"{step.what} is not freed: still held by {_listed(step.held_by)}"
         for step in cleared.steps
@@ -150,7 +153,7 @@ def _origins_table(origins: Sequence[Origin]) -> Table:
         for origin in origins[:ROWS]
     ]
     columns = [Column("Origin"), Column("Freed", LIVE, strip=True), Column("Blocks")]
-    return Table("Freed, by origin", columns, rows)
+    return Table("Where the freed blocks had been allocated", columns, rows)
 
 
 def _types_table(kinds: Sequence[tuple[str, int]]) -> Table:
@@ -171,7 +174,7 @@ def _hidden_table(hidden: Sequence[Hidden]) -> Table:
 
 def _gives_back(item: Hidden) -> str:
     if not item.is_shared:
-        return f"at least {bytes_text(item.at_least)}"
+        return f"at least {bytes_text(item.at_least)}" if item.at_least else "little"
     return (
         f"at least {bytes_text(item.at_least)}, partly shared"
         if item.at_least
@@ -185,4 +188,4 @@ def _process_table(cleared: Cleared) -> Table:
         [rss, Size(cleared.rss_before), Size(cleared.rss_after)],
         ["malloc, in use", Size(cleared.malloc_before), Size(cleared.malloc_after)],
     ]
-    return Table("The process", [Column("What"), Column("Before"), Column("After")], rows)
+    return Table("Before and after", [Column("What"), Column("Before"), Column("After")], rows)

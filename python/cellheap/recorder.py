@@ -66,8 +66,11 @@ class Recorder:
             _core.cell_end(running.cell)
 
     def catch_up(self) -> None:
-        """Takes up the cell that runs now if it was not seen to begin."""
-        _core.set_notebook_files(prefixes(self._shell))
+        """Takes up the cell that runs now if it was not seen to begin. Nothing, if there is no tracer yet."""
+        try:
+            _core.set_notebook_files(prefixes(self._shell))
+        except RuntimeError:
+            return
         result = self._shell.displayhook.exec_result
         if result is not None and self._running is None:
             self._begin(result.info, result.execution_count)
