@@ -52,7 +52,7 @@ def of_cells(cells: Sequence[Cell]) -> Table:
         Column("Still live", LIVE, strip=True),
         Column("RSS after"),
     ]
-    shown, rest = biggest(cells, cell_size, ROWS)
+    shown, rest = biggest(cells, cell_size, ROWS + (len(cells) == ROWS + 1))
     rows = [_cell_row(cell) for cell in shown]
     if not rest:
         return Table("Memory of each cell", columns, rows)

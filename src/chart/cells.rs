@@ -16,6 +16,8 @@ use super::theme;
 /// With more bars than this, neighbours share one.
 const MOST_BARS: usize = 64;
 const WIDEST_BAR: i32 = 64;
+/// Peaks that have their number written.
+const MOST_NUMBERS: usize = 12;
 
 const MEMORY: i32 = 170;
 const FLOW: i32 = 84;
@@ -149,7 +151,7 @@ fn slot(panel: &Panel<'_, '_>, bars: &[Bar]) -> i32 {
     (right - left) / bars.len().max(1) as i32
 }
 
-/// Thick strokes with a rim of the card's colour, so that they stand out on a solid bar too; the number where it fits.
+/// Thick strokes with a rim of the card's colour, so that they stand out on a solid bar too.
 fn peaks(area: &Area<'_>, panel: &Panel<'_, '_>, bars: &[Bar]) -> Result<(), ChartError> {
     let zero = panel.at(0.0, 0.0).1;
     let all = bars.iter().enumerate().filter(|(_, bar)| bar.peak > 0.0);
@@ -164,20 +166,31 @@ fn peaks(area: &Area<'_>, panel: &Panel<'_, '_>, bars: &[Bar]) -> Result<(), Cha
         });
         boxes(area, zero, &marks.collect::<Vec<_>>(), colour)?;
     }
-    let slot = slot(panel, bars);
-    for ((left, right), bar) in spans {
-        let (words, above) = (
-            bytes_text(bar.peak as i128),
-            panel.y(bar.top.max(bar.peak)) - 9,
-        );
-        if PLAIN.width(&words) < slot {
-            text(
-                area,
-                ((left + right) / 2, above),
-                &words,
-                PLAIN,
-                Anchor::Middle,
-            )?;
+    name_peaks(area, panel, bars)
+}
+
+/// Numbers of peaks, the highest first, where they touch neither a bar nor each other.
+fn name_peaks(area: &Area<'_>, panel: &Panel<'_, '_>, bars: &[Bar]) -> Result<(), ChartError> {
+    let (few, seen) = (bars.len() <= MOST_NUMBERS * 2, panel.at(0.0, 0.0).1 - 2);
+    let is_named = |bar: &Bar| bar.peak > 0.0 && (few || panel.y(bar.peak) < seen);
+    let mut order: Vec<usize> = (0..bars.len()).filter(|at| is_named(&bars[*at])).collect();
+    order.sort_by(|one, other| bars[*other].peak.total_cmp(&bars[*one].peak));
+    let tops = over(panel, bars, |bar| bar.top.max(bar.peak));
+    let (first, last) = panel.sides();
+    let mut placed: Vec<(i32, i32, i32)> = Vec::new();
+    for at in order {
+        let (from, to, top) = tops[at];
+        let (words, y) = (bytes_text(bars[at].peak as i128), panel.y(top) - 9);
+        let half = PLAIN.width(&words) / 2 + 2;
+        let middle = ((from + to) / 2).clamp(first + half, last - half);
+        let (left, right) = (middle - half, middle + half);
+        let is_over =
+            |(a, b, height): &(i32, i32, f64)| *a < right && left < *b && panel.y(*height) < y + 8;
+        let is_near =
+            |(a, b, other): &(i32, i32, i32)| *a < right && left < *b && (other - y).abs() < 12;
+        if placed.len() < MOST_NUMBERS && !tops.iter().any(is_over) && !placed.iter().any(is_near) {
+            text(area, (middle, y), &words, PLAIN, Anchor::Middle)?;
+            placed.push((left, right, y));
         }
     }
     Ok(())
