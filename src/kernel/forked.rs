@@ -7,6 +7,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use parking_lot::Mutex;
 
 use super::capture::ok;
 use super::interpreter::Stream;
@@ -40,6 +41,16 @@ pub struct ToParent {
     parents: RawFd,
     closed: AtomicBool,
     sent: AtomicU32,
+    line: Mutex<Option<Line>>,
+}
+
+/// Text that waits for the end of its line, as in any process: the lines of two children do not run into each other.
+struct Line {
+    /// A child's child has a copy of what its parent will send.
+    of: u32,
+    stream: Stream,
+    parent: Bytes,
+    text: String,
 }
 
 /// The parent's end.
@@ -81,6 +92,7 @@ pub fn pair() -> io::Result<(ToParent, Children)> {
         socket: childs,
         closed: AtomicBool::new(false),
         sent: AtomicU32::new(0),
+        line: Mutex::new(None),
     };
     let children = Children {
         socket: parents,
@@ -91,6 +103,44 @@ pub fn pair() -> io::Result<(ToParent, Children)> {
 
 impl ToParent {
     pub fn write(&self, stream: Stream, parent: &Bytes, text: &str) {
+        // Forked while another thread wrote: that thread is not here, and its lock is never given back.
+        let Some(mut line) = self.line.try_lock() else {
+            return self.send_text(stream, parent, text);
+        };
+        let of = std::process::id();
+        let mut so_far = match line.take() {
+            Some(line) if line.of == of && line.stream == stream && line.parent == parent => line,
+            other => {
+                self.send_line(other);
+                Line {
+                    of,
+                    stream,
+                    parent: parent.clone(),
+                    text: String::new(),
+                }
+            }
+        };
+        so_far.text.push_str(text);
+        if so_far.text.ends_with('\n') || so_far.text.len() >= PACKET {
+            self.send_line(Some(so_far));
+        } else {
+            *line = Some(so_far);
+        }
+    }
+
+    pub fn flush(&self) {
+        if let Some(mut line) = self.line.try_lock() {
+            self.send_line(line.take());
+        }
+    }
+
+    fn send_line(&self, line: Option<Line>) {
+        if let Some(line) = line.filter(|line| line.of == std::process::id()) {
+            self.send_text(line.stream, &line.parent, &line.text);
+        }
+    }
+
+    fn send_text(&self, stream: Stream, parent: &Bytes, text: &str) {
         let kind = match stream {
             Stream::Stdout => 1,
             Stream::Stderr => 2,
@@ -106,13 +156,14 @@ impl ToParent {
             content,
             ..
         } = message;
+        self.flush();
         let mut parts = vec![topic, header, parent_header, metadata, content];
         parts.extend(message.buffers.iter().map(|buffer| &buffer[..]));
         self.send(3, &parts);
     }
 
     fn send(&self, kind: u8, parts: &[&[u8]]) {
-        if !self.closed.swap(true, Ordering::Relaxed) {
+        if is_child() && !self.closed.swap(true, Ordering::Relaxed) {
             // SAFETY: this process is a copy; the parent's descriptor of the same number stays open.
             unsafe { libc::close(self.parents) };
         }
@@ -125,10 +176,21 @@ impl ToParent {
             packet.put_u64_le(number);
             packet.put_u8(u8::from(pieces.peek().is_none()));
             packet.put_slice(piece);
-            let (data, len) = (packet.as_ptr().cast(), packet.len());
-            // SAFETY: pointer and length are those of `packet`. A parent that has gone gets nothing.
-            unsafe { libc::send(self.socket.as_raw_fd(), data, len, libc::MSG_NOSIGNAL) };
+            self.send_packet(&packet);
         }
+    }
+
+    /// A parent that has gone gets nothing.
+    fn send_packet(&self, packet: &[u8]) {
+        let (fd, data, len) = (
+            self.socket.as_raw_fd(),
+            packet.as_ptr().cast(),
+            packet.len(),
+        );
+        // SAFETY: pointer and length are those of `packet`.
+        while unsafe { libc::send(fd, data, len, libc::MSG_NOSIGNAL) } < 0
+            && io::Error::last_os_error().kind() == io::ErrorKind::Interrupted
+        {}
     }
 }
 
@@ -143,10 +205,7 @@ impl Children {
     pub fn drain(&mut self, shared: &Shared) {
         let mut packet = [0; HEAD + PACKET];
         for _ in 0..DRAIN {
-            let (data, flags) = (packet.as_mut_ptr().cast(), libc::MSG_DONTWAIT);
-            // SAFETY: pointer and length are those of `packet`.
-            let read = unsafe { libc::recv(self.as_raw_fd(), data, packet.len(), flags) };
-            let Some(read) = usize::try_from(read).ok().filter(|&read| read >= HEAD) else {
+            let Some(read) = self.receive(&mut packet) else {
                 return;
             };
             match self.join(&packet[..read]) {
@@ -154,15 +213,20 @@ impl Children {
                     stream,
                     parent,
                     text,
-                }) => {
-                    shared.outbox.write(stream, &parent, &text);
-                }
+                }) => shared.outbox.write(stream, &parent, &text),
                 Some(Forwarded::Publish { topic, message }) => {
                     shared.outbox.publish(topic, message);
                 }
                 None => {}
             }
         }
+    }
+
+    fn receive(&self, packet: &mut [u8]) -> Option<usize> {
+        let (data, len) = (packet.as_mut_ptr().cast(), packet.len());
+        // SAFETY: pointer and length are those of `packet`.
+        let read = unsafe { libc::recv(self.as_raw_fd(), data, len, libc::MSG_DONTWAIT) };
+        usize::try_from(read).ok().filter(|&read| read >= HEAD)
     }
 
     /// Adds a packet to its message. The message, when that was its last packet.
@@ -233,5 +297,79 @@ fn decode(mut body: Bytes) -> Option<Forwarded> {
             })
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn received(children: &mut Children) -> Vec<Forwarded> {
+        let mut packet = [0; HEAD + PACKET];
+        let mut all = Vec::new();
+        while let Some(read) = children.receive(&mut packet) {
+            all.extend(children.join(&packet[..read]));
+        }
+        all
+    }
+
+    fn texts(children: &mut Children) -> Vec<String> {
+        let text = |forwarded| match forwarded {
+            Forwarded::Text { text, .. } => text,
+            Forwarded::Publish { topic, .. } => format!("{topic:?}"),
+        };
+        received(children).into_iter().map(text).collect()
+    }
+
+    #[test]
+    fn a_line_travels_whole_however_it_was_written() {
+        let (child, mut children) = pair().unwrap();
+        for piece in ["one", " ", "line\n", "and ", "a half"] {
+            child.write(Stream::Stdout, &Bytes::new(), piece);
+        }
+        assert_eq!(texts(&mut children), ["one line\n"]);
+        child.flush();
+        assert_eq!(texts(&mut children), ["and a half"]);
+    }
+
+    #[test]
+    fn text_never_passes_other_messages() {
+        let (child, mut children) = pair().unwrap();
+        child.write(Stream::Stdout, &Bytes::new(), "a");
+        child.write(Stream::Stderr, &Bytes::new(), "b");
+        child.publish(b"c", &Outgoing::default());
+        assert_eq!(texts(&mut children), ["a", "b", "b\"c\""]);
+    }
+
+    #[test]
+    fn a_message_is_the_same_on_the_other_side() {
+        let (child, mut children) = pair().unwrap();
+        let buffers = vec![Bytes::from(vec![7; 3 * PACKET]), Bytes::new()];
+        let sent = Outgoing {
+            ids: Vec::new(),
+            header: "h".into(),
+            parent_header: "p".into(),
+            metadata: "m".into(),
+            content: "c".into(),
+            buffers,
+        };
+        child.publish(b"topic", &sent);
+        let all = received(&mut children);
+        let [Forwarded::Publish { topic, message }] = &all[..] else {
+            panic!("{all:?}");
+        };
+        assert_eq!(topic, "topic");
+        assert_eq!(format!("{message:?}"), format!("{sent:?}"));
+    }
+
+    #[test]
+    fn what_killed_children_leave_unfinished_is_bounded() {
+        let (_child, mut children) = pair().unwrap();
+        for number in 0..1000u64 {
+            let mut packet = number.to_le_bytes().to_vec();
+            packet.extend([0, 1, 2, 3]);
+            assert!(children.join(&packet).is_none());
+        }
+        assert!(children.unfinished.len() <= UNFINISHED + 1);
     }
 }

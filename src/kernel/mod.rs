@@ -160,6 +160,7 @@ impl Kernel {
     /// Blocks only while `is_full`. A forked child ends here: the loop is its parent's.
     pub fn finish(&self, request: RequestId) {
         if self.is_child() {
+            self.to_parent.flush();
             // SAFETY: ends the child without exit handlers, which belong to the parent.
             unsafe { libc::_exit(0) };
         }
@@ -207,9 +208,10 @@ impl Kernel {
 
     /// Sends stream text on its way now.
     pub fn flush(&self) {
-        if !self.is_child() {
-            self.shared.outbox.flush();
+        if self.is_child() {
+            return self.to_parent.flush();
         }
+        self.shared.outbox.flush();
     }
 
     /// Aborts every execute_request that has come by now, and blocks until it is known which: what comes later
