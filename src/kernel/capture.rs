@@ -32,8 +32,8 @@ struct Doors {
 
 struct Pipe {
     input: File,
-    /// A duplicate of the descriptor as it was. Never closed: others were told its number.
-    original: OwnedFd,
+    /// A duplicate of the descriptor as it was. Never closed here: others were told its number.
+    original: RawFd,
     captured: RawFd,
     stream: Stream,
     decoder: Decoder,
@@ -60,10 +60,10 @@ impl Inlets {
         if doors.pipes.is_empty() {
             let out = Pipe::over(libc::STDOUT_FILENO, Stream::Stdout)?;
             let err = Pipe::over(libc::STDERR_FILENO, Stream::Stderr)?;
-            log_to(err.original.as_raw_fd());
+            log_to(err.original);
             doors.pipes.extend([out, err]);
         }
-        let originals = [0, 1].map(|at| doors.pipes[at].original.as_raw_fd());
+        let originals = [0, 1].map(|at| doors.pipes[at].original);
         drop(doors);
         self.bell.ring();
         Ok(originals)
@@ -86,8 +86,7 @@ impl Inlets {
     pub fn close(&self, shared: &Shared) {
         self.drain(shared);
         for pipe in &self.doors.lock().pipes {
-            // SAFETY: both descriptors are open; the pipe's reader stays open, so late writers see no SIGPIPE.
-            unsafe { libc::dup2(pipe.original.as_raw_fd(), pipe.captured) };
+            pipe.give_back();
         }
         self.drain(shared);
         self.over.store(true, Ordering::Release);
@@ -131,7 +130,7 @@ impl Pipe {
             let input = OwnedFd::from_raw_fd(ends[0]);
             let output = OwnedFd::from_raw_fd(ends[1]);
             let original = ok(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3))?;
-            (input, output, OwnedFd::from_raw_fd(original))
+            (input, output, original)
         };
         // SAFETY: all descriptors are open. A pipe that cannot grow is only a smaller pipe.
         unsafe {
@@ -153,6 +152,14 @@ impl Pipe {
         })
     }
 
+    /// Unless the number stands for something else by now: code may close descriptors 1 and 2 and open others.
+    fn give_back(&self) {
+        if identity(self.captured) == identity(self.input.as_raw_fd()) {
+            // SAFETY: both descriptors are open; the pipe's reader stays open, so late writers see no SIGPIPE.
+            unsafe { libc::dup2(self.original, self.captured) };
+        }
+    }
+
     /// Takes what is in the pipe now; what is written meanwhile is for the next time, so this ends.
     fn drain(&mut self, shared: &Shared) {
         let mut left = readable(self.input.as_raw_fd());
@@ -168,7 +175,7 @@ impl Pipe {
                 .outbox
                 .write(self.stream, &shared.shell.lock().parent(), &text);
             // A copy to where it would have gone.
-            offer(self.original.as_raw_fd(), &chunk[..read]);
+            offer(self.original, &chunk[..read]);
         }
     }
 }
@@ -227,6 +234,16 @@ fn wait_readable(fds: &[RawFd]) -> Vec<RawFd> {
     unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, -1) };
     let ended = |poll: &&libc::pollfd| poll.revents != 0 && poll.revents & libc::POLLIN == 0;
     polls.iter().filter(ended).map(|poll| poll.fd).collect()
+}
+
+/// The file that a descriptor stands for. Both ends of a pipe are one file.
+fn identity(fd: RawFd) -> Option<(libc::dev_t, libc::ino_t)> {
+    // SAFETY: `stat` is plain data, read only when the call filled it.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        ok(libc::fstat(fd, &raw mut stat)).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    }
 }
 
 fn readable(fd: RawFd) -> usize {

@@ -179,11 +179,13 @@ impl Kernel {
         self.shared.reply(channel, message);
     }
 
-    /// Publishes on iopub, after all stream text written before. Blocks only while `is_full`.
+    /// Publishes on iopub, after all text that was written before, to captured descriptors too. Blocks only while
+    /// `is_full`.
     pub fn publish(&self, topic: &[u8], message: Outgoing) {
         if self.is_child() {
             return self.to_parent.publish(topic, &message);
         }
+        self.shared.inlets.drain(&self.shared);
         let topic = Bytes::copy_from_slice(topic);
         self.shared.outbox.publish(topic, message);
     }

@@ -11,7 +11,7 @@ use cellheap::wire::Connection;
 use serde_json::json;
 
 use crate::fresh;
-use crate::front::{Front, Seen, busy, display, error, idle, input, stderr, stdout};
+use crate::front::{Front, Seen, busy, display, error, idle, input, result, stderr, stdout};
 
 struct Process {
     child: Child,
@@ -60,6 +60,7 @@ impl Process {
 fn echo(path: &Path) -> Command {
     let tests = std::env::current_exe().unwrap();
     let built = tests.ancestors().nth(2).unwrap();
+    // `cargo test` builds it; with `--test kernel` alone it is whatever was built before.
     let mut command = Command::new(built.join("examples/echo"));
     command.arg(path).env_remove("JPY_PARENT_PID");
     command
@@ -93,6 +94,18 @@ fn what_is_written_to_descriptors_is_there_before_idle() {
     front.execute("fd2 oh");
     front.sees([busy(), input("fd2 oh"), stderr("oh\n"), idle()]);
     assert!(front.has_reply());
+}
+
+#[test]
+fn what_is_written_to_descriptors_is_there_before_what_is_published_after() {
+    let (_process, mut front) = Process::start();
+    text(&mut front, "capture");
+    for _ in 0..50 {
+        front.execute("fd1 a\ndisplay b\nsystem echo c\n1 + 1");
+        let code = input("fd1 a\ndisplay b\nsystem echo c\n1 + 1");
+        let (a, c) = (stdout("a\n"), stdout("c\n"));
+        front.sees([busy(), code, a, display("b"), c, result("2"), idle()]);
+    }
 }
 
 #[test]
