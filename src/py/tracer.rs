@@ -299,7 +299,7 @@ pub fn totals_address(py: Python<'_>) -> PyResult<usize> {
     })
 }
 
-/// Blocks made inside are cellheap's, whatever code makes them: `with own(): ...`.
+/// Blocks made inside are cellheap's, whatever code makes them: `with own(): ...`. Harmless where no tracer is.
 #[pyclass(frozen, name = "own", module = "cellheap._core")]
 pub struct Own;
 
@@ -310,15 +310,15 @@ impl Own {
         Self
     }
 
-    fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
+    fn __enter__(&self, py: Python<'_>) {
         let thread = thread(py);
-        with(py, |tracer| tracer.enter_own(thread))
+        with(py, |tracer| tracer.enter_own(thread)).unwrap_or_default();
     }
 
     #[pyo3(signature = (*_error))]
-    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) -> PyResult<()> {
+    fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) {
         let thread = thread(py);
-        with(py, |tracer| tracer.leave_own(thread))
+        with(py, |tracer| tracer.leave_own(thread)).unwrap_or_default();
     }
 }
 
