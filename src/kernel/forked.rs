@@ -164,8 +164,9 @@ impl ToParent {
 
     fn send(&self, kind: u8, parts: &[&[u8]]) {
         if is_child() && !self.closed.swap(true, Ordering::Relaxed) {
-            // SAFETY: this process is a copy; the parent's descriptor of the same number stays open.
-            unsafe { libc::close(self.parents) };
+            // SAFETY: both are open, and this process is a copy: the parent keeps its end. The number stays open here,
+            // as `Children` owns it.
+            unsafe { libc::dup3(self.socket.as_raw_fd(), self.parents, libc::O_CLOEXEC) };
         }
         let number = u64::from(std::process::id()) << 32
             | u64::from(self.sent.fetch_add(1, Ordering::Relaxed));
