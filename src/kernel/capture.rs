@@ -246,7 +246,8 @@ fn identity(fd: RawFd) -> Option<(libc::dev_t, libc::ino_t)> {
     }
 }
 
-fn readable(fd: RawFd) -> usize {
+/// How many bytes wait there.
+pub fn readable(fd: RawFd) -> usize {
     let mut count: libc::c_int = 0;
     // SAFETY: FIONREAD writes one int.
     unsafe { libc::ioctl(fd, libc::FIONREAD, &raw mut count) };

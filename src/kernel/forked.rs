@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use parking_lot::Mutex;
 
-use super::capture::ok;
+use super::capture::{ok, readable};
 use super::interpreter::Stream;
 use super::shared::Shared;
 use crate::wire::Outgoing;
@@ -204,6 +204,9 @@ impl AsRawFd for Children {
 impl Children {
     /// Queues what children have sent so far.
     pub fn drain(&mut self, shared: &Shared) {
+        if readable(self.as_raw_fd()) == 0 {
+            return;
+        }
         let mut packet = [0; HEAD + PACKET];
         for _ in 0..DRAIN {
             let Some(read) = self.receive(&mut packet) else {
