@@ -19,12 +19,10 @@ from traitlets import Any as AnyTrait
 from traitlets import Float
 
 from cellheap.app import info
+from cellheap.app.debug import Inspector, not_yet
 from cellheap.app.session import WireSession
 
 Message = dict[str, Any]
-
-# Debugger commands that look at the interpreter and need no connection to debugpy.
-LOCAL_DEBUG_COMMANDS = {"debugInfo", "inspectVariables", "richInspectVariables", "modules", "copyToGlobals"}
 
 
 class Kernel(IPythonKernel):
@@ -38,6 +36,13 @@ class Kernel(IPythonKernel):
     debugpy_stream = AnyTrait(allow_none=True)
     # The wire keeps the order of output and replies: nothing to wait for.
     _execute_sleep = Float(0.0).tag(config=True)
+    # A string would be imported when the kernel is made, and debugpy with it.
+    debugger_class = AnyTrait()
+
+    def __init__(self, **kwargs: Any) -> None:
+        with not_yet():
+            super().__init__(**kwargs)
+        self._inspector = Inspector(self)
 
     def start(self) -> None:
         """Attach to the wire: what is queued comes now."""
@@ -233,16 +238,7 @@ class Kernel(IPythonKernel):
         return value
 
     async def do_debug_request(self, msg: Message) -> Message:
-        if msg.get("command") in LOCAL_DEBUG_COMMANDS and hasattr(self, "debugger"):
-            return await self.debugger.process_request(msg)  # type: ignore[no-any-return]
-        return {
-            "type": "response",
-            "request_seq": msg.get("seq", 0),
-            "seq": 0,
-            "command": msg.get("command", ""),
-            "success": False,
-            "message": "this kernel has no debugger",
-        }
+        return await self._inspector.answer(msg)
 
     @property
     def kernel_info(self) -> dict[str, Any]:
