@@ -1,6 +1,11 @@
 //! The books against a plain model, under random events: blocks made, freed and changed by lines of cells that begin,
 //! run beside each other, end and grow old; code that dies; sweeps; resets.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that meets the unexpected has failed"
+)]
+
 mod model;
 
 use std::collections::BTreeMap;
