@@ -104,6 +104,9 @@ fn an_answer_on_stdin_reaches_the_code_that_asked() {
 fn an_answer_that_nobody_asked_for_is_forgotten() {
     let (_, mut front) = served();
     front.answers_unasked("stale");
+    // Another socket, so it may be late: what is answered after it has come after it.
+    front.execute("1 + 1");
+    front.sees([busy(), input("1 + 1"), result("2"), idle()]);
     front.execute("ask name?");
     assert_eq!(front.answers("fresh"), "name?");
     front.sees([busy(), input("ask name?"), stdout("fresh\n"), idle()]);
