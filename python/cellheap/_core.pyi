@@ -124,6 +124,9 @@ class Kernel:
     def fileno(self, channel: str) -> int:
         """Readable while a request waits on the channel."""
 
+    def inform(self, info: bytes) -> None:
+        """Replace the content of kernel_info_reply, as JSON."""
+
     def attach(self) -> None:
         """The shell is up: what is queued comes now."""
 

@@ -1,6 +1,7 @@
 //! The few messages that the kernel makes itself. Owns their JSON; queues nothing.
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::Serialize;
 
 use super::KernelInfo;
@@ -11,6 +12,8 @@ use crate::wire::{Message, Outgoing, header};
 /// Makes messages that carry the kernel's session and user.
 pub struct Contents {
     info: KernelInfo,
+    /// The content of `kernel_info_reply`, as it is known by now.
+    kernel_info: Mutex<Bytes>,
     status_topic: Bytes,
 }
 
@@ -36,7 +39,16 @@ struct ErrorContent<'a> {
 impl Contents {
     pub fn new(info: KernelInfo) -> Self {
         let status_topic = format!("kernel.{}.status", info.ident).into();
-        Self { info, status_topic }
+        let kernel_info = Mutex::new(info.content.clone());
+        Self {
+            info,
+            kernel_info,
+            status_topic,
+        }
+    }
+
+    pub fn inform(&self, kernel_info: Bytes) {
+        *self.kernel_info.lock() = kernel_info;
     }
 
     pub fn status(&self, state: State, parent: Bytes) -> (Bytes, Outgoing) {
@@ -73,7 +85,7 @@ impl Contents {
     }
 
     pub fn kernel_info(&self, request: &Message) -> Outgoing {
-        self.reply(request, self.info.content.clone())
+        self.reply(request, self.kernel_info.lock().clone())
     }
 
     pub fn ok(&self, request: &Message) -> Outgoing {

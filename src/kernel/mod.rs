@@ -122,6 +122,11 @@ impl Kernel {
         &self.shared.connection
     }
 
+    /// Says more in `kernel_info_reply` from here on: the content, as JSON.
+    pub fn inform(&self, kernel_info: Bytes) {
+        self.shared.contents.inform(kernel_info);
+    }
+
     /// The interpreter is up: what is queued comes now.
     pub fn attach(&self, interpreter: Arc<dyn Interpreter>) {
         if !self.is_child() && self.shared.interpreter.set(interpreter).is_ok() {

@@ -1,6 +1,6 @@
 //! Our errors as Python exceptions: the one place that says which becomes which.
 
-use pyo3::exceptions::PyException;
+use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 
 use crate::kernel::KernelError;
@@ -23,4 +23,14 @@ impl From<KernelError> for PyErr {
     fn from(error: KernelError) -> Self {
         ConnectionError::new_err(error.to_string())
     }
+}
+
+/// A name that Python code gave and that names nothing.
+pub fn unknown(what: &str, name: &str) -> PyErr {
+    PyValueError::new_err(format!("there is no {what} {name:?}"))
+}
+
+/// As jupyter_client says it of a buffer with gaps.
+pub fn not_contiguous() -> PyErr {
+    PyValueError::new_err("a buffer is not contiguous")
 }

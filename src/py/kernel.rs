@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use super::bells::Bells;
+use super::errors::unknown;
 use super::{json, message};
 use crate::kernel::{Channel, Kernel, KernelInfo, RequestId, Stream};
 use crate::wire::Connection;
@@ -75,6 +75,11 @@ impl PyKernel {
     /// Readable while a request waits on the channel.
     fn fileno(&self, channel: &str) -> PyResult<RawFd> {
         Ok(self.bells.fd(named(channel)?))
+    }
+
+    /// Replaces the content of kernel_info_reply, as JSON.
+    fn inform(&self, info: Vec<u8>) {
+        self.kernel.inform(info.into());
     }
 
     fn attach(&self, py: Python<'_>) {
@@ -238,8 +243,4 @@ fn named(channel: &str) -> PyResult<Channel> {
         "stdin" => Ok(Channel::Stdin),
         other => Err(unknown("channel", other)),
     }
-}
-
-fn unknown(what: &str, name: &str) -> PyErr {
-    PyValueError::new_err(format!("there is no {what} {name:?}"))
 }

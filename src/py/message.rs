@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDateTime, PyDict, PyList, PyMemoryView, PyString};
 
+use super::errors::not_contiguous;
 use super::json;
 use crate::wire::{Message, Outgoing};
 
@@ -99,7 +99,7 @@ fn copies(buffers: &Bound<'_, PyAny>) -> PyResult<Vec<Bytes>> {
         .map(|buffer| {
             let buffer = PyUntypedBuffer::get(&buffer?)?;
             if !buffer.is_c_contiguous() && !buffer.is_fortran_contiguous() {
-                return Err(PyValueError::new_err("a buffer is not contiguous"));
+                return Err(not_contiguous());
             }
             if buffer.len_bytes() == 0 {
                 return Ok(Bytes::new());

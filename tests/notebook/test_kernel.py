@@ -279,6 +279,26 @@ class TestAwait:
         assert answer["content"]["data"] == {"got": {"x": 1}, "size": 9}
         assert [bytes(buffer) for buffer in answer["buffers"]] == [b"\0" * 9]
 
+    def test_a_guis_event_loop_gives_way_to_requests(self, fresh: Front) -> None:
+        fresh.run(
+            "import time\n"
+            "from ipykernel.eventloops import register_integration\n"
+            "turns = 0\n"
+            "@register_integration('ours')\n"
+            "def loop(kernel):\n"
+            "    global turns\n"
+            "    while not kernel.shell_stream.flush(limit=1):\n"
+            "        turns += 1\n"
+            "        if turns == 1: print('turning', flush=True)\n"
+            "        time.sleep(kernel._poll_interval)"
+        )
+        fresh.run("%gui ours")
+        fresh.says("turning")
+        before = int(fresh.run("turns").result)
+        assert before > 0
+        fresh.run("%gui")
+        assert fresh.run("'after'").result == "'after'"
+
 
 class TestInterrupt:
     """Interrupts, by signal and by message."""
@@ -359,6 +379,8 @@ class TestQuestions:
 
     def test_an_answer_that_came_unasked_is_forgotten(self, shared: Front) -> None:
         shared.client.input("stale")
+        # Another socket, so it may be late: what is answered after it has come after it.
+        shared.run("1")
         request = shared.client.execute("input()", allow_stdin=True)
         shared.asked()
         shared.client.input("fresh")

@@ -86,20 +86,36 @@ def test_heartbeat_and_kernel_info_are_answered_while_ipython_is_imported(
     assert front.done(queued).result == "42"
 
 
-def test_kernel_info_is_what_ipykernel_says(fresh: Front) -> None:
-    ours = kernel_info(fresh)
-    fresh.run(
-        "import json\n"
-        "from ipykernel.ipkernel import IPythonKernel\n"
-        "print(json.dumps(IPythonKernel.kernel_info.fget(get_ipython().kernel)))"
+def test_kernel_info_is_what_ipykernel_says(starting: Starting, held: Held) -> None:
+    front = starting(env=held.environment)
+    early = kernel_info(front)
+    held.release()
+    theirs = eval(
+        front.ready()
+        .run(
+            "from ipykernel.ipkernel import IPythonKernel\n"
+            "IPythonKernel.kernel_info.fget(get_ipython().kernel)"
+        )
+        .result
     )
-    theirs = eval(fresh.run("IPythonKernel.kernel_info.fget(get_ipython().kernel)").result)
-    for field in ("implementation", "implementation_version", "language_info", "help_links"):
-        assert ours[field] == theirs[field]
+    late = kernel_info(front)
+    for ours in (early, late):
+        for field in ("implementation", "implementation_version", "language_info", "help_links"):
+            assert ours[field] == theirs[field]
+        assert ours["protocol_version"] == "5.5"
+        assert ours["supported_features"] == []
     # IPython ends its banner with a tip that it draws by lot.
-    assert theirs["banner"].startswith(ours["banner"])
-    assert ours["protocol_version"] == "5.5"
-    assert ours["supported_features"] == []
+    assert theirs["banner"].startswith(early["banner"])
+    assert late["banner"].startswith(early["banner"])
+
+
+def test_kernel_info_says_what_is_configured(starting: Starting) -> None:
+    links = "[{'text': 'Ours', 'url': 'https://example.org'}]"
+    front = starting(f"--IPythonKernel.help_links={links}", "--InteractiveShell.banner1=Welcome").ready()
+    assert front.run("1").status == "ok"
+    info = kernel_info(front)
+    assert info["help_links"] == [{"text": "Ours", "url": "https://example.org"}]
+    assert info["banner"].startswith("Welcome")
 
 
 def test_a_shell_that_cannot_start_is_said_to_whoever_asks(

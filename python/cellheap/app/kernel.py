@@ -59,6 +59,7 @@ class Kernel(IPythonKernel):
         shell = asyncio.get_event_loop()
         shell.add_reader(self.wire.fileno("shell"), self._take_shell, shell)
         self.control_thread.start()
+        self.wire.inform(self.session.pack(self.kernel_info))
         self.wire.attach()
 
     def _take_shell(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -242,7 +243,7 @@ class Kernel(IPythonKernel):
 
     @property
     def kernel_info(self) -> dict[str, Any]:
-        """What the wire says already, with what this user's configuration adds."""
+        """What the wire says already, with what is known by now: the user's configuration, IPython's tip."""
         return {**info.kernel_info(), "banner": self.banner, "help_links": self.help_links}
 
     @property
