@@ -66,6 +66,7 @@ def _choose(shell: Any, names: Sequence[str], force: bool) -> tuple[list[str], l
     chosen: list[str] = []
     remarks: list[str] = []
     everything = clearable(shell)
+    names = [name for typed in names for name in typed.split(",") if name]
     if not force and everything and any(set(name) == {"*"} for name in names):
         raise RefusedError(f"* would delete every variable ({', '.join(everything)}); say so with --force")
     for name in names:
@@ -103,6 +104,8 @@ class _Moment:
 
     cells: dict[int, tuple[str, int, int]]
     machinery: int
+    #: All live bytes that the books know, those of machinery and of cellheap too.
+    known: int
     process: dict[str, Any]
 
     @property
@@ -122,9 +125,9 @@ def _now() -> _Moment:
     try:
         overview = json.loads(_core.overview())
     except RuntimeError:
-        overview = {"cells": [], "live_machinery": 0, "process": json.loads(_core.process())}
+        overview = {"cells": [], "live_machinery": 0, "live": 0, "process": json.loads(_core.process())}
     cells = {cell["id"]: (cell["label"], cell["live"], cell["live_blocks"]) for cell in overview["cells"]}
-    return _Moment(cells, overview["live_machinery"], overview["process"])
+    return _Moment(cells, overview["live_machinery"], overview["live"], overview["process"])
 
 
 @dataclass
@@ -191,7 +194,7 @@ class _Work:
     def _measure(self, what: str) -> None:
         last, self._last = self._last, _now()
         freed = max(0, last.live - self._last.live)
-        native = last.malloc - self._last.malloc - freed
+        native = last.malloc - self._last.malloc - max(0, last.known - self._last.known)
         blocks = max(0, last.blocks - self._last.blocks)
         self._steps.append(Step(what, freed, blocks, native if native >= NATIVE_FROM else 0))
 

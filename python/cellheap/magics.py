@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ from cellheap.recorder import Recorder
 from cellheap.results import Result
 from cellheap.shown import give
 
+#: A cell as a person types it, or as outputs name it.
+_CELL = re.compile(r"(?P<number>[0-9]+)|In\[(?P<label>[0-9]+)\]")
 WORDS = ("live", "on", "off", "stop", "start", "reset")
 NEVER_BEGAN = "Nothing was recorded in this process so far: `%memtrace start` begins to record"
 GENERATION = "Collect generations 0 to N only; 2, the default, is everything."
@@ -73,8 +76,9 @@ class CellHeapMagics(Magics):
             return self._memtrace(arguments.what or "")
 
     def _memtrace(self, what: str) -> Result | None:
-        if what in ("", "live") or what.isdecimal():
-            return give(self._result(what))
+        cell = _CELL.fullmatch(what)
+        if what in ("", "live") or cell:
+            return give(self._result(cell["number"] or cell["label"] if cell else what))
         if what not in WORDS:
             near = difflib.get_close_matches(what, WORDS, 1)
             meant = f"; {near[0]!r} is" if near else ""

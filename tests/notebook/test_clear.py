@@ -213,7 +213,7 @@ def test_patterns_match_what_who_lists_less_modules_and_functions(notebook: Term
     left = {name for name in notebook.names if "d_" in name or name == "other"}
     assert {"d_module", "d_function", "_d_three", "other"} <= left
     assert not {"d_one", "d_two"} & left
-    notebook.run("%gcclear other d_function")
+    notebook.run("%gcclear other, d_function")
     assert not {"other", "d_function"} & set(notebook.names)
 
 

@@ -47,6 +47,8 @@ def test_bare_memtrace_shows_every_cell(notebook: Terminal) -> None:
 
 def test_a_number_shows_that_cell_by_line(notebook: Terminal) -> None:
     notebook.run("x = 1\ny = [0] * 1000\nz = bytes(500)")
+    notebook.run("%memtrace In[2]")
+    assert numbers(notebook)["cell"]["number"] == 2
     notebook.run("%memtrace 2")
     shown = numbers(notebook)
     assert shown["cell"]["number"] == 2
