@@ -107,6 +107,7 @@ pub fn cell_begin(py: Python<'_>, number: Option<u32>, reset_hwm: bool) -> PyRes
     if control::is_child() {
         return Ok(0);
     }
+    let _inside = Inside::enter(py);
     // SAFETY: called from Python, with the lock.
     let lost = unsafe { control::look_after() };
     let reading = reading(py)?;
@@ -140,6 +141,7 @@ pub fn cell_end(py: Python<'_>, id: u32, failed: bool) -> PyResult<()> {
     if control::is_child() {
         return Ok(());
     }
+    let _inside = Inside::enter(py);
     let reading = reading(py)?;
     let rss_peak = process::rss_peak();
     // SAFETY: called from Python, with the lock.
@@ -319,6 +321,24 @@ impl Own {
     fn __exit__(&self, py: Python<'_>, _error: &Bound<'_, pyo3::types::PyTuple>) {
         let thread = thread(py);
         with(py, |tracer| tracer.leave_own(thread)).unwrap_or_default();
+    }
+}
+
+/// The same for the rest of a function here.
+struct Inside<'py>(Python<'py>);
+
+impl<'py> Inside<'py> {
+    /// Where there is no tracer, nothing is to be said of it.
+    fn enter(py: Python<'py>) -> Self {
+        let _ = Own.__enter__(py);
+        Self(py)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        let thread = thread(self.0);
+        let _ = with(self.0, |tracer| tracer.leave_own(thread));
     }
 }
 

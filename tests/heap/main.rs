@@ -64,7 +64,7 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let mut books = Books::new().unwrap();
+        let mut books = Books::new().expect("address space");
         books.sweep_from(48);
         let mut model = Model::default();
         model.cells.insert(0, model::Cell::default());
@@ -146,7 +146,7 @@ impl Pair {
         let id = self.running.remove(which % self.running.len());
         self.books
             .end(CellId(id), false, 0.0, Reading::default(), None);
-        self.model.cells.get_mut(&id).unwrap().runs = false;
+        self.model.cells.get_mut(&id).expect("a cell that ran").runs = false;
         self.enter(self.books.between.0);
     }
 
@@ -210,7 +210,8 @@ impl Pair {
     }
 
     fn check_cell(&self, id: u32, model: &model::Cell) {
-        let report = reporter::cell_report(&self.books, CellId(id), &[], 0.0, Vec::new()).unwrap();
+        let report = reporter::cell_report(&self.books, CellId(id), &[], 0.0, Vec::new())
+            .expect("a known cell");
         let (cell, sum) = (&report.cell, model.sum());
         assert_eq!(cell.allocated, sum.allocated);
         assert_eq!(cell.freed, model.freed);
@@ -285,8 +286,8 @@ fn the_peak_is_composed_of_its_lines_where_a_cell_begins_with_nothing() {
         pair.play(&Event::Free(line as usize * 7));
         pair.play(&Event::Allocate(line as usize * 1500, line + 20));
     }
-    let report =
-        reporter::cell_report(&pair.books, CellId(pair.entered), &[], 0.0, Vec::new()).unwrap();
+    let report = reporter::cell_report(&pair.books, CellId(pair.entered), &[], 0.0, Vec::new())
+        .expect("a known cell");
     assert_eq!(
         report.lines.iter().map(|line| line.peak).sum::<u64>(),
         report.cell.peak
@@ -317,7 +318,7 @@ fn a_site_with_live_blocks_keeps_its_id_through_sweeps_and_a_dead_one_gives_it_u
 
 #[test]
 fn when_ids_run_out_bytes_are_still_counted_under_other() {
-    let mut books = Books::new().unwrap();
+    let mut books = Books::new().expect("address space");
     let cell = books.begin(Some(1), 0.0, Reading::default());
     books.enter(cell);
     for at in 0..(1 << 20) + 100_usize {
@@ -334,7 +335,7 @@ fn when_ids_run_out_bytes_are_still_counted_under_other() {
         );
         books.allocated(0x7000_0000 + at * 16, 16, site);
     }
-    let report = reporter::cell_report(&books, cell, &[], 0.0, Vec::new()).unwrap();
+    let report = reporter::cell_report(&books, cell, &[], 0.0, Vec::new()).expect("a known cell");
     assert_eq!(report.cell.live, ((1 << 20) + 100) * 16);
     assert_eq!(
         report.lines.iter().map(|line| line.live).sum::<u64>(),
