@@ -1,7 +1,10 @@
 //! Zeroed pages straight from the operating system: the books never ask an allocator that they watch.
 
+use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
+use std::sync::OnceLock;
 
 /// A zeroed mapping that is resident only where it was touched. Given back on drop.
 pub struct Pages {
@@ -63,24 +66,63 @@ impl Drop for Pages {
 
 pub const PAGE: usize = 4096;
 
-/// Bytes of a page-aligned range that are in memory now (`mincore`).
+/// Bytes of a page-aligned range that take memory now. The page map tells those apart from pages that were only read
+/// and are all the system's one page of zeroes; where it may not be read, they count too (`mincore`).
 pub fn resident(start: usize, bytes: usize) -> u64 {
     const STEP: usize = 1024;
-    let mut seen = [0_u8; STEP];
-    let mut pages = 0_u64;
-    let mut at = 0;
-    while at < bytes {
-        let take = (bytes - at).min(STEP * PAGE);
-        // SAFETY: mincore reads no memory of the range, and `seen` has a byte for each of its pages.
-        let ok =
-            unsafe { libc::mincore((start + at) as *mut libc::c_void, take, seen.as_mut_ptr()) };
-        if ok == 0 {
-            pages += seen[..take.div_ceil(PAGE)]
-                .iter()
-                .filter(|page| **page & 1 == 1)
-                .count() as u64;
-        }
-        at += take;
+    let pages = bytes.div_ceil(PAGE);
+    let steps = (0..pages).step_by(STEP);
+    steps
+        .map(|at| {
+            let count = (pages - at).min(STEP);
+            taken(start / PAGE + at, count).unwrap_or_else(|| mapped(start + at * PAGE, count))
+        })
+        .sum::<u64>()
+        * PAGE as u64
+}
+
+/// Pages from the `first` on that are this process's alone (bits 63 and 56 of its entry in the page map).
+fn taken(first: usize, count: usize) -> Option<u64> {
+    static MAP: OnceLock<Option<File>> = OnceLock::new();
+    const OURS: u64 = 1 << 63 | 1 << 56;
+    let map = MAP
+        .get_or_init(|| File::open("/proc/self/pagemap").ok())
+        .as_ref()?;
+    let mut entries = vec![0; count * 8];
+    map.read_exact_at(&mut entries, first as u64 * 8).ok()?;
+    let (entries, _) = entries.as_chunks();
+    Some(
+        (entries.iter())
+            .filter(|entry| u64::from_ne_bytes(**entry) & OURS == OURS)
+            .count() as u64,
+    )
+}
+
+fn mapped(start: usize, count: usize) -> u64 {
+    let mut seen = vec![0_u8; count];
+    // SAFETY: mincore reads no memory of the range, and `seen` has a byte for each of its pages.
+    match unsafe { libc::mincore(start as *mut libc::c_void, count * PAGE, seen.as_mut_ptr()) } {
+        0 => seen.iter().filter(|page| **page & 1 == 1).count() as u64,
+        _ => 0,
     }
-    pages * PAGE as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_takes_memory_once_it_is_written() {
+        let pages = Pages::zeroed(64 * PAGE).unwrap();
+        for at in [3, 9] {
+            // SAFETY: in the mapping, which is ours alone.
+            unsafe { pages.as_ptr().add(at * PAGE).write(1) };
+        }
+        // SAFETY: as above.
+        assert_eq!(unsafe { pages.as_ptr().add(20 * PAGE).read_volatile() }, 0);
+        assert_eq!(
+            resident(pages.as_ptr() as usize, 64 * PAGE),
+            2 * PAGE as u64
+        );
+    }
 }

@@ -51,7 +51,9 @@ pub struct Tracer {
     /// Threads inside our own API, by the thread state's id.
     own: Vec<u64>,
     pub notebook_files: Vec<String>,
+    /// Code of our own API, but for what begins so and is also under everything: the kernel itself.
     pub own_files: Vec<String>,
+    pub kernel_files: Vec<String>,
 }
 
 struct Place(UnsafeCell<MaybeUninit<Tracer>>);
@@ -103,6 +105,7 @@ impl Tracer {
             own: Vec::new(),
             notebook_files: Vec::new(),
             own_files: Vec::new(),
+            kernel_files: Vec::new(),
         }
     }
 

@@ -242,7 +242,7 @@ impl Tracer {
             .map_or("", |code| &code.file);
         let owner = if begins(&self.notebook_files, file) {
             Owner::Notebook
-        } else if begins(&self.own_files, file) {
+        } else if begins(&self.own_files, file) && !begins(&self.kernel_files, file) {
             Owner::Cellheap
         } else {
             Owner::Library

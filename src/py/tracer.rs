@@ -47,6 +47,9 @@ pub fn trace_start(py: Python<'_>) -> PyResult<()> {
     let first = with(py, |tracer| {
         let first = tracer.own_files.is_empty();
         if first {
+            tracer.kernel_files = ["app/", "__main__.py"]
+                .map(|part| format!("{package}/{part}"))
+                .into();
             tracer.own_files.push(package + "/");
             tracer.void();
         }

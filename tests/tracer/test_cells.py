@@ -22,7 +22,9 @@ for number in range(5):
 say(overview()["cells"])
 """
     )
-    for cell in cells:
+    numbered = [cell for cell in cells if cell["number"] is not None]
+    assert len(numbered) == 5
+    for cell in numbered:
         assert (cell["allocated"], cell["net"], cell["peak"], cell["blocks"]) == (0, 0, 0, 0)
 
 
@@ -203,6 +205,30 @@ say(report(cell)["cell"])
     )
     assert cell["cellheap"]["allocated"] > 1_040_000
     assert cell["allocated"] < 2_000
+
+
+@pytest.mark.parametrize(
+    ("file", "owner"),
+    [("magics.py", "cellheap"), ("app/kernel.py", "machinery"), ("__main__.py", "machinery")],
+)
+def test_our_api_is_ours_and_the_kernel_under_everything_is_machinery(run: Run, file: str, owner: str) -> None:
+    before, after = run(
+        START
+        + f"""
+file = {file!r}
+"""
+        + """
+import cellheap
+notebook = Notebook()
+code = compile("x = [bytes(1000) for _ in range(100)]", f"{cellheap.__path__[0]}/{file}", "exec")
+before = overview()
+exec(code)
+say([before, overview()])
+"""
+    )
+    for name in ("cellheap", "machinery"):
+        grown = after[f"live_{name}"] - before[f"live_{name}"]
+        assert (grown > 100_000) is (name == owner)
 
 
 def test_after_reset_live_bytes_are_before_cells_and_the_rest_is_forgotten(run: Run) -> None:
