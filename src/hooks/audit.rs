@@ -1,4 +1,4 @@
-//! Audit events that the tracer needs: a thread is about to start, another interpreter appears.
+//! Audit events that the tracer needs: a thread is about to start, another interpreter may appear.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
@@ -16,7 +16,49 @@ pub unsafe fn begin() -> bool {
         .is_some_and(|add| unsafe { add(hook, std::ptr::null_mut()) } == 0)
 }
 
-unsafe extern "C" fn hook(event: *const c_char, _: Object, _: *mut c_void) -> c_int {
+/// The modules that make interpreters. From 3.13 those come without an event, but the import has one.
+const MAKERS: [&CStr; 2] = [c"_interpreters", c"_xxsubinterpreters"];
+
+/// Whether interpreters may have been made, or could be, without our hearing of it.
+///
+/// # Safety
+/// With the interpreter's lock.
+pub unsafe fn missed_interpreters() -> bool {
+    let api = Api::get();
+    let (Some(first), Some(next), Some(modules), Some(get)) = (
+        api.first_interpreter,
+        api.next_interpreter,
+        api.modules,
+        api.dict_get,
+    ) else {
+        return false;
+    };
+    // SAFETY: as the caller promises; `modules` and `get` borrow.
+    unsafe {
+        let several = !next(first()).is_null();
+        several
+            || MAKERS
+                .iter()
+                .any(|name| !get(modules(), name.as_ptr()).is_null())
+    }
+}
+
+unsafe fn is_maker(arguments: Object) -> bool {
+    let api = Api::get();
+    let (Some(get), Some(compare)) = (api.tuple_get, api.text_compare) else {
+        return false;
+    };
+    // SAFETY: an import's arguments are a tuple that begins with the module's name.
+    unsafe {
+        let name = get(arguments, 0);
+        !name.is_null()
+            && MAKERS
+                .iter()
+                .any(|maker| compare(name, maker.as_ptr()) == 0)
+    }
+}
+
+unsafe extern "C" fn hook(event: *const c_char, arguments: Object, _: *mut c_void) -> c_int {
     // SAFETY: event names are C strings; audit hooks run with the interpreter's lock.
     unsafe {
         // The first letter tells most events apart from ours.
@@ -29,6 +71,9 @@ unsafe extern "C" fn hook(event: *const c_char, _: Object, _: *mut c_void) -> c_
             }
             b'c' if CStr::from_ptr(event) == c"cpython.PyInterpreterState_New" => {
                 control::another_interpreter();
+            }
+            b'i' if CStr::from_ptr(event) == c"import" && is_maker(arguments) => {
+                control::another_interpreter()
             }
             _ => {}
         }

@@ -17,9 +17,9 @@ const MANY_THREADS: usize = 256;
 
 /// The minor version whose hooks are in; zero before the first start.
 static MINOR: AtomicU32 = AtomicU32::new(0);
-/// A second interpreter appeared: the hooks take a lock.
+/// A second interpreter may run: the hooks take a lock.
 static LOCKED: AtomicBool = AtomicBool::new(false);
-/// It appeared while others' hooks lay over ours: nothing is recorded any more.
+/// That began while others' hooks lay over ours: nothing is recorded any more.
 static BEATEN: AtomicBool = AtomicBool::new(false);
 static CHILD: AtomicBool = AtomicBool::new(false);
 /// Which allocator Python was started with: an index in `NOTES`.
@@ -34,8 +34,7 @@ const NOTES: [Option<&str>; 3] = [
 ];
 const INTERPRETERS: &str =
     "A second interpreter appeared in this process: its blocks count as between cells.";
-const OVERLAID: &str =
-    "Recording ended: a second interpreter appeared while another tool's hooks lay over ours.";
+const OVERLAID: &str = "Recording ended: second interpreters cannot be followed while another tool's hooks lie over ours.";
 
 /// Whether there is a tracer at all.
 pub fn is_placed() -> bool {
@@ -55,7 +54,9 @@ pub fn is_tracing() -> bool {
 
 /// What to know of the numbers, one sentence each.
 pub fn notes() -> Vec<&'static str> {
-    let interpreters = LOCKED.load(Relaxed).then_some(INTERPRETERS);
+    // SAFETY: read under the interpreter's lock.
+    let others = is_placed() && unsafe { (*tracer()).others };
+    let interpreters = others.then_some(INTERPRETERS);
     let beaten = BEATEN.load(Relaxed).then_some(OVERLAID);
     [NOTES[KIND.load(Relaxed) as usize], interpreters, beaten]
         .into_iter()
@@ -134,6 +135,7 @@ unsafe fn first_start() -> Result<(), String> {
         MINOR.store(minor, Relaxed);
         arenas::begin();
         audit::begin();
+        LOCKED.store(audit::missed_interpreters(), Relaxed);
         libc::pthread_atfork(None, None, Some(after_fork_in_child));
     }
     Ok(())
@@ -273,7 +275,7 @@ pub fn thread_starts() {
     }
 }
 
-/// The audit event: a subinterpreter, maybe with a lock of its own, may come. From here on the hooks take one too.
+/// A subinterpreter, maybe with a lock of its own, may come. From here on the hooks take one too.
 pub fn another_interpreter() {
     if !is_placed() || LOCKED.swap(true, Relaxed) {
         return;

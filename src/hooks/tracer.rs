@@ -41,6 +41,8 @@ pub struct Tracer {
     /// The ContextVar that says which cell runs.
     pub variable: Object,
     pub main_interpreter: *mut u8,
+    /// Another interpreter was seen.
+    pub others: bool,
     pub main_thread: u64,
     /// Cells of threads by the thread state's id.
     threads: HashMap<u64, CellId>,
@@ -98,6 +100,7 @@ impl Tracer {
             generation: 0,
             variable,
             main_interpreter: std::ptr::null_mut(),
+            others: false,
             main_thread: 0,
             threads: HashMap::new(),
             older: 0,
@@ -163,6 +166,7 @@ impl Tracer {
     /// whether the thread is a cell's own.
     unsafe fn cell_of(&mut self, thread: *mut u8, id: u64) -> (CellId, bool) {
         if !self.is_main(thread) {
+            self.others = true;
             return (self.books.between, false);
         }
         // SAFETY: the lock is held, as the caller promises.
