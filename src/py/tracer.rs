@@ -333,7 +333,7 @@ struct Inside<'py>(Python<'py>);
 impl<'py> Inside<'py> {
     /// Where there is no tracer, nothing is to be said of it.
     fn enter(py: Python<'py>) -> Self {
-        let _ = Own.__enter__(py);
+        Own.__enter__(py);
         Self(py)
     }
 }
@@ -341,7 +341,7 @@ impl<'py> Inside<'py> {
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
         let thread = thread(self.0);
-        let _ = with(self.0, |tracer| tracer.leave_own(thread));
+        with(self.0, |tracer| tracer.leave_own(thread)).unwrap_or_default();
     }
 }
 
