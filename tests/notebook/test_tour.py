@@ -111,7 +111,9 @@ def test_a_cycle_stays_until_it_is_collected(tour: Tour) -> None:
 
 
 def test_clear_empties_the_dict(tour: Tour) -> None:
-    assert tour.report("clear-dict")["freed"] == emptied("{n: n * n for n in range(200_000)}")
+    # A thread of IPython's may give back a few bytes meanwhile.
+    more = tour.report("clear-dict")["freed"] - emptied("{n: n * n for n in range(200_000)}")
+    assert 0 <= more < KIB
 
 
 def test_a_generator_has_the_answer_of_the_list_without_its_peak(tour: Tour) -> None:
