@@ -100,7 +100,8 @@ def test_a_list_of_a_million_ints_weighs_what_tracemalloc_says(tour: Tour) -> No
 
 def test_del_gives_list_and_ints_back_at_once(tour: Tour) -> None:
     # The emptied list object itself is kept by Python, for the next list.
-    assert tour.report("del-list")["freed"] == emptied("list(range(1_000_000))")
+    more = tour.report("del-list")["freed"] - emptied("list(range(1_000_000))")
+    assert 0 <= more < KIB  # A thread of IPython's may give back a few bytes meanwhile.
     assert tour.row("list-of-ints")["live"] <= sys.getsizeof([])
 
 
