@@ -1,9 +1,10 @@
 """What recording costs: the same cells plain, under cellheap, and under tracemalloc with one frame.
 
-Every measurement is a process of its own, which runs a cell's source once to warm up and then takes the best of a few
-calls, in processor time of the whole process: our sampling thread counts, a busy neighbour does not. The three modes of a
-workload run one after the other, in an order that turns with the rounds, so that what disturbs the machine disturbs all
-three; a figure is the best of all rounds. Memory is the process's high-water mark of RSS, the books included.
+Every measurement is a process of its own, which runs a cell's source once to warm up and then takes the
+best of a few calls, in processor time of the whole process: our sampling thread counts, a busy neighbour
+does not. The three modes of a workload run one after the other, in an order that turns with the rounds,
+so that what disturbs the machine disturbs all three; a figure is the best of all rounds. Memory is the
+process's high-water mark of RSS, the books included.
 
     python benchmarks/tracer.py [--rounds N] [--only NAME]    prints a table, writes out/tracer.json
 """
@@ -93,7 +94,8 @@ def table(rows: dict[str, Row]) -> str:
         "|---|---:|---:|---:|---:|---:|---:|",
     ]
     for name, row in rows.items():
-        plain = f"{row['plain']['seconds'] * 1000:.0f} ms | x{ratio(row, 'cellheap'):.2f} | x{ratio(row, 'tracemalloc'):.2f}"
+        times = " | ".join(f"x{ratio(row, mode):.2f}" for mode in MODES[1:])
+        plain = f"{row['plain']['seconds'] * 1000:.0f} ms | {times}"
         memory = f"{row['plain']['rss'] / (1 << 20):.0f} MiB"
         factors = (f"x{ratio(row, mode, 'rss'):.2f}" for mode in MODES[1:])
         lines.append(f"| {name} | {plain} | {memory} | {' | '.join(factors)} |")

@@ -1,4 +1,4 @@
-"""What the tracer's cost is measured on. Frozen: sources and sizes do not change, or old numbers mean nothing.
+"""What the tracer's cost is measured on. Frozen: sources and sizes stay, or old numbers mean nothing.
 
 Each is the source of a notebook cell that defines `work()`; one call is one measurement.
 """

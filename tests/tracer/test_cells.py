@@ -211,7 +211,9 @@ say(report(cell)["cell"])
     ("file", "owner"),
     [("magics.py", "cellheap"), ("app/kernel.py", "machinery"), ("__main__.py", "machinery")],
 )
-def test_our_api_is_ours_and_the_kernel_under_everything_is_machinery(run: Run, file: str, owner: str) -> None:
+def test_our_api_is_ours_and_the_kernel_under_everything_is_machinery(
+    run: Run, file: str, owner: str
+) -> None:
     before, after = run(
         START
         + f"""
@@ -279,7 +281,9 @@ say(live()["live"] >= 0)
 
 
 @pytest.mark.parametrize("where", ["cell", "machinery"])
-def test_library_code_too_deep_for_a_line_is_the_cells_only_if_the_cell_is_under_it(run: Run, where: str) -> None:
+def test_library_code_too_deep_for_a_line_is_the_cells_only_if_the_cell_is_under_it(
+    run: Run, where: str
+) -> None:
     cell, lines = run(
         START
         + f"""

@@ -92,7 +92,9 @@ say(lines(cell, 1))
     )
     for number in ("6", "8"):
         assert lines[number]["live"] >= 500 * 1033
-        leaves = [leaf["line"] for leaf in lines[number]["library"] if leaf["file"] == "<made>" and leaf["live"]]
+        leaves = [
+            leaf["line"] for leaf in lines[number]["library"] if leaf["file"] == "<made>" and leaf["live"]
+        ]
         assert sorted(leaves) == [1, 2, 3]
 
 

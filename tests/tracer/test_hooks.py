@@ -140,7 +140,8 @@ say([report(cell)["cell"], traced])
 
 
 @pytest.mark.parametrize(
-    ("kind", "word"), [("malloc", "C library"), ("malloc_debug", "debug"), ("debug", "debug"), ("pymalloc", None)]
+    ("kind", "word"),
+    [("malloc", "C library"), ("malloc_debug", "debug"), ("debug", "debug"), ("pymalloc", None)],
 )
 def test_another_allocator_is_counted_and_said(run: Run, kind: str, word: str | None) -> None:
     cell, note = run(
