@@ -1,4 +1,4 @@
-"""Shells for the tests of the magics: a terminal IPython in this process, and ipykernel in one of its own."""
+"""Shells for the tests of the magics: a terminal IPython in this process, kernels in their own."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def terminal(config: dict[str, Any] | None = None, load: bool = True) -> Iterato
 
 
 class Kernel:
-    """ipykernel over the wire."""
+    """A kernel over the wire."""
 
     def __init__(self, client: Any, manager: Any) -> None:
         self._client = client
@@ -104,11 +104,11 @@ class Kernel:
             if reply["parent_header"].get("msg_id") == request:
                 return reply["content"], outputs
 
-    def wait_for_print(self) -> str:
-        """The next text that a running cell prints."""
+    def wait_for_print(self, request: str) -> str:
+        """The next text that this running cell prints."""
         while True:
             message = self._client.get_iopub_msg(timeout=60)
-            if message["msg_type"] == "stream":
+            if message["msg_type"] == "stream" and message["parent_header"].get("msg_id") == request:
                 return str(message["content"]["text"])
 
     def value(self, source: str) -> str:
@@ -124,10 +124,14 @@ class Kernel:
         return list(reply["content"]["matches"])
 
 
+#: Plain ipykernel, and ours.
+KERNELS = ("python3", "cellheap")
+
+
 @contextlib.contextmanager
-def ipykernel() -> Iterator[Kernel]:
-    """Plain ipykernel with cellheap loaded."""
-    manager, client = start_new_kernel(kernel_name="python3")
+def kernel_of(name: str) -> Iterator[Kernel]:
+    """Plain ipykernel (`python3`) or our own kernel, with cellheap loaded."""
+    manager, client = start_new_kernel(kernel_name=name)
     try:
         kernel = Kernel(client, manager)
         reply, _ = kernel.run("%load_ext cellheap")

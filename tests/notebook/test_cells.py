@@ -7,7 +7,7 @@ import cellheap
 import pytest
 from cellheap.recorder import active
 
-from tests.notebook.shells import Kernel, Terminal, ipykernel, terminal
+from tests.notebook.shells import KERNELS, Kernel, Terminal, kernel_of, terminal
 
 
 @pytest.fixture
@@ -16,9 +16,9 @@ def notebook() -> Iterator[Terminal]:
         yield shell
 
 
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[Kernel]:
-    with ipykernel() as running:
+@pytest.fixture(scope="module", params=KERNELS)
+def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
+    with kernel_of(request.param) as running:
         yield running
 
 
@@ -127,8 +127,9 @@ def test_an_awaiting_cell_is_recorded_to_its_end(kernel: Kernel) -> None:
 
 def test_an_interrupted_cell_has_failed_and_the_next_is_its_own(kernel: Kernel) -> None:
     kernel.run("import time, cellheap")
-    request = kernel.start("print('now', flush=True)\ntime.sleep(60)")
-    kernel.wait_for_print()
+    # One long sleep would miss a signal that comes between the print and it.
+    request = kernel.start("print('now', flush=True)\nfor _ in range(6000): time.sleep(0.01)")
+    kernel.wait_for_print(request)
     kernel.manager.interrupt_kernel()
     reply, _ = kernel.finish(request)
     assert_ended(kernel, reply, "KeyboardInterrupt")

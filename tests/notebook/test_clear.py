@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from cellheap.cleared import Cleared, Step
 
-from tests.notebook.shells import DISPATCH, Kernel, Terminal, ipykernel, terminal, texts
+from tests.notebook.shells import DISPATCH, KERNELS, Kernel, Terminal, kernel_of, terminal, texts
 
 NUMBERS = "application/vnd.cellheap.v1+json"
 MIB = 1 << 20
@@ -394,13 +394,13 @@ def test_the_same_can_be_had_from_python(notebook: Terminal) -> None:
         cellheap.clear(generation=3)
 
 
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[Kernel]:
-    with ipykernel() as running:
+@pytest.fixture(scope="module", params=KERNELS)
+def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
+    with kernel_of(request.param) as running:
         yield running
 
 
-def test_the_last_exception_and_outputs_go_in_plain_ipykernel_too(kernel: Kernel) -> None:
+def test_the_last_exception_and_outputs_go_in_kernels_too(kernel: Kernel) -> None:
     kernel.run("import weakref\nclass Thing: pass\nthing = Thing()\nwatched = weakref.ref(thing)\nthing")
     reply, _ = kernel.run(
         "def f(local):\n    try:\n        1 / 0\n"

@@ -1,4 +1,4 @@
-"""Loading, loading again, unloading and reloading, in terminal IPython and in plain ipykernel."""
+"""Loading, loading again, unloading and reloading, in terminal IPython and in kernels."""
 
 import os
 import subprocess
@@ -10,7 +10,7 @@ from cellheap import _core
 from cellheap.extension import load_ipython_extension
 from cellheap.recorder import active
 
-from tests.notebook.shells import Kernel, Terminal, ipykernel, terminal, texts
+from tests.notebook.shells import KERNELS, Kernel, Terminal, kernel_of, terminal, texts
 
 
 @pytest.fixture
@@ -102,13 +102,13 @@ def test_importing_us_does_not_import_ipython() -> None:
     assert imported == "set()"
 
 
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[Kernel]:
-    with ipykernel() as running:
+@pytest.fixture(scope="module", params=KERNELS)
+def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
+    with kernel_of(request.param) as running:
         yield running
 
 
-def test_the_magics_work_in_plain_ipykernel(kernel: Kernel) -> None:
+def test_the_magics_work_in_kernels(kernel: Kernel) -> None:
     reply, outputs = kernel.run("%%memtrace\nimport asyncio\nawait asyncio.sleep(0)\nx = [0] * 1000")
     assert reply["status"] == "ok"
     (shown,) = [output["content"]["data"] for output in outputs if output["type"] == "display_data"]
@@ -134,7 +134,7 @@ def test_a_mistake_is_an_error_reply_and_one_line(kernel: Kernel) -> None:
     assert kernel.value("'ran' in globals()") == "False"
 
 
-def test_an_empty_cell_reads_nothing_in_plain_ipykernel(kernel: Kernel) -> None:
+def test_an_empty_cell_reads_nothing_in_kernels(kernel: Kernel) -> None:
     kernel.run("%memtrace on")
     kernel.run("import cellheap")
     kernel.run("pass")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from IPython.core.completer import provisionalcompleter
 
-from tests.notebook.shells import Kernel, Terminal, ipykernel, terminal
+from tests.notebook.shells import KERNELS, Kernel, Terminal, kernel_of, terminal
 
 
 @pytest.fixture(params=[False, True], ids=["without Jedi", "with Jedi"])
@@ -59,9 +59,9 @@ def test_tab_elsewhere_is_as_without_us(notebook: Terminal) -> None:
     assert ours == [offered(notebook, line) for line in lines]
 
 
-@pytest.fixture(scope="module")
-def kernel() -> Iterator[Kernel]:
-    with ipykernel() as running:
+@pytest.fixture(scope="module", params=KERNELS)
+def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
+    with kernel_of(request.param) as running:
         yield running
 
 
