@@ -101,7 +101,7 @@ def test_a_list_of_a_million_ints_weighs_what_tracemalloc_says(tour: Tour) -> No
 def test_del_gives_list_and_ints_back_at_once(tour: Tour) -> None:
     # The emptied list object itself is kept by Python, for the next list.
     more = tour.report("del-list")["freed"] - emptied("list(range(1_000_000))")
-    assert 0 <= more < KIB  # A thread of IPython's may give back a few bytes meanwhile.
+    assert 0 <= more < KIB  # What earlier cells left behind in libraries may go meanwhile: a few bytes.
     assert tour.row("list-of-ints")["live"] <= sys.getsizeof([])
 
 
@@ -112,7 +112,7 @@ def test_a_cycle_stays_until_it_is_collected(tour: Tour) -> None:
 
 
 def test_clear_empties_the_dict(tour: Tour) -> None:
-    # A thread of IPython's may give back a few bytes meanwhile.
+    # What earlier cells left behind in libraries may go meanwhile: a few bytes.
     more = tour.report("clear-dict")["freed"] - emptied("{n: n * n for n in range(200_000)}")
     assert 0 <= more < KIB
 
