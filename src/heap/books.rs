@@ -159,12 +159,18 @@ impl Books {
     #[inline(always)]
     fn note(&mut self, address: usize, size: usize, site: SiteId) {
         if size >= LARGEST || !self.shadow.set(address, Entry::new(site, size)) {
-            self.note_aside(address, size, site);
+            self.note_slowly(address, size, site);
         }
     }
 
+    /// A block that is too large for the shadow, or the first of its chunk.
+    #[cold]
     #[inline(never)]
-    fn note_aside(&mut self, address: usize, size: usize, site: SiteId) {
+    fn note_slowly(&mut self, address: usize, size: usize, site: SiteId) {
+        if size < LARGEST && self.shadow.grow(address) {
+            self.shadow.set(address, Entry::new(site, size));
+            return;
+        }
         let block = Block {
             site,
             size: size as u64,

@@ -16,6 +16,13 @@ use super::python::{Allocator, Api};
 use super::thread_state;
 use super::tracer::tracer;
 
+/// The form of a hook: the thread state is read where it lies.
+const DIRECT: u8 = 0;
+/// The interpreter is asked for the thread state.
+const ASKING: u8 = 1;
+/// Several interpreters: one event at a time.
+const LOCKED: u8 = 2;
+
 /// The domains by the number that `PyMem_SetAllocator` knows them by.
 const DOMAINS: [c_int; 2] = [1, 2];
 
@@ -35,7 +42,18 @@ unsafe fn original(domain: usize) -> &'static Allocator {
     unsafe { (*ORIGINALS.0.get())[domain].assume_init_ref() }
 }
 
-unsafe extern "C" fn malloc<L: Layout, const D: usize, const K: bool>(
+#[inline(always)]
+unsafe fn thread<L: Layout, const F: u8>() -> *mut u8 {
+    // SAFETY: hooks are called with the interpreter's lock, after `thread_state::begin`.
+    unsafe {
+        match F {
+            DIRECT => thread_state::read::<L>(),
+            _ => thread_state::ask(),
+        }
+    }
+}
+
+unsafe extern "C" fn malloc<L: Layout, const D: usize, const F: u8>(
     _: *mut c_void,
     size: usize,
 ) -> *mut c_void {
@@ -44,13 +62,13 @@ unsafe extern "C" fn malloc<L: Layout, const D: usize, const K: bool>(
         let real = original(D);
         let block = (real.malloc)(real.context, size);
         if !block.is_null() {
-            made::<L, K>(block, size);
+            made::<L, F>(block, size);
         }
         block
     }
 }
 
-unsafe extern "C" fn calloc<L: Layout, const D: usize, const K: bool>(
+unsafe extern "C" fn calloc<L: Layout, const D: usize, const F: u8>(
     _: *mut c_void,
     count: usize,
     each: usize,
@@ -60,35 +78,35 @@ unsafe extern "C" fn calloc<L: Layout, const D: usize, const K: bool>(
         let real = original(D);
         let block = (real.calloc)(real.context, count, each);
         if !block.is_null() {
-            made::<L, K>(block, count.wrapping_mul(each));
+            made::<L, F>(block, count.wrapping_mul(each));
         }
         block
     }
 }
 
 #[inline(always)]
-unsafe fn made<L: Layout, const K: bool>(block: *mut c_void, size: usize) {
+unsafe fn made<L: Layout, const F: u8>(block: *mut c_void, size: usize) {
     // SAFETY: hooks are called with the interpreter's lock.
     unsafe {
-        let thread = thread_state::current();
+        let thread = thread::<L, F>();
         let tracer = &mut *tracer();
-        if !K && tracer.is_turned_to::<L>(thread) {
+        if F != LOCKED && tracer.is_turned_to::<L>(thread) {
             let site = tracer.quick_site::<L>(thread);
             if site.0 != 0 {
                 return tracer.books.allocated(block as usize, size, site);
             }
         }
-        made_slowly::<L, K>(block, size, thread);
+        made_slowly::<L, F>(block, size, thread);
     }
 }
 
 #[inline(never)]
-unsafe fn made_slowly<L: Layout, const K: bool>(block: *mut c_void, size: usize, thread: *mut u8) {
-    let held = K.then(Turn::wait);
+unsafe fn made_slowly<L: Layout, const F: u8>(block: *mut c_void, size: usize, thread: *mut u8) {
+    let held = (F == LOCKED).then(Turn::wait);
     // SAFETY: hooks are called with the interpreter's lock, or hold ours.
     unsafe {
         let tracer = &mut *tracer();
-        if !K && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread) {
+        if F != LOCKED && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread) {
             let site = tracer.site::<L>(thread);
             tracer.books.allocated(block as usize, size, site);
         }
@@ -96,19 +114,19 @@ unsafe fn made_slowly<L: Layout, const K: bool>(block: *mut c_void, size: usize,
     drop(held);
 }
 
-unsafe extern "C" fn realloc<L: Layout, const D: usize, const K: bool>(
+unsafe extern "C" fn realloc<L: Layout, const D: usize, const F: u8>(
     _: *mut c_void,
     old: *mut c_void,
     size: usize,
 ) -> *mut c_void {
     // In the locked form nobody may get `old` before it is noted that it went.
-    let held = K.then(Turn::wait);
+    let held = (F == LOCKED).then(Turn::wait);
     // SAFETY: as in `malloc`. A failed realloc changes nothing.
     let block = unsafe {
         let real = original(D);
         let block = (real.realloc)(real.context, old, size);
         if !block.is_null() {
-            changed::<L, K>(old, block, size);
+            changed::<L, F>(old, block, size);
         }
         block
     };
@@ -117,14 +135,14 @@ unsafe extern "C" fn realloc<L: Layout, const D: usize, const K: bool>(
 }
 
 #[inline(always)]
-unsafe fn changed<L: Layout, const K: bool>(old: *mut c_void, block: *mut c_void, size: usize) {
+unsafe fn changed<L: Layout, const F: u8>(old: *mut c_void, block: *mut c_void, size: usize) {
     // SAFETY: hooks are called with the interpreter's lock, or hold ours.
     unsafe {
-        let thread = thread_state::current();
+        let thread = thread::<L, F>();
         let tracer = &mut *tracer();
-        if !K && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread) {
+        if F != LOCKED && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread) {
             let site = match tracer.quick_site::<L>(thread) {
-                site if site.0 != 0 && !K => site,
+                site if site.0 != 0 && F != LOCKED => site,
                 _ => tracer.site::<L>(thread),
             };
             tracer
@@ -135,14 +153,14 @@ unsafe fn changed<L: Layout, const K: bool>(old: *mut c_void, block: *mut c_void
     }
 }
 
-unsafe extern "C" fn free<L: Layout, const D: usize, const K: bool>(
+unsafe extern "C" fn free<L: Layout, const D: usize, const F: u8>(
     _: *mut c_void,
     block: *mut c_void,
 ) {
     // SAFETY: as in `malloc`. The books forget the block before another can get its address.
     unsafe {
         if !block.is_null() {
-            gone::<L, K>(block);
+            gone::<L, F>(block);
         }
         let real = original(D);
         (real.free)(real.context, block);
@@ -150,24 +168,24 @@ unsafe extern "C" fn free<L: Layout, const D: usize, const K: bool>(
 }
 
 #[inline(always)]
-unsafe fn gone<L: Layout, const K: bool>(block: *mut c_void) {
+unsafe fn gone<L: Layout, const F: u8>(block: *mut c_void) {
     // SAFETY: hooks are called with the interpreter's lock.
     unsafe {
-        let thread = thread_state::current();
+        let thread = thread::<L, F>();
         let tracer = &mut *tracer();
-        if K || !tracer.is_turned_to::<L>(thread) || !tracer.books.freed(block as usize) {
-            gone_slowly::<L, K>(block, thread);
+        if F == LOCKED || !tracer.is_turned_to::<L>(thread) || !tracer.books.freed(block as usize) {
+            gone_slowly::<L, F>(block, thread);
         }
     }
 }
 
 #[inline(never)]
-unsafe fn gone_slowly<L: Layout, const K: bool>(block: *mut c_void, thread: *mut u8) {
-    let held = K.then(Turn::wait);
+unsafe fn gone_slowly<L: Layout, const F: u8>(block: *mut c_void, thread: *mut u8) {
+    let held = (F == LOCKED).then(Turn::wait);
     // SAFETY: hooks are called with the interpreter's lock, or hold ours.
     unsafe {
         let tracer = &mut *tracer();
-        if (!K && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread))
+        if (F != LOCKED && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread))
             && !tracer.books.freed(block as usize)
         {
             tracer.books.freed_aside(block as usize);
@@ -207,29 +225,37 @@ impl Drop for Turn {
     }
 }
 
-fn hooks<L: Layout, const D: usize, const K: bool>() -> Allocator {
+fn hooks<L: Layout, const D: usize, const F: u8>() -> Allocator {
     Allocator {
         context: std::ptr::null_mut(),
-        malloc: malloc::<L, D, K>,
-        calloc: calloc::<L, D, K>,
-        realloc: realloc::<L, D, K>,
-        free: free::<L, D, K>,
+        malloc: malloc::<L, D, F>,
+        calloc: calloc::<L, D, F>,
+        realloc: realloc::<L, D, F>,
+        free: free::<L, D, F>,
     }
 }
 
-fn both<L: Layout, const K: bool>() -> [Allocator; 2] {
-    [hooks::<L, 0, K>(), hooks::<L, 1, K>()]
+fn both<L: Layout, const F: u8>() -> [Allocator; 2] {
+    [hooks::<L, 0, F>(), hooks::<L, 1, F>()]
 }
 
 /// Our hooks for a minor version; none where its layout is not known.
 fn ours(minor: u32, locked: bool) -> Option<[Allocator; 2]> {
-    Some(match (minor, locked) {
-        (11, false) => both::<V311, false>(),
-        (11, true) => both::<V311, true>(),
-        (12, false) => both::<V312, false>(),
-        (12, true) => both::<V312, true>(),
-        (13, false) => both::<V313, false>(),
-        (13, true) => both::<V313, true>(),
+    let form = match locked {
+        true => LOCKED,
+        false if thread_state::is_direct() => DIRECT,
+        false => ASKING,
+    };
+    Some(match (minor, form) {
+        (11, DIRECT) => both::<V311, DIRECT>(),
+        (11, ASKING) => both::<V311, ASKING>(),
+        (11, _) => both::<V311, LOCKED>(),
+        (12, DIRECT) => both::<V312, DIRECT>(),
+        (12, ASKING) => both::<V312, ASKING>(),
+        (12, _) => both::<V312, LOCKED>(),
+        (13, DIRECT) => both::<V313, DIRECT>(),
+        (13, ASKING) => both::<V313, ASKING>(),
+        (13, _) => both::<V313, LOCKED>(),
         _ => return None,
     })
 }

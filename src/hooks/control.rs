@@ -116,18 +116,17 @@ unsafe fn first_start() -> Result<(), String> {
     let minor = version >> 16 & 0xff;
     // SAFETY: the caller's promise.
     unsafe {
-        match minor {
-            11 => layout::check::<V311>(),
-            12 => layout::check::<V312>(),
-            13 => layout::check::<V313>(),
+        let known = match minor {
+            11 => layout::check::<V311>().map(|()| thread_state::begin::<V311>()),
+            12 => layout::check::<V312>().map(|()| thread_state::begin::<V312>()),
+            13 => layout::check::<V313>().map(|()| thread_state::begin::<V313>()),
             _ => {
                 return Err(format!(
                     "CPython 3.{minor} is not known: only process-level numbers are shown"
                 ));
             }
-        }
-        .map_err(|why| format!("{why}: only process-level numbers are shown"))?;
-        if !thread_state::begin() {
+        };
+        if !known.map_err(|why| format!("{why}: only process-level numbers are shown"))? {
             return Err("the interpreter does not tell its thread state".into());
         }
         KIND.store(kind(), Relaxed);
@@ -261,7 +260,7 @@ pub fn newest_thread() -> u64 {
 pub fn thread_starts() {
     // SAFETY: audit events come with the interpreter's lock.
     unsafe {
-        let (newest, thread) = (newest_thread(), thread_state::current());
+        let (newest, thread) = (newest_thread(), thread_state::ask());
         with(|tracer| {
             let counted = match MINOR.load(Relaxed) {
                 11 => tracer.turn_to::<V311>(thread),

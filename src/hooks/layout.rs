@@ -5,6 +5,8 @@ use super::python::Api;
 
 /// Offsets in bytes for one minor version.
 pub trait Layout {
+    /// Whether the current thread state is kept in a thread-local; where not, it is in a global.
+    const THREAD_LOCAL: bool = true;
     /// In the thread state: the frame that runs, or (3.11, 3.12) the C frame that knows it.
     const FRAME: usize;
     /// In that C frame, where there is one.
@@ -36,6 +38,7 @@ pub struct V312;
 pub struct V313;
 
 impl Layout for V311 {
+    const THREAD_LOCAL: bool = false;
     const FRAME: usize = 56;
     const C_FRAME: Option<usize> = Some(8);
     const CONTEXT_VERSION: usize = 232;

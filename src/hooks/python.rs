@@ -106,6 +106,11 @@ pub fn version() -> Option<u32> {
     symbol(c"Py_Version").map(|version| unsafe { *version.cast::<std::ffi::c_ulong>() } as u32)
 }
 
+/// Where the interpreter keeps its global state.
+pub fn runtime() -> Option<usize> {
+    symbol(c"_PyRuntime").map(|found| found as usize)
+}
+
 /// Whether an object is a code object. Shims of the evaluation loop have something else in its place.
 ///
 /// # Safety

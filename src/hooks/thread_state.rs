@@ -1,46 +1,107 @@
 //! The current thread state, as cheaply as it can be had: asked on every event.
 //!
-//! From 3.12 the interpreter keeps it in a thread-local of its own. Where that lies at a fixed distance from the thread
-//! pointer (libpython or the executable was loaded at start) it is read directly; elsewhere the interpreter is asked.
+//! The interpreter keeps it in a thread-local, before 3.12 in a global. Both are found by what they hold with and without
+//! the interpreter's lock, and read directly; where they are not found the interpreter is asked.
 
 use std::sync::atomic::{AtomicIsize, AtomicPtr, Ordering::Relaxed};
 
-use super::python::Api;
+use super::layout::Layout;
+use super::python::{self, Api};
 
 static FUNCTION: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
-/// From the thread pointer to the thread-local; zero: ask.
-static DISTANCE: AtomicIsize = AtomicIsize::new(0);
+/// Where it is: from the thread pointer to the thread-local, or the global's address. Zero: ask.
+static PLACE: AtomicIsize = AtomicIsize::new(0);
 
-/// Looks for the function, and for the thread-local. False where the interpreter has none.
+/// Looks for the function, and for the place. False where the interpreter has none.
 ///
 /// # Safety
 /// With the interpreter's lock, which is given up and taken again.
-pub unsafe fn begin() -> bool {
+pub unsafe fn begin<L: Layout>() -> bool {
     let Some(function) = Api::get().thread_state else {
         return false;
     };
     FUNCTION.store(function as *mut (), Relaxed);
     // SAFETY: the caller's promise.
-    DISTANCE.store(unsafe { distance() }.unwrap_or(0), Relaxed);
+    let place = unsafe {
+        if L::THREAD_LOCAL {
+            thread_local()
+        } else {
+            global()
+        }
+    };
+    PLACE.store(place.unwrap_or(0), Relaxed);
     true
+}
+
+/// Whether `read` may be called.
+pub fn is_direct() -> bool {
+    PLACE.load(Relaxed) != 0
 }
 
 /// The thread state that holds the interpreter's lock in this thread; null where there is none.
 ///
 /// # Safety
-/// After `begin`, with the interpreter's lock held (on 3.11 the answer is the holder's, whoever asks).
+/// With the interpreter's lock held (on 3.11 the answer is the holder's, whoever asks), and where it `is_direct`.
 #[inline(always)]
-pub unsafe fn current() -> *mut u8 {
-    let distance = DISTANCE.load(Relaxed);
-    // SAFETY: `begin` found a word at that distance, or stored a function of this type.
+pub unsafe fn read<L: Layout>() -> *mut u8 {
+    let place = PLACE.load(Relaxed);
+    // SAFETY: `begin` found a word there.
     unsafe {
-        if distance != 0 {
-            local(distance) as *mut u8
+        if L::THREAD_LOCAL {
+            local(place) as *mut u8
         } else {
-            let function = FUNCTION.load(Relaxed);
-            std::mem::transmute::<*mut (), unsafe extern "C" fn() -> *mut u8>(function)()
+            (place as *const *mut u8).read_volatile()
         }
     }
+}
+
+/// The same, from the interpreter.
+///
+/// # Safety
+/// After `begin`, with the interpreter's lock.
+pub unsafe fn ask() -> *mut u8 {
+    let function = FUNCTION.load(Relaxed);
+    // SAFETY: `begin` stored a function of this type.
+    unsafe { std::mem::transmute::<*mut (), unsafe extern "C" fn() -> *mut u8>(function)() }
+}
+
+/// Of some words, the one that holds the thread state while the lock is held and null while it is not.
+///
+/// # Safety
+/// With the interpreter's lock; `word` gives the word at each place.
+unsafe fn found(
+    places: impl Iterator<Item = isize> + Clone,
+    word: unsafe fn(isize) -> usize,
+) -> Option<isize> {
+    let api = Api::get();
+    let (leave, enter) = (api.save_thread?, api.restore_thread?);
+    // SAFETY: the caller's promise; the lock is given up and taken again as its functions want it.
+    unsafe {
+        let state = leave();
+        let left: Vec<usize> = places.clone().map(|at| word(at)).collect();
+        enter(state);
+        let mut found = places
+            .zip(left)
+            .filter(|(at, left)| *left == 0 && word(*at) == state as usize);
+        let (at, _) = found.next()?;
+        found.next().is_none().then_some(at)
+    }
+}
+
+/// The global, among the first words of `_PyRuntime`.
+///
+/// # Safety
+/// With the interpreter's lock, on a version that has the state there.
+unsafe fn global() -> Option<isize> {
+    /// `_PyRuntime` of 3.11 is far longer.
+    const BYTES: isize = 4096;
+    unsafe fn word(at: isize) -> usize {
+        // SAFETY: a word of `_PyRuntime`.
+        unsafe { (at as *const usize).read_volatile() }
+    }
+    let start = python::runtime()?.cast_signed();
+    // SAFETY: the caller's promise.
+    unsafe { found((start..start + BYTES).step_by(size_of::<usize>()), word) }
 }
 
 /// The word at a distance from the thread pointer.
@@ -93,12 +154,11 @@ unsafe fn local(_: isize) -> usize {
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 )))]
-unsafe fn distance() -> Option<isize> {
+unsafe fn thread_local() -> Option<isize> {
     None
 }
 
-/// Where the thread-local is: the one word of the interpreter's thread-locals that holds the thread state while the
-/// lock is held and null while it is not.
+/// The thread-local, as its distance from the thread pointer: where the interpreter was loaded at start.
 ///
 /// # Safety
 /// As `begin`.
@@ -106,30 +166,16 @@ unsafe fn distance() -> Option<isize> {
     target_os = "linux",
     any(target_arch = "x86_64", target_arch = "aarch64")
 ))]
-unsafe fn distance() -> Option<isize> {
-    let api = Api::get();
-    let (leave, enter) = (api.save_thread?, api.restore_thread?);
-    let (start, bytes) = locals(api.save_thread? as usize)?;
+unsafe fn thread_local() -> Option<isize> {
+    let function = Api::get().save_thread? as usize;
+    let (start, bytes) = locals(function)?;
     // A module that was loaded later has its thread-locals at another distance in each thread.
-    if std::thread::spawn(move || locals(leave as usize))
-        .join()
-        .ok()??
-        != (start, bytes)
-    {
+    if std::thread::spawn(move || locals(function)).join().ok()?? != (start, bytes) {
         return None;
     }
-    let words = (start..start + bytes.cast_signed()).step_by(size_of::<usize>());
-    // SAFETY: the words are thread-locals of this thread; the lock is given up and taken again as its functions want it.
-    unsafe {
-        let state = leave();
-        let left: Vec<usize> = words.clone().map(|at| local(at)).collect();
-        enter(state);
-        let mut found = words
-            .zip(left)
-            .filter(|(at, left)| *left == 0 && local(*at) == state as usize);
-        let (at, _) = found.next()?;
-        found.next().is_none().then_some(at)
-    }
+    let places = (start..start + bytes.cast_signed()).step_by(size_of::<usize>());
+    // SAFETY: the words are thread-locals of this thread.
+    unsafe { found(places, local) }
 }
 
 /// The thread-locals of the module that `function` lies in: their distance from this thread's pointer, and their size.
