@@ -7,7 +7,7 @@ use crate::heap::sites::SiteId;
 
 const LEAVES: usize = 1 << 12;
 const PAIRS: usize = 1 << 12;
-const DEEPS: usize = 1 << 8;
+const DEEPS: usize = 1 << 11;
 const OWNERS: usize = 1 << 10;
 
 /// An instruction that asked for memory.
@@ -28,12 +28,15 @@ pub struct Pair {
     pub site: SiteId,
 }
 
-/// The frame where a walk gave up.
+/// A frame far above notebook code, known again as long as it and its caller stand where they stood.
 #[derive(Clone, Copy)]
 pub struct Deep {
     pub frame: usize,
     pub instruction: usize,
+    pub caller: usize,
     pub stamp: u32,
+    /// How many frames further the notebook's is.
+    pub depth: usize,
     pub site: SiteId,
 }
 
@@ -81,7 +84,9 @@ static CACHES: Place = Place(UnsafeCell::new(Caches {
     deeps: [Deep {
         frame: 0,
         instruction: 0,
+        caller: 0,
         stamp: 0,
+        depth: 0,
         site: SiteId(0),
     }; DEEPS],
     owners: [Known {
@@ -110,8 +115,9 @@ impl Caches {
         &mut self.pairs[(leaf >> 1 ^ line >> 3) & (PAIRS - 1)]
     }
 
+    #[inline(always)]
     pub fn deep(&mut self, frame: usize) -> &mut Deep {
-        &mut self.deeps[frame >> 4 & (DEEPS - 1)]
+        &mut self.deeps[frame >> 5 & (DEEPS - 1)]
     }
 
     #[inline(always)]

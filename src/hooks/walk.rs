@@ -13,6 +13,10 @@ use super::tracer::Tracer;
 
 /// Library frames that the walk follows.
 const DEEPEST: usize = 64;
+/// From here on, frames are compared with those that were found to be too many before.
+const NEAR: usize = 16;
+/// The depth where no notebook frame is under the others.
+const ENDLESS: usize = 1 << 30;
 
 impl Tracer {
     /// The site of what runs now, if a notebook instruction runs that was seen before: the common case. Zero if not.
@@ -70,8 +74,8 @@ impl Tracer {
 
     /// A library instruction: whose line is it?
     unsafe fn library<L: Layout>(&mut self, leaf: *const u8, instruction: usize) -> SiteId {
-        let mut frame = leaf;
-        for _ in 0..DEEPEST {
+        let (mut frame, mut near) = (leaf, leaf);
+        for step in 1..=DEEPEST {
             // SAFETY: a frame's `previous` is a live frame of the same thread or null.
             frame = unsafe { word(frame, L::PREVIOUS) } as *const u8;
             if frame.is_null() {
@@ -93,48 +97,95 @@ impl Tracer {
                     return unsafe { self.new_pair::<L>(leaf, frame) };
                 }
             }
+            if step == NEAR {
+                near = frame;
+            }
+            if step >= NEAR {
+                // SAFETY: both frames are live.
+                if let Some(site) = unsafe { self.too_deep::<L>(frame, near, step) } {
+                    return site;
+                }
+            }
         }
-        // SAFETY: as above.
-        unsafe { self.deep::<L>(frame) }
+        // SAFETY: both frames are live.
+        unsafe { self.deep::<L>(frame, near) }
     }
 
-    /// So many library frames that the line is given up. What is under them is looked at once for the frame that the
-    /// walk ended at, as long as it stands at the same instruction.
+    /// So many library frames that the line is given up. What is under them is still the notebook, or not.
+    #[cold]
     #[inline(never)]
-    unsafe fn deep<L: Layout>(&mut self, end: *const u8) -> SiteId {
-        // SAFETY: the frame is live; the lock is held, as the caller promises.
-        let (instruction, known) = unsafe {
-            let instruction = word(end, L::INSTRUCTION);
-            (instruction, *caches().deep(end as usize))
-        };
-        if known.frame == end as usize
-            && known.instruction == instruction
-            && known.stamp == self.stamp
-        {
-            return known.site;
-        }
-        let mut frame = end;
-        let site = loop {
-            // SAFETY: as in `library`.
+    unsafe fn deep<L: Layout>(&mut self, end: *const u8, near: *const u8) -> SiteId {
+        let (mut frame, mut depth) = (end, DEEPEST - NEAR);
+        let (depth, site) = loop {
+            // SAFETY: a frame's `previous` is a live frame of the same thread or null.
             frame = unsafe { word(frame, L::PREVIOUS) } as *const u8;
+            depth += 1;
             if frame.is_null() {
-                break self.frameless();
+                break (ENDLESS, self.frameless());
             }
-            // SAFETY: as in `library`.
+            // SAFETY: the frame is live.
+            if let Some(known) = unsafe { self.known_deep::<L>(frame) } {
+                break (known.depth + depth, known.site);
+            }
+            // SAFETY: as above; the code object runs, so it lives.
             match unsafe { self.owner::<L>(word(frame, L::CODE)) } {
                 Owner::Library => {}
-                Owner::Cellheap => break CELLHEAP,
-                Owner::Notebook => break self.make(Place::Deep),
+                Owner::Cellheap => break (ENDLESS, CELLHEAP),
+                Owner::Notebook => break (depth, self.make(Place::Deep)),
             }
         };
-        // SAFETY: the lock is held, as the caller promises.
-        *unsafe { caches() }.deep(end as usize) = Deep {
-            frame: end as usize,
-            instruction,
-            stamp: self.stamp,
-            site,
-        };
+        // SAFETY: the frame is live.
+        unsafe { self.remember_deep::<L>(near, depth.min(ENDLESS), site) };
         site
+    }
+
+    /// Whether it is known that the notebook's frame is too far under the one that the walk has come to in so many steps.
+    #[inline(always)]
+    unsafe fn too_deep<L: Layout>(
+        &mut self,
+        frame: *const u8,
+        near: *const u8,
+        step: usize,
+    ) -> Option<SiteId> {
+        // SAFETY: both frames are live, as the caller promises.
+        unsafe {
+            let known = self.known_deep::<L>(frame)?;
+            if known.depth + step <= DEEPEST {
+                return None;
+            }
+            if step > NEAR {
+                self.remember_deep::<L>(near, known.depth + step - NEAR, known.site);
+            }
+            Some(known.site)
+        }
+    }
+
+    /// What was found under a frame that still stands where it stood.
+    #[inline(always)]
+    unsafe fn known_deep<L: Layout>(&self, frame: *const u8) -> Option<Deep> {
+        // SAFETY: the lock is held and the frame is live, as the caller promises.
+        unsafe {
+            let known = *caches().deep(frame as usize);
+            (known.frame == frame as usize
+                && known.stamp == self.stamp
+                && known.instruction == word(frame, L::INSTRUCTION)
+                && known.caller == caller::<L>(frame))
+            .then_some(known)
+        }
+    }
+
+    unsafe fn remember_deep<L: Layout>(&mut self, frame: *const u8, depth: usize, site: SiteId) {
+        // SAFETY: the lock is held and the frame is live, as the caller promises.
+        unsafe {
+            *caches().deep(frame as usize) = Deep {
+                frame: frame as usize,
+                instruction: word(frame, L::INSTRUCTION),
+                caller: caller::<L>(frame),
+                stamp: self.stamp,
+                depth,
+                site,
+            };
+        }
     }
 
     /// No Python code asked.
@@ -260,6 +311,20 @@ impl Tracer {
             None => self
                 .books
                 .saw_code(address, unsafe { copy::<L>(address as *const u8) }),
+        }
+    }
+}
+
+/// The instruction at which the frame's caller stands.
+///
+/// # Safety
+/// `frame` is live.
+unsafe fn caller<L: Layout>(frame: *const u8) -> usize {
+    // SAFETY: what precedes a live frame is one, or null.
+    unsafe {
+        match word(frame, L::PREVIOUS) as *const u8 {
+            previous if previous.is_null() => 0,
+            previous => word(previous, L::INSTRUCTION),
         }
     }
 }
