@@ -89,7 +89,8 @@ for i in range(40):
     data = {"depth": i, "items": [i, i + 0.5, "x" * 9], "next": data}
 
 def work():
+    encoder = json.JSONEncoder(indent=1)
     for _ in range(250):
-        json.dumps(data, indent=1)
+        "".join(encoder.iterencode(data))
 """,
 }

@@ -217,7 +217,7 @@ say(last["allocated"] > 30 * 2000 * 100 and last["live"] < 10_000)
     )
 
 
-def test_a_build_that_cannot_be_traced_says_so_in_one_line(run: Run) -> None:
+def test_before_the_first_start_reports_say_so_in_one_line(run: Run) -> None:
     said = run(
         START
         + """
