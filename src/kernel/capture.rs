@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use parking_lot::Mutex;
 
+use super::bell::Bell;
 use super::forked::Children;
 use super::interpreter::Stream;
 use super::log::{log_to, offer};
@@ -97,7 +98,7 @@ impl Inlets {
     pub fn run(shared: &Arc<Shared>) {
         let inlets = &shared.inlets;
         while !inlets.over.load(Ordering::Acquire) {
-            let mut watched = vec![inlets.bell.0.as_raw_fd()];
+            let mut watched = vec![inlets.bell.as_raw_fd()];
             watched.extend(inlets.doors.lock().open());
             let ended = wait_readable(&watched);
             inlets.bell.hush();
@@ -193,31 +194,6 @@ fn flush_stdio() {
             libc::fflush(stdout);
             funlockfile(stdout);
         }
-    }
-}
-
-/// An eventfd: what else the thread waits for.
-struct Bell(OwnedFd);
-
-impl Bell {
-    fn new() -> io::Result<Self> {
-        // SAFETY: the descriptor is new and owned here.
-        unsafe {
-            let fd = ok(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?;
-            Ok(Self(OwnedFd::from_raw_fd(fd)))
-        }
-    }
-
-    fn ring(&self) {
-        let one = 1u64;
-        // SAFETY: eight bytes, as an eventfd wants. Full means that it rings already.
-        unsafe { libc::write(self.0.as_raw_fd(), (&raw const one).cast(), 8) };
-    }
-
-    fn hush(&self) {
-        let mut count = 0u64;
-        // SAFETY: eight bytes, as an eventfd gives.
-        unsafe { libc::read(self.0.as_raw_fd(), (&raw mut count).cast(), 8) };
     }
 }
 

@@ -1,5 +1,6 @@
 //! The loop: channels, queueing, busy and idle, abort, streams, interrupts. Python only through a trait.
 
+mod bell;
 mod capture;
 mod contents;
 mod control;
@@ -39,6 +40,7 @@ use shared::Shared;
 use stdin::Answers;
 use threads::{Threads, die};
 
+pub use bell::Bell;
 pub use interpreter::{Channel, Interpreter, Stream};
 
 /// Who the kernel says it is.
