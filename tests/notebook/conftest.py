@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.notebook.front import Front, start, stop
+from tests.notebook.shells import KERNELS, Kernel, kernel_of
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,3 +44,10 @@ def starting(tmp_path: Path) -> Iterator[Callable[..., Front]]:
 def fresh(starting: Callable[..., Front]) -> Front:
     """A kernel of the test's own, ready."""
     return starting().ready()
+
+
+@pytest.fixture(scope="module", params=KERNELS)
+def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
+    """Plain ipykernel and ours, with the magics."""
+    with kernel_of(request.param) as running:
+        yield running

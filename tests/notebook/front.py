@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
@@ -101,6 +102,19 @@ class Front:
         """The content of the next input_request."""
         content: Message = self.client.get_stdin_msg(timeout=PATIENCE)["content"]
         return content
+
+    def beat(self, patience: int = PATIENCE) -> bytes:
+        """What heartbeat answers."""
+        info = self.manager.get_connection_info()
+        with zmq.Context() as context, context.socket(zmq.REQ) as socket:
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.connect(f"tcp://{info['ip']}:{info['hb_port']}")
+            socket.send(b"alive?")
+            assert socket.poll(patience * 1000), f"no heartbeat within {patience} s"
+            return bytes(socket.recv())
+
+    def process_id(self) -> int:
+        return int(self.run("import os; os.getpid()").result)
 
     def command(self, kind: str, **content: Any) -> Message:
         """A request on control and the content of its reply."""

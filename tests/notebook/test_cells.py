@@ -7,19 +7,13 @@ import cellheap
 import pytest
 from cellheap.recorder import active
 
-from tests.notebook.shells import KERNELS, Kernel, Terminal, kernel_of, terminal
+from tests.notebook.shells import Kernel, Terminal, terminal
 
 
 @pytest.fixture
 def notebook() -> Iterator[Terminal]:
     with terminal() as shell:
         yield shell
-
-
-@pytest.fixture(scope="module", params=KERNELS)
-def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
-    with kernel_of(request.param) as running:
-        yield running
 
 
 def rows(notebook: Terminal) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from cellheap.cleared import Cleared, Step
 
-from tests.notebook.shells import DISPATCH, KERNELS, Kernel, Terminal, kernel_of, terminal, texts
+from tests.notebook.shells import DISPATCH, Kernel, Terminal, terminal, texts
 
 NUMBERS = "application/vnd.cellheap.v1+json"
 MIB = 1 << 20
@@ -392,12 +392,6 @@ def test_the_same_can_be_had_from_python(notebook: Terminal) -> None:
     assert not result.trimmed
     with pytest.raises(ValueError, match="no generation 3"):
         cellheap.clear(generation=3)
-
-
-@pytest.fixture(scope="module", params=KERNELS)
-def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
-    with kernel_of(request.param) as running:
-        yield running
 
 
 def test_the_last_exception_and_outputs_go_in_kernels_too(kernel: Kernel) -> None:

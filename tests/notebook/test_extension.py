@@ -10,7 +10,7 @@ from cellheap import _core
 from cellheap.extension import load_ipython_extension
 from cellheap.recorder import active
 
-from tests.notebook.shells import KERNELS, Kernel, Terminal, kernel_of, terminal, texts
+from tests.notebook.shells import Kernel, Terminal, terminal, texts
 
 
 @pytest.fixture
@@ -100,12 +100,6 @@ def test_importing_us_does_not_import_ipython() -> None:
     offered, imported = ran.stdout.splitlines()
     assert "overview" in offered
     assert imported == "set()"
-
-
-@pytest.fixture(scope="module", params=KERNELS)
-def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
-    with kernel_of(request.param) as running:
-        yield running
 
 
 def test_the_magics_work_in_kernels(kernel: Kernel) -> None:

@@ -1,36 +1,14 @@
 """What a cell may do, and what its front end sees of it."""
 
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-import zmq
 from jupyter_client.manager import KernelManager
 
-from tests.notebook.front import PATIENCE, Front, stop
-
-Starting = Callable[..., Front]
+from tests.notebook.front import Front, stop
 
 # C code that keeps the interpreter's lock.
 IN_C = "import ctypes; print('begun', flush=True); ctypes.PyDLL(None).sleep(3)"
-
-
-def beats(front: Front) -> None:
-    info = front.manager.get_connection_info()
-    with zmq.Context() as context, context.socket(zmq.REQ) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(f"tcp://{info['ip']}:{info['hb_port']}")
-        socket.send(b"alive?")
-        assert socket.poll(1000), "no heartbeat within a second"
-        assert socket.recv() == b"alive?"
-
-
-def process_id(front: Front) -> int:
-    return int(front.run("import os; os.getpid()").result)
 
 
 class TestOrder:
@@ -300,64 +278,13 @@ class TestAwait:
         assert fresh.run("'after'").result == "'after'"
 
 
-class TestInterrupt:
-    """Interrupts, by signal and by message."""
-
-    @pytest.fixture(params=["signal", "message"])
-    def interrupt(self, request: pytest.FixtureRequest, shared: Front) -> Callable[[], None]:
-        if request.param == "signal":
-            return lambda: os.kill(shared.manager.provisioner.pid, signal.SIGINT)  # type: ignore[union-attr]
-
-        def send() -> None:
-            assert shared.command("interrupt_request")["status"] == "ok"
-
-        return send
-
-    @pytest.mark.parametrize(
-        ("code", "error"),
-        [
-            ("import time; print('begun', flush=True); time.sleep(60)", "KeyboardInterrupt"),
-            ("print('begun', flush=True)\nwhile True: pass", "KeyboardInterrupt"),
-            ("print('begun', flush=True); sum(1 for _ in iter(int, 1))", "KeyboardInterrupt"),
-            ("import asyncio; print('begun', flush=True); await asyncio.sleep(60)", "CancelledError"),
-            (
-                "import threading; print('begun', flush=True); threading.Event().wait()",
-                "KeyboardInterrupt",
-            ),
-        ],
-        ids=["sleep", "loop", "builtin", "await", "lock"],
-    )
-    def test_it_ends_a_cell(
-        self, shared: Front, interrupt: Callable[[], None], code: str, error: str
-    ) -> None:
-        request = shared.client.execute(code)
-        shared.says("begun")
-        interrupt()
-        ran = shared.done(request)
-        assert ran.status == "error"
-        assert ran.reply["content"]["ename"] == error
-        assert shared.run("'alive'").result == "'alive'"
-
-    def test_it_ends_a_question(self, shared: Front, interrupt: Callable[[], None]) -> None:
-        request = shared.client.execute("input('? ')", allow_stdin=True)
-        assert shared.asked()["prompt"] == "? "
-        interrupt()
-        ran = shared.done(request)
-        assert ran.reply["content"]["ename"] == "KeyboardInterrupt"
-        assert shared.run("'alive'").result == "'alive'"
-
-    def test_it_does_nothing_while_no_cell_runs(self, shared: Front, interrupt: Callable[[], None]) -> None:
-        interrupt()
-        assert shared.run("'alive'").result == "'alive'"
-
-
 class TestLock:
     """What is answered while a cell holds the interpreter's lock."""
 
     def test_heartbeat_and_control_are_answered(self, shared: Front) -> None:
         request = shared.client.execute(IN_C)
         shared.says("begun")
-        beats(shared)
+        assert shared.beat(patience=1) == b"alive?"
         assert shared.command("kernel_info_request")["status"] == "ok"
         assert shared.done(request).status == "ok"
 
@@ -397,116 +324,11 @@ class TestQuestions:
         assert ran.reply["content"]["ename"] == "StdinNotImplementedError"
 
 
-class TestProcesses:
-    """Forks, children, parents."""
-
-    def test_a_forked_child_prints_into_the_cell_and_ends_with_it(self, shared: Front) -> None:
-        before = process_id(shared)
-        ran = shared.run(
-            "import os\n"
-            "child = os.fork()\n"
-            "if child == 0: print('from the child')\n"
-            "else: print('status', os.waitpid(child, 0)[1])"
-        )
-        assert sorted(ran.text().splitlines()) == ["from the child", "status 0"]
-        assert ran.kinds.count("idle") == 1
-        assert process_id(shared) == before
-
-    def test_a_forked_child_displays_into_the_cell(self, shared: Front) -> None:
-        ran = shared.run(
-            "import os\n"
-            "from IPython.display import HTML, display\n"
-            "child = os.fork()\n"
-            "if child == 0:\n"
-            "    display(HTML('<b>child</b>')); os._exit(7)\n"
-            "os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])"
-        )
-        assert ran.of("display_data")[0]["data"]["text/html"] == "<b>child</b>"
-        assert ran.result == "7"
-
-    @pytest.mark.parametrize("method", ["fork", "spawn"])
-    def test_multiprocessing_works(self, shared: Front, method: str) -> None:
-        ran = shared.run(
-            "import math, multiprocessing\n"
-            f"context = multiprocessing.get_context('{method}')\n"
-            "with context.Pool(2) as pool: squares = pool.map(math.factorial, range(5))\n"
-            f"worker = context.Process(target=print, args=('printed by {method}',))\n"
-            "worker.start(); worker.join()\n"
-            "squares, worker.exitcode"
-        )
-        assert ran.result == "([1, 1, 2, 6, 24], 0)"
-        assert ran.text() == f"printed by {method}\n"
-
-    def test_a_child_cannot_ask(self, shared: Front) -> None:
-        ran = shared.run(
-            "import os\n"
-            "child = os.fork()\n"
-            "if child == 0:\n"
-            "    try: input()\n"
-            "    except Exception as error: print(type(error).__name__)\n"
-            "    os._exit(0)\n"
-            "os.waitpid(child, 0);",
-            allow_stdin=True,
-        )
-        assert ran.text() == "StdinNotImplementedError\n"
-
-    def test_the_kernel_ends_when_its_parent_is_killed(self, tmp_path: Path) -> None:
-        parent = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from jupyter_client.manager import start_new_kernel as start\n"
-                "manager, client = start(kernel_name='cellheap')\n"
-                "print(manager.provisioner.pid, flush=True); input()",
-            ],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
-        assert parent.stdout is not None
-        kernel = os.pidfd_open(int(parent.stdout.readline()))
-        parent.kill()
-        poller = zmq.Poller()
-        poller.register(kernel, zmq.POLLIN)
-        assert poller.poll(PATIENCE * 1000), "the kernel outlives its parent"
-        parent.communicate()
-
-
-class TestEnd:
-    """Shutdown and restart."""
-
-    def test_exit_handlers_run_and_are_heard(self, fresh: Front) -> None:
-        fresh.run("import atexit; atexit.register(print, 'the last word', flush=True);")
-        reply = fresh.command("shutdown_request", restart=False)
-        assert reply == {"status": "ok", "restart": False}
-        fresh.says("the last word")
-        assert fresh.manager.provisioner.process.wait(PATIENCE) == 0  # type: ignore[union-attr]
-
-    def test_shutdown_is_announced_on_iopub(self, fresh: Front) -> None:
-        fresh.command("shutdown_request", restart=True)
-        announced = fresh.published(lambda m: m["msg_type"] == "shutdown_reply")
-        assert announced["content"]["restart"] is True
-
-    def test_history_outlives_a_restart(self, fresh: Front) -> None:
-        fresh.run("remembered = 'across restarts'")
-        fresh.manager.restart_kernel()
-        fresh.ready()
-        ran = fresh.run("remembered")
-        assert ran.reply["content"]["ename"] == "NameError"
-        request = fresh.client.history(hist_access_type="search", pattern="remembered =*", raw=True, n=1)
-        assert [entry[2] for entry in fresh.done(request).reply["content"]["history"]] == [
-            "remembered = 'across restarts'"
-        ]
-
-    def test_exit_in_a_cell_ends_the_kernel(self, fresh: Front) -> None:
-        assert fresh.run("exit").reply["content"]["payload"][0]["source"] == "ask_exit"
-        assert fresh.manager.provisioner.process.wait(PATIENCE) == 0  # type: ignore[union-attr]
-
-
 class TestControl:
     """What control answers."""
 
     def test_usage_names_the_process(self, shared: Front) -> None:
-        assert shared.command("usage_request")["pid"] == process_id(shared)
+        assert shared.command("usage_request")["pid"] == shared.process_id()
 
     def test_what_is_not_there_is_said_so(self, shared: Front) -> None:
         assert shared.command("create_subshell_request")["status"] == "error"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from IPython.core.completer import provisionalcompleter
 
-from tests.notebook.shells import KERNELS, Kernel, Terminal, kernel_of, terminal
+from tests.notebook.shells import Kernel, Terminal, terminal
 
 
 @pytest.fixture(params=[False, True], ids=["without Jedi", "with Jedi"])
@@ -57,12 +57,6 @@ def test_tab_elsewhere_is_as_without_us(notebook: Terminal) -> None:
     notebook.shell.register_magic_function(print, "line", "memtrace")
     notebook.shell.register_magic_function(print, "cell", "memtrace")
     assert ours == [offered(notebook, line) for line in lines]
-
-
-@pytest.fixture(scope="module", params=KERNELS)
-def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
-    with kernel_of(request.param) as running:
-        yield running
 
 
 def test_tab_works_over_the_wire(kernel: Kernel) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 
 from tests.notebook.front import PATIENCE, Front
@@ -53,17 +52,6 @@ def held(tmp_path: Path) -> Held:
     return Held(tmp_path)
 
 
-def beat(front: Front) -> bytes:
-    """What heartbeat answers."""
-    info = front.manager.get_connection_info()
-    with zmq.Context() as context, context.socket(zmq.REQ) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.connect(f"tcp://{info['ip']}:{info['hb_port']}")
-        socket.send(b"alive?")
-        assert socket.poll(PATIENCE * 1000)
-        return bytes(socket.recv())
-
-
 def exit_status(front: Front) -> int:
     process: subprocess.Popen[bytes] = front.manager.provisioner.process  # type: ignore[union-attr]
     return process.wait(PATIENCE)
@@ -78,7 +66,7 @@ def test_heartbeat_and_kernel_info_are_answered_while_ipython_is_imported(
     starting: Starting, held: Held
 ) -> None:
     front = starting(env=held.environment)
-    assert beat(front) == b"alive?"
+    assert front.beat() == b"alive?"
     assert kernel_info(front)["implementation"] == "ipython"
     queued = front.client.execute("6 * 7")
     assert kernel_info(front)["status"] == "ok"

@@ -15,12 +15,10 @@ from tornado.ioloop import IOLoop
 from traitlets import Any as AnyTrait
 from traitlets import DottedObjectName, Type, Unicode, default
 
+from cellheap.app import DRAIN
 from cellheap.app.kernel import Kernel
 from cellheap.app.session import WireSession
 from cellheap.app.sockets import Handle, IOPub, Requests, ShellChannelThread
-
-# Seconds for what is queued to reach its readers when the kernel ends.
-DRAIN = 2.0
 
 
 class KernelApp(IPKernelApp):

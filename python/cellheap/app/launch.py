@@ -13,15 +13,12 @@ from typing import TYPE_CHECKING, NoReturn
 from uuid import uuid4
 
 from cellheap import _core
-from cellheap.app import connection
+from cellheap.app import DRAIN, connection
 from cellheap.app.info import kernel_info
 from cellheap.app.tracing import tracing
 
 if TYPE_CHECKING:
     from cellheap.app.application import KernelApp
-
-# Seconds for what is queued to reach its readers when the kernel ends.
-DRAIN = 2.0
 
 # Arguments that print something and exit: no kernel is wanted.
 _NO_KERNEL = (
