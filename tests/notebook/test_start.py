@@ -111,6 +111,8 @@ def test_a_shell_that_cannot_start_is_said_to_whoever_asks(
 ) -> None:
     front = starting(env=held.environment)
     kernel_info(front)
+    # What is published before the front end has subscribed, it misses.
+    front.published(lambda message: message["msg_type"] == "iopub_welcome")
     queued = front.client.execute("1 + 1")
     held.release("raise RuntimeError('broken on purpose')")
     ran = front.done(queued)
