@@ -37,9 +37,13 @@ lab: .venv/ready ## open JupyterLab on the lessons
 	.venv/bin/$(INSTALL) --group lab
 	.venv/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/tour.ipynb
 
-bench: .venv/ready ## measure the tracer beside tracemalloc and the kernel beside ipykernel
-	.venv/bin/python benchmarks/tracer.py
-	.venv/bin/python benchmarks/kernel.py
+bench: .venv/ready ## measure the tracer beside tracemalloc, memray and Fil and the kernel beside ipykernel
+	.venv/bin/$(INSTALL) --group bench
+	.venv/bin/$(INSTALL) filprofiler==2024.11.2 || echo "Fil does not install here" >&2
+	scripts/valgrind || true
+	failed=; for part in instructions edges tracer kernel; do \
+		.venv/bin/python benchmarks/$$part.py || failed+=" $$part"; done; \
+	[ -z "$$failed" ] || { echo "goals were missed in:$$failed" >&2; exit 1; }
 
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
 	.venv/bin/$(INSTALL) --group dev

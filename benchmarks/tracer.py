@@ -1,12 +1,10 @@
-"""What recording costs: the same cells plain, under cellheap, and under tracemalloc with one frame.
+"""What recording costs: the same cells plain, under cellheap, and under the tools that people use today.
 
-Every measurement is a process of its own, which runs a cell's source once to warm up and then takes the
-best of a few calls, in processor time of the whole process: our sampling thread counts, a busy neighbour
-does not. The three modes of a workload run one after the other, in an order that turns with the rounds,
-so that what disturbs the machine disturbs all three; a figure is the best of all rounds. Memory is the
-process's high-water mark of RSS, the books included.
+Every measurement is a process of its own (`measure.py`). The recorders of a workload run one after the
+other, in an order that turns with the rounds, so that what disturbs the machine disturbs all of them; a
+ratio is taken within a round, and the median over the rounds is shown. Fails where a goal is missed.
 
-    python benchmarks/tracer.py [--rounds N] [--only NAME]    prints a table, writes out/tracer.json
+    python benchmarks/tracer.py [--rounds N] [--peer-rounds N] [--only NAME]    writes out/tracer.json
 """
 
 import argparse
@@ -15,129 +13,157 @@ import json
 import platform
 import subprocess
 import sys
-import time
-import tracemalloc
+import tempfile
+from collections.abc import Iterable, Sequence
 from math import prod
 from pathlib import Path
+from statistics import median
+from typing import NamedTuple
 
-from workloads import DEEP, LOOPS
+from suite import PYPERFORMANCE, SUITE
+from workloads import DEEP, LOOPS, NUMPY
 
-OUT = Path(__file__).parent.parent / "out" / "tracer.json"
-MODES = ("plain", "cellheap", "tracemalloc")
-FILE = "/notebook/benchmark.py"
+HERE = Path(__file__).parent
+OUT = HERE.parent / "out" / "tracer.json"
+PEERS = {"tracemalloc": "tracemalloc", "memray": "memray", "fil": "filprofiler"}
+HEADS = {"cellheap": "cellheap", "tracemalloc": "tracemalloc(1)", "memray": "memray", "fil": "Fil"}
+# Calls after the warm-up: the best counts.
+CALLS, PEER_CALLS = 3, 1
 
-# seconds and bytes, by mode
-Row = dict[str, dict[str, float]]
-
-
-def measure(mode: str, name: str, calls: int = 4) -> dict[str, float]:
-    """One measurement, in this process."""
-    names: dict[str, object] = {}
-    code = compile((LOOPS | DEEP)[name], FILE, "exec")
-    call = compile("work()", FILE, "exec")
-    if mode == "cellheap":
-        from cellheap import _core
-
-        _core.trace_start()
-        _core.set_notebook_files([FILE])
-        cell = _core.cell_begin(1)
-    elif mode == "tracemalloc":
-        tracemalloc.start(1)
-    exec(code, names)
-    times = []
-    for _ in range(calls):
-        start = time.process_time()
-        exec(call, names)
-        times.append(time.process_time() - start)
-    if mode == "cellheap":
-        _core.cell_end(cell)
-        allocated = json.loads(_core.cell_report(cell))["cell"]["allocated"]
-        assert allocated > 10_000_000, "the cell was not recorded"
-    status = Path("/proc/self/status").read_text()
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return {"seconds": min(times[1:]), "rss": int(peak.split()[1]) * 1024}
+# seconds and bytes
+Figures = dict[str, float]
+# the rounds of each recorder, `None` where a recorder could not run it
+Row = dict[str, list[Figures | None]]
 
 
-def in_a_child(mode: str, name: str) -> dict[str, float]:
-    command = [sys.executable, __file__, "--measure", mode, name]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    result: dict[str, float] = json.loads(done.stdout)
-    return result
+class Part(NamedTuple):
+    """Workloads that are judged together: geometric mean and worst, at most."""
+
+    title: str
+    names: Sequence[str]
+    mean: float | None
+    worst: float
 
 
-def compare(names: list[str], rounds: int) -> dict[str, Row]:
-    rows: dict[str, Row] = {name: {mode: {} for mode in MODES} for name in names}
+SMALL, LARGE = NUMPY
+PARTS = [
+    Part(f"Set 1: pyperformance {PYPERFORMANCE}", list(SUITE), 1.12, 1.30),
+    Part("Set 2: loops that do little but allocate", [*LOOPS, *DEEP], 1.25, 1.60),
+    Part("Many small operations of numpy", [SMALL], None, 1.10),
+    Part("Large arrays of numpy", [LARGE], None, 1.03),
+]
+
+
+def in_a_child(mode: str, name: str) -> Figures | None:
+    """One measurement; `None` where the recorder does not get through."""
+    calls = CALLS if mode in ("plain", "cellheap") else PEER_CALLS
+    arguments = [str(HERE / "measure.py"), mode, name, str(calls)]
+    with tempfile.TemporaryDirectory() as folder:
+        fil = ["-m", "filprofiler", "--no-browser", "-o", folder, "run"] if mode == "fil" else []
+        command = [sys.executable, "-W", "ignore", *fil, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"\n{name} under {mode}: exit {done.returncode}\n{done.stderr[-2000:]}", file=sys.stderr)
+        if mode in ("plain", "cellheap"):
+            raise SystemExit(1)
+        return None
+    figures: Figures = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
+    return figures
+
+
+def compare(names: Sequence[str], peers: Sequence[str], rounds: int, peer_rounds: int) -> dict[str, Row]:
+    rows: dict[str, Row] = {name: {mode: [] for mode in ("plain", "cellheap", *peers)} for name in names}
     for number in range(rounds):
-        for name in names:
-            print(f"\rround {number + 1} of {rounds}: {name:<20}", end="", file=sys.stderr, flush=True)
-            turn = number % len(MODES)
-            for mode in MODES[turn:] + MODES[:turn]:
-                best = rows[name][mode]
-                for figure, value in in_a_child(mode, name).items():
-                    best[figure] = min(value, best.get(figure, value))
-    print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+        modes = ["plain", "cellheap", *(peers if number < peer_rounds else ())]
+        turn = number % len(modes)
+        for at, name in enumerate(names):
+            progress = f"\rround {number + 1} of {rounds}, {at + 1} of {len(names)}: {name:<40}"
+            print(progress, end="", file=sys.stderr, flush=True)
+            for mode in modes[turn:] + modes[:turn]:
+                rows[name][mode].append(in_a_child(mode, name))
+    print("\r" + " " * 78 + "\r", end="", file=sys.stderr)
     return rows
 
 
-def ratio(row: Row, mode: str, figure: str = "seconds") -> float:
-    return row[mode][figure] / row["plain"][figure]
+def ratio(row: Row, mode: str, figure: str = "seconds") -> float | None:
+    """The median over the rounds."""
+    pairs = zip(row.get(mode, []), row["plain"], strict=False)
+    ratios = [theirs[figure] / plain[figure] for theirs, plain in pairs if theirs and plain]
+    return median(ratios) if ratios else None
 
 
-def mean(rows: list[Row], mode: str, figure: str = "seconds") -> float:
-    """Geometric."""
-    return float(prod(ratio(row, mode, figure) for row in rows) ** (1 / len(rows)))
+def mean(ratios: Iterable[float | None]) -> float | None:
+    """Geometric, of what there is."""
+    known = [ratio for ratio in ratios if ratio is not None]
+    return prod(known) ** (1 / len(known)) if known else None
 
 
-def table(rows: dict[str, Row]) -> str:
+def times(ratio: float | None) -> str:
+    return "-" if ratio is None else f"x{ratio:.2f}"
+
+
+def table(rows: dict[str, Row], modes: Sequence[str]) -> str:
+    heads = [HEADS[mode] for mode in modes]
     lines = [
-        "| workload | plain | cellheap | tracemalloc(1) | RSS plain | cellheap | tracemalloc(1) |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| " + " | ".join(["workload", "plain", *heads, "RSS plain", *heads]) + " |",
+        "|---" + "|---:" * (2 * len(modes) + 2) + "|",
     ]
     for name, row in rows.items():
-        times = " | ".join(f"x{ratio(row, mode):.2f}" for mode in MODES[1:])
-        plain = f"{row['plain']['seconds'] * 1000:.0f} ms | {times}"
-        memory = f"{row['plain']['rss'] / (1 << 20):.0f} MiB"
-        factors = (f"x{ratio(row, mode, 'rss'):.2f}" for mode in MODES[1:])
-        lines.append(f"| {name} | {plain} | {memory} | {' | '.join(factors)} |")
+        plain = {
+            figure: median(round[figure] for round in row["plain"] if round) for figure in ("seconds", "rss")
+        }
+        cells = [name, f"{plain['seconds'] * 1000:.0f} ms", *(times(ratio(row, mode)) for mode in modes)]
+        cells += [f"{plain['rss'] / (1 << 20):.0f} MiB", *(times(ratio(row, mode, "rss")) for mode in modes)]
+        lines.append("| " + " | ".join(cells) + " |")
+    if len(rows) > 1:
+        means = [
+            times(mean(ratio(row, mode, figure) for row in rows.values()))
+            for figure in ("seconds", "rss")
+            for mode in ("plain", *modes)
+        ]
+        lines.append(f"| geometric mean | {' | '.join(means)} |")
     return "\n".join(lines)
 
 
-def summary(rows: dict[str, Row]) -> dict[str, float]:
-    loops = [row for name, row in rows.items() if name in LOOPS]
-    return {
-        "geometric_mean": mean(loops, "cellheap"),
-        "worst": max(ratio(row, "cellheap") for row in loops),
-        "tracemalloc_geometric_mean": mean(loops, "tracemalloc"),
-        "memory_geometric_mean": mean(loops, "cellheap", "rss"),
-    }
+def judge(part: Part, rows: dict[str, Row]) -> tuple[str, bool]:
+    """One line on a part, and whether it keeps its goals."""
+    ratios = {name: ratio(row, "cellheap") or 0.0 for name, row in rows.items()}
+    worst = max(ratios, key=lambda name: ratios[name])
+    kept = ratios[worst] <= part.worst
+    text = f"worst {times(ratios[worst])} ({worst}; goal {times(part.worst)})"
+    if part.mean is not None:
+        middle = mean(ratios.values()) or 0.0
+        kept &= middle <= part.mean
+        text = f"geometric mean {times(middle)} (goal {times(part.mean)}), {text}"
+    return f"{text}: {'kept' if kept else 'MISSED'}", kept
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description="What recording costs, beside tracemalloc.")
-    options.add_argument("--rounds", type=int, default=5)
+def main() -> int:
+    options = argparse.ArgumentParser(description="What recording costs, beside today's tools.")
+    options.add_argument("--rounds", type=int, default=5, help="default: %(default)s")
+    options.add_argument("--peer-rounds", type=int, default=1, help="of the others; default: %(default)s")
     options.add_argument("--only", metavar="NAME", help="one workload")
-    options.add_argument("--measure", nargs=2, metavar=("MODE", "NAME"), help=argparse.SUPPRESS)
     given = options.parse_args()
-    if given.measure:
-        print(json.dumps(measure(*given.measure)))
-        return
-    names = [name for name in LOOPS | DEEP if given.only in (None, name)]
-    if "small numpy" in names and importlib.util.find_spec("numpy") is None:
-        print("numpy is not installed: its row is left out", file=sys.stderr)
-        names.remove("small numpy")
-    rows = compare(names, given.rounds)
-    print(f"CPython {platform.python_version()} on {platform.machine()}, best of {given.rounds} rounds\n")
-    print(table(rows))
-    report: dict[str, object] = {"python": platform.python_version(), "rounds": given.rounds, "rows": rows}
-    if loops := {name: row for name, row in rows.items() if name in LOOPS}:
-        report["summary"] = figures = summary(loops)
-        print(
-            f"\nAllocation-bound loops: geometric mean x{figures['geometric_mean']:.2f}, "
-            f"worst x{figures['worst']:.2f} (tracemalloc(1) x{figures['tracemalloc_geometric_mean']:.2f})"
-        )
+    missing = [peer for peer, module in PEERS.items() if importlib.util.find_spec(module) is None]
+    peers = [peer for peer in PEERS if peer not in missing]
+    names = [name for part in PARTS for name in part.names if given.only in (None, name)]
+    rows = compare(names, peers, given.rounds, given.peer_rounds)
+    print(
+        f"CPython {platform.python_version()} on {platform.machine()}: ratios to plain in processor"
+        f" time, medians of {given.rounds} rounds, of {given.peer_rounds} for the others; then of peak RSS."
+    )
+    for peer in missing:
+        print(f"{HEADS[peer]} does not install here and is left out.")
+    kept = True
+    for part in PARTS:
+        if here := {name: rows[name] for name in part.names if name in rows}:
+            line, good = judge(part, here)
+            kept &= good
+            print(f"\n## {part.title}\n\n{table(here, ['cellheap', *peers])}\n\n{line}")
     OUT.parent.mkdir(exist_ok=True)
-    OUT.write_text(json.dumps(report, indent=1))
+    OUT.write_text(json.dumps({"python": platform.python_version(), "rows": rows}, indent=1))
+    return 0 if kept else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,5 @@
-"""What the tracer's cost is measured on. Frozen: sources and sizes stay, or old numbers mean nothing.
+"""Set 2, what the tracer's cost is measured on besides `suite.py`, and two rows of numpy. Frozen: sources and
+sizes stay, or old numbers mean nothing.
 
 Each is the source of a notebook cell that defines `work()`; one call is one measurement.
 """
@@ -92,5 +93,35 @@ def work():
     encoder = json.JSONEncoder(indent=1)
     for _ in range(250):
         "".join(encoder.iterencode(data))
+""",
+}
+
+# numpy, where the tracer must not be felt.
+NUMPY = {
+    "numpy, 250,000 small operations": """
+import numpy
+a, b = numpy.arange(100.0), numpy.ones(100)
+
+def work():
+    for _ in range(50_000):
+        c = a + b
+        d = c * 2.0
+        e = numpy.sqrt(d)
+        f = e[10:60]
+        g = f.max()
+""",
+    "numpy, large arrays": """
+import numpy
+base = numpy.random.default_rng(0).random(1_000_000)
+
+def work():
+    for _ in range(10):
+        a = base * 2.0 + 1.0
+        b = numpy.sqrt(a)
+        c = numpy.cumsum(b).reshape(1_000, 1_000)
+        d = c.T.copy()
+        e = numpy.concatenate([a, b])
+        f = numpy.sort(a[:100_000])
+        g = d.astype("float32").sum(axis=0)
 """,
 }
