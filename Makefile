@@ -12,7 +12,7 @@ VENVS = $(if $(filter $(NEWEST),$(OLDEST)),.venv,.venv-oldest .venv)
 INSTALL = python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-rust test-python test-lab lab bench regrtest lint wheel clean
+.PHONY: help demo test test-rust test-python test-lab lab bench regrtest soak lint wheel clean
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -48,6 +48,10 @@ bench: .venv/ready ## measure the tracer beside tracemalloc, memray and Fil and 
 regrtest: $(VENVS:=/ready) ## CPython's and numpy's own tests with the tracer on and off: the same results?
 	for venv in $(VENVS); do for suite in cpython numpy; do \
 		$$venv/bin/python tests/suites/compare.py $$suite; done; done
+
+MINUTES = 20
+soak: .venv/ready ## MINUTES (20) of threads, forks, imports, collections and magics at once in one kernel
+	.venv/bin/python tests/soak/soak.py --minutes $(MINUTES)
 
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
 	.venv/bin/$(INSTALL) --group dev
