@@ -11,7 +11,7 @@ use std::sync::atomic::{
     AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
-use super::layout::{Layout, V311, V312, V313};
+use super::layout::{Layout, V311, V312, V313, V314};
 use super::python::{Allocator, Api};
 use super::thread_state;
 use super::tracer::tracer;
@@ -256,6 +256,9 @@ fn ours(minor: u32, locked: bool) -> Option<[Allocator; 2]> {
         (13, DIRECT) => both::<V313, DIRECT>(),
         (13, ASKING) => both::<V313, ASKING>(),
         (13, _) => both::<V313, LOCKED>(),
+        (14, DIRECT) => both::<V314, DIRECT>(),
+        (14, ASKING) => both::<V314, ASKING>(),
+        (14, _) => both::<V314, LOCKED>(),
         _ => return None,
     })
 }

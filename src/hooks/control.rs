@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use crate::heap::books::Books;
 
 use super::allocators::Turn;
-use super::layout::{self, V311, V312, V313};
+use super::layout::{self, V311, V312, V313, V314};
 use super::python::{self, Api};
 use super::tracer::{Tracer, place, tracer};
 use super::{allocators, arenas, audit, thread_state};
@@ -120,6 +120,7 @@ unsafe fn first_start() -> Result<(), String> {
             11 => layout::check::<V311>().map(|()| thread_state::begin::<V311>()),
             12 => layout::check::<V312>().map(|()| thread_state::begin::<V312>()),
             13 => layout::check::<V313>().map(|()| thread_state::begin::<V313>()),
+            14 => layout::check::<V314>().map(|()| thread_state::begin::<V314>()),
             _ => {
                 return Err(format!(
                     "CPython 3.{minor} is not known: only process-level numbers are shown"
@@ -265,7 +266,8 @@ pub fn thread_starts() {
             let counted = match MINOR.load(Relaxed) {
                 11 => tracer.turn_to::<V311>(thread),
                 12 => tracer.turn_to::<V312>(thread),
-                _ => tracer.turn_to::<V313>(thread),
+                13 => tracer.turn_to::<V313>(thread),
+                _ => tracer.turn_to::<V314>(thread),
             };
             if counted {
                 tracer.announce(newest);

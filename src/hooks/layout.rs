@@ -1,7 +1,8 @@
 //! Where each CPython minor keeps what the hooks read, and how that is checked before it is relied on.
-//! Offsets are those of the headers (`offsetof`, x86-64 and aarch64 alike) and are compared with a known frame at load.
+//! Offsets are those of the headers (`offsetof`, x86-64 and aarch64 alike; debug builds have the same). At load they are
+//! compared with what the interpreter tells of itself, and with a known frame.
 
-use super::python::Api;
+use super::python::{self, Api, Object};
 
 /// Offsets in bytes for one minor version.
 pub trait Layout {
@@ -18,10 +19,14 @@ pub trait Layout {
     const PREVIOUS: usize;
     const CODE: usize;
     const INSTRUCTION: usize;
+    /// The low bits of a frame's `CODE` that are no part of the address.
+    const TAG: usize = 0;
     /// In the code object.
     const FIRST_LINE: usize;
     const FIRST_TRACEABLE: usize;
     const BYTECODE: usize;
+    /// In the interpreter's own table of offsets: where it tells one, and what that must be. None before 3.13.
+    const TOLD: &[(usize, usize)] = &[];
 }
 
 pub const FILE: usize = 112;
@@ -30,12 +35,15 @@ pub const LINE_TABLE: usize = 136;
 /// In the code object and in bytes: `ob_size`. In bytes: the first byte.
 pub const SIZE: usize = 16;
 pub const BYTES: usize = 32;
+/// In every object.
+pub const TYPE: usize = 8;
 /// In the thread state: its interpreter.
 pub const INTERPRETER: usize = 16;
 
 pub struct V311;
 pub struct V312;
 pub struct V313;
+pub struct V314;
 
 impl Layout for V311 {
     const THREAD_LOCAL: bool = false;
@@ -75,6 +83,50 @@ impl Layout for V313 {
     const FIRST_LINE: usize = 68;
     const FIRST_TRACEABLE: usize = 184;
     const BYTECODE: usize = 200;
+    const TOLD: &[(usize, usize)] = &[
+        (176, INTERPRETER),
+        (184, Self::FRAME),
+        (232, Self::PREVIOUS),
+        (240, Self::CODE),
+        (248, Self::INSTRUCTION),
+        (280, FILE),
+        (296, QUALNAME),
+        (304, LINE_TABLE),
+        (312, Self::FIRST_LINE),
+        (344, Self::BYTECODE),
+        (360, TYPE),
+        (520, SIZE),
+        (528, BYTES),
+    ];
+}
+
+impl Layout for V314 {
+    const FRAME: usize = 72;
+    const C_FRAME: Option<usize> = None;
+    const CONTEXT_VERSION: usize = 216;
+    const THREAD_ID: usize = 224;
+    const PREVIOUS: usize = 8;
+    const CODE: usize = 0;
+    const INSTRUCTION: usize = 56;
+    const TAG: usize = 7;
+    const FIRST_LINE: usize = 68;
+    const FIRST_TRACEABLE: usize = 192;
+    const BYTECODE: usize = 208;
+    const TOLD: &[(usize, usize)] = &[
+        (200, INTERPRETER),
+        (208, Self::FRAME),
+        (256, Self::PREVIOUS),
+        (264, Self::CODE),
+        (272, Self::INSTRUCTION),
+        (320, FILE),
+        (336, QUALNAME),
+        (344, LINE_TABLE),
+        (352, Self::FIRST_LINE),
+        (384, Self::BYTECODE),
+        (408, TYPE),
+        (600, SIZE),
+        (608, BYTES),
+    ];
 }
 
 /// Reads a word.
@@ -103,7 +155,20 @@ pub unsafe fn running_frame<L: Layout>(thread: *const u8) -> *const u8 {
     }
 }
 
-/// Compares what is read by offset with what the interpreter says of the frame that called us.
+/// What a frame runs: a code object, or of a shim of the evaluation loop something else.
+///
+/// # Safety
+/// `frame` is a live frame of this layout.
+#[inline(always)]
+pub unsafe fn code_of<L: Layout>(frame: *const u8) -> usize {
+    // SAFETY: the caller's promise.
+    unsafe { word(frame, L::CODE) & !L::TAG }
+}
+
+const LACKING: &str = "the interpreter lacks a function that the tracer needs";
+const FRAMES: &str = "interpreter frames are not laid out as expected";
+
+/// Compares what is read by offset with what the interpreter says of itself, of the thread and of the frame that called us.
 ///
 /// # Errors
 /// One line: what was not as expected.
@@ -111,39 +176,92 @@ pub unsafe fn running_frame<L: Layout>(thread: *const u8) -> *const u8 {
 /// # Safety
 /// Called from a Python function's frame, with the interpreter's lock.
 pub unsafe fn check<L: Layout>() -> Result<(), &'static str> {
-    let missing = "the interpreter lacks a function that the tracer needs";
+    // SAFETY: the caller's promise.
+    unsafe {
+        check_told::<L>()?;
+        check_thread::<L>()?;
+        check_context::<L>()?;
+        check_frames::<L>()
+    }
+}
+
+/// The table of offsets that begins the interpreter's global state from 3.13 on.
+///
+/// # Safety
+/// In a process with the CPython of this layout.
+unsafe fn check_told<L: Layout>() -> Result<(), &'static str> {
+    const COOKIE: usize = usize::from_ne_bytes(*b"xdebugpy");
+    const VERSION: usize = 8;
+    const FREE_THREADED: usize = 16;
+    if L::TOLD.is_empty() {
+        return Ok(());
+    }
+    let table = python::runtime().ok_or(LACKING)? as *const u8;
+    // SAFETY: the table is longer than what is read of it.
+    unsafe {
+        if word(table, 0) != COOKIE
+            || Some(word(table, VERSION)) != python::version().map(|version| version as usize)
+        {
+            return Err("the interpreter does not tell its offsets");
+        }
+        if word(table, FREE_THREADED) != 0 {
+            return Err("this is a free-threaded build of CPython");
+        }
+        let told = |(at, offset): &(usize, usize)| word(table, *at) == *offset;
+        if !L::TOLD.iter().all(told) {
+            return Err("the interpreter tells other offsets than expected");
+        }
+    }
+    Ok(())
+}
+
+/// # Safety
+/// With the interpreter's lock.
+unsafe fn check_thread<L: Layout>() -> Result<(), &'static str> {
     let api = Api::get();
     let (state, id) = (
-        api.thread_state.ok_or(missing)?,
-        api.thread_state_id.ok_or(missing)?,
+        api.thread_state.ok_or(LACKING)?,
+        api.thread_state_id.ok_or(LACKING)?,
     );
+    let interpreter = api.interpreter.ok_or(LACKING)?;
+    // SAFETY: the lock is held, so the thread has a state.
+    let right = unsafe {
+        let thread = state();
+        word(thread, L::THREAD_ID) as u64 == id(thread)
+            && word(thread, INTERPRETER) == interpreter() as usize
+    };
+    right
+        .then_some(())
+        .ok_or("the thread state is not laid out as expected")
+}
+
+/// # Safety
+/// As `check`.
+unsafe fn check_frames<L: Layout>() -> Result<(), &'static str> {
+    let api = Api::get();
     let (frame, code, back) = (
-        api.frame.ok_or(missing)?,
-        api.frame_code.ok_or(missing)?,
-        api.frame_back.ok_or(missing)?,
+        api.frame.ok_or(LACKING)?,
+        api.frame_code.ok_or(LACKING)?,
+        api.frame_back.ok_or(LACKING)?,
     );
     let (lasti, decrement) = (
-        api.frame_lasti.ok_or(missing)?,
-        api.decrement.ok_or(missing)?,
+        api.frame_lasti.ok_or(LACKING)?,
+        api.decrement.ok_or(LACKING)?,
     );
     // SAFETY: each call is documented for the state we are in; new references are given back.
     unsafe {
-        let thread = state();
-        if word(thread, L::THREAD_ID) as u64 != id(thread) {
-            return Err("the thread state is not laid out as expected");
-        }
-        check_context::<L>(thread)?;
-        let mut raw = running_frame::<L>(thread);
+        let mut raw = running_frame::<L>(api.thread_state.ok_or(LACKING)?());
         let mut known = frame();
         let mut depth = 0;
         while !known.is_null() && depth < 3 {
             let expected = code(known);
-            let same = word(raw, L::CODE) == expected as usize
-                && word(raw, L::INSTRUCTION).wrapping_sub(expected as usize + L::BYTECODE)
-                    == lasti(known) as usize;
+            let at = lasti(known) as usize;
+            let same = code_of::<L>(raw) == expected as usize
+                && word(raw, L::INSTRUCTION).wrapping_sub(expected as usize + L::BYTECODE) == at
+                && is_as_told::<L>(expected, at);
             decrement(expected);
             if !same {
-                return Err("interpreter frames are not laid out as expected");
+                return Err(FRAMES);
             }
             let older = back(known);
             if depth > 0 {
@@ -160,11 +278,44 @@ pub unsafe fn check<L: Layout>() -> Result<(), &'static str> {
     Ok(())
 }
 
+/// Whether a code object that runs at an offset reads as its attributes do.
+///
+/// # Safety
+/// `code` is a live code object; the interpreter's lock is held.
+unsafe fn is_as_told<L: Layout>(code: Object, at: usize) -> bool {
+    let api = Api::get();
+    let (Some(attribute), Some(number), Some(decrement)) =
+        (api.attribute, api.long_as_long, api.decrement)
+    else {
+        return false;
+    };
+    let base = code as *const u8;
+    let names = [
+        (c"co_filename", FILE),
+        (c"co_qualname", QUALNAME),
+        (c"co_linetable", LINE_TABLE),
+    ];
+    // SAFETY: code objects have these attributes and hold what they are.
+    unsafe {
+        let same = names.iter().all(|(name, offset)| {
+            let value = attribute(code, name.as_ptr());
+            decrement(value);
+            value as usize == word(base, *offset)
+        });
+        let first = attribute(code, c"co_firstlineno".as_ptr());
+        let line = number(first);
+        decrement(first);
+        let half = |offset| base.add(offset).cast::<u32>().read();
+        same && i64::from(half(L::FIRST_LINE)) == line
+            && half(L::FIRST_TRACEABLE) as usize * 2 <= at
+    }
+}
+
 /// The next frame that is the known one's: shims of the evaluation loop lie between.
 ///
 /// # Safety
 /// `raw` must be a frame of this layout or null.
-unsafe fn skip_shims<L: Layout>(mut raw: *const u8, known: *mut std::ffi::c_void) -> *const u8 {
+unsafe fn skip_shims<L: Layout>(mut raw: *const u8, known: Object) -> *const u8 {
     let api = Api::get();
     let (Some(code), Some(decrement)) = (api.frame_code, api.decrement) else {
         return raw;
@@ -176,7 +327,7 @@ unsafe fn skip_shims<L: Layout>(mut raw: *const u8, known: *mut std::ffi::c_void
     unsafe {
         let expected = code(known);
         for _ in 0..4 {
-            if raw.is_null() || word(raw, L::CODE) == expected as usize {
+            if raw.is_null() || code_of::<L>(raw) == expected as usize {
                 break;
             }
             raw = word(raw, L::PREVIOUS) as *const u8;
@@ -188,19 +339,19 @@ unsafe fn skip_shims<L: Layout>(mut raw: *const u8, known: *mut std::ffi::c_void
 
 /// # Safety
 /// As `check`.
-unsafe fn check_context<L: Layout>(thread: *const u8) -> Result<(), &'static str> {
-    let missing = "the interpreter lacks a function that the tracer needs";
+unsafe fn check_context<L: Layout>() -> Result<(), &'static str> {
     let api = Api::get();
     let (new, enter) = (
-        api.context_new.ok_or(missing)?,
-        api.context_enter.ok_or(missing)?,
+        api.context_new.ok_or(LACKING)?,
+        api.context_enter.ok_or(LACKING)?,
     );
     let (exit, decrement) = (
-        api.context_exit.ok_or(missing)?,
-        api.decrement.ok_or(missing)?,
+        api.context_exit.ok_or(LACKING)?,
+        api.decrement.ok_or(LACKING)?,
     );
     // SAFETY: an empty context is entered and left at once.
     unsafe {
+        let thread = api.thread_state.ok_or(LACKING)?();
         let before = word(thread, L::CONTEXT_VERSION);
         let context = new();
         if context.is_null() || enter(context) != 0 {

@@ -7,7 +7,9 @@ use crate::heap::codes::{Code, CodeId};
 use crate::heap::sites::{CELLHEAP, MACHINERY, Place, SiteId, Spot};
 
 use super::caches::{Deep, Leaf, Owner, Pair, caches};
-use super::layout::{BYTES, FILE, LINE_TABLE, Layout, QUALNAME, SIZE, running_frame, word};
+use super::layout::{
+    BYTES, FILE, LINE_TABLE, Layout, QUALNAME, SIZE, code_of, running_frame, word,
+};
 use super::python::{Api, Object, is_code};
 use super::tracer::Tracer;
 
@@ -56,7 +58,7 @@ impl Tracer {
         unsafe {
             let mut frame = running_frame::<L>(thread);
             // Shims of the evaluation loop run nothing of their own.
-            while !frame.is_null() && !is_code(word(frame, L::CODE)) {
+            while !frame.is_null() && !is_code(code_of::<L>(frame)) {
                 frame = word(frame, L::PREVIOUS) as *const u8;
             }
             if frame.is_null() {
@@ -82,7 +84,7 @@ impl Tracer {
                 return self.frameless();
             }
             // SAFETY: as above; the code object runs, so it lives.
-            match unsafe { self.owner::<L>(word(frame, L::CODE)) } {
+            match unsafe { self.owner::<L>(code_of::<L>(frame)) } {
                 Owner::Library => {}
                 Owner::Cellheap => return CELLHEAP,
                 Owner::Notebook => {
@@ -128,7 +130,7 @@ impl Tracer {
                 break (known.depth + depth, known.site);
             }
             // SAFETY: as above; the code object runs, so it lives.
-            match unsafe { self.owner::<L>(word(frame, L::CODE)) } {
+            match unsafe { self.owner::<L>(code_of::<L>(frame)) } {
                 Owner::Library => {}
                 Owner::Cellheap => break (ENDLESS, CELLHEAP),
                 Owner::Notebook => break (depth, self.make(Place::Deep)),
@@ -255,7 +257,7 @@ impl Tracer {
     unsafe fn spot<L: Layout>(&mut self, frame: *const u8) -> (Spot, Owner) {
         // SAFETY: the frame is live, and so is its code.
         unsafe {
-            let (address, instruction) = (word(frame, L::CODE), word(frame, L::INSTRUCTION));
+            let (address, instruction) = (code_of::<L>(frame), word(frame, L::INSTRUCTION));
             let code = self.code::<L>(address);
             let offset = instruction
                 .wrapping_sub(address + L::BYTECODE)

@@ -249,7 +249,7 @@ say([live()["origins"], overview()["cells"], report(cell)["cell"]])
 """
     )
     assert [origin["cell"]["label"] for origin in origins] == ["(before cells)"]
-    assert 80_033 <= origins[0]["cell"]["live"] < 85_000
+    assert 80_033 <= origins[0]["cell"]["live"] < 90_000
     assert [each["label"] for each in cells if each["number"]] == ["In[3]"]
     assert cell["freed"] == 70_033
 

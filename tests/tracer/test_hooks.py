@@ -126,9 +126,9 @@ def test_pythontracemalloc_and_we_see_the_same_blocks(run: Run) -> None:
         + """
 notebook = Notebook()
 cell = core.cell_begin(1)
-before = tracemalloc.get_traced_memory()[0]
+tracemalloc.clear_traces()
 x = bytes(1_000_000)
-traced = tracemalloc.get_traced_memory()[0] - before
+traced = tracemalloc.get_traced_memory()[0]
 exec(compile("y = bytes(1_000_000)", notebook.file(1), "exec"))
 core.cell_end(cell)
 say([report(cell)["cell"], traced])
@@ -191,7 +191,7 @@ if above: os._exit(0)  # CPython itself does not survive tracemalloc with a seco
         assert "Recording ended" in note
     else:
         assert "second interpreter appeared" in note
-        assert 206_600 < cell["allocated"] < 240_000
+        assert 206_600 < cell["allocated"] < 320_000  # 5 MB are the other's
         assert 103_300 < cell["live"] < 120_000
         assert 103_300 < later["temporary"] < 110_000
 
@@ -211,6 +211,7 @@ for thread in threads: thread.start()
 cells = [notebook.run(work + "\\ndel x, y") for _ in range(3)]
 overview(), live()
 for thread in threads: thread.join()
+for other in others: interpreters.destroy(other)
 last = [report(cell)["cell"] for cell in cells][-1]
 say(last["allocated"] > 30 * 2000 * 100 and last["live"] < 10_000)
 """

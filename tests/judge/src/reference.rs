@@ -249,7 +249,8 @@ fn offsets() -> (Option<usize>, usize, usize, usize, usize, usize) {
     match (unsafe { Py_Version } >> 16) & 0xff {
         11 => (Some(8), 56, 48, 32, 168, 184),
         12 => (Some(0), 56, 8, 0, 176, 192),
-        _ => (None, 72, 8, 0, 184, 200),
+        13 => (None, 72, 8, 0, 184, 200),
+        _ => (None, 72, 8, 0, 192, 208),
     }
 }
 
@@ -266,7 +267,8 @@ fn notebook_line(prefix: &str) -> (String, c_int) {
         frame = word(frame, offset);
     }
     while !frame.is_null() {
-        let (code, instruction) = (word(frame, code_at), word(frame, 56));
+        // From 3.14 on the low bits are marks.
+        let (code, instruction) = (word(frame, code_at).map_addr(|at| at & !7), word(frame, 56));
         frame = word(frame, previous);
         if word(code, 8) != &raw const PyCode_Type {
             continue;
