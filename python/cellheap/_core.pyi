@@ -26,6 +26,24 @@ def chart_lines(cell_report_json: str, source_json: str, width: int = 760) -> st
     `source_json` is `{"file": str, "lines": [str], "names": {file: "In[2]"}}`.
     """
 
+def chart_flame(
+    stacks_json: str, names_json: str, measure: str, title: str, most: int, page: bool = False, width: int = 760
+) -> str:
+    """A flame graph as SVG, from the JSON of `stacks`, with at most about `most` frames.
+
+    `names_json` is `{file: "In[2]"}`; `measure` is "peak", "live" or "allocated". With `page` the SVG has a script
+    of its own.
+    """
+
+def folded_stacks(stacks_json: str, names_json: str, measure: str) -> str:
+    """The JSON of `stacks` as collapsed stacks: `frame;frame;frame bytes`, one line each."""
+
+def chart_column(charts: Sequence[str]) -> str:
+    """Several charts as one, under each other. Raises RuntimeError for what is no chart."""
+
+def chart_png(svg: str, scale: float = 2.0) -> bytes:
+    """A chart as PNG, `scale` pixels for each of its own. Raises RuntimeError for what is no chart."""
+
 def bytes_text(n: int) -> str:
     """Binary units with three significant digits: `0 B`, `1023 B`, `1.00 KiB`, `53.4 MiB`."""
 

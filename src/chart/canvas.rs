@@ -32,6 +32,10 @@ impl ChartError {
 pub struct Svg(String);
 
 impl Svg {
+    pub fn from_text(svg: String) -> Self {
+        Self(svg)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -3,10 +3,14 @@
 pub mod bytes;
 mod canvas;
 pub mod cells;
+pub mod column;
+pub mod flame;
 pub mod lines;
 mod panel;
+pub mod raster;
 mod rows;
 pub mod spark;
+pub mod stacks;
 mod theme;
 pub mod timeline;
 

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use crate::heap::report::{CellReport, Line};
+use crate::heap::report::{CellReport, Frame, Line};
+
+use super::stacks;
 
 /// What is known of the code of a cell.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
@@ -27,7 +29,7 @@ pub enum Row<'a> {
     /// Lines from one number to another that are not shown.
     Gap(usize, usize),
     /// Code from elsewhere, or several such lines as one.
-    Other(String, Line),
+    Other(String, Box<Line>),
 }
 
 fn is_own(line: &Line, source: &Source) -> bool {
@@ -87,7 +89,7 @@ pub fn other_rows<'a>(report: &CellReport, source: &Source) -> Vec<Row<'a>> {
     let (named, rest) = others.split_at(others.len().min(MOST_OTHERS));
     let mut rows: Vec<Row<'a>> = named
         .iter()
-        .map(|line| Row::Other(place(line, source), (*line).clone()))
+        .map(|line| Row::Other(place(line, source), Box::new((*line).clone())))
         .collect();
     if !rest.is_empty() {
         let mut sum = Line::default();
@@ -96,21 +98,19 @@ pub fn other_rows<'a>(report: &CellReport, source: &Source) -> Vec<Row<'a>> {
             sum.peak += line.peak;
             sum.live += line.live;
         }
-        rows.push(Row::Other(format!("{} other lines", rest.len()), sum));
+        rows.push(Row::Other(
+            format!("{} other lines", rest.len()),
+            Box::new(sum),
+        ));
     }
     rows
 }
 
 fn place(line: &Line, source: &Source) -> String {
-    if line.line == 0 {
-        return line.function.clone();
-    }
-    let file = source.names.get(&line.file).map_or_else(
-        || line.file.rsplit('/').next().unwrap_or_default().to_owned(),
-        Clone::clone,
-    );
-    match line.function.as_str() {
-        "" | "<module>" => format!("{file}, line {}", line.line),
-        function => format!("{file}, line {} in {function}", line.line),
-    }
+    let frame = Frame {
+        file: line.file.clone(),
+        line: line.line,
+        function: line.function.clone(),
+    };
+    stacks::place(&frame, &source.names)
 }

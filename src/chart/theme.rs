@@ -21,6 +21,12 @@ pub const RSS: RGBColor = RGBColor(0x00, 0x87, 0x63);
 /// What marks a stretch without numbers.
 pub const UNKNOWN: RGBColor = RGBColor(0x8C, 0x8C, 0x8C);
 
+/// Frames of a flame graph, under words in `CARD`: 4.5:1 and more.
+pub const NOTEBOOK_FRAME: RGBColor = LIVE;
+pub const LIBRARY_FRAME: RGBColor = RGBColor(0xA8, 0x49, 0x00);
+pub const NATIVE_FRAME: RGBColor = RGBColor(0x00, 0x70, 0x52);
+pub const OTHER_FRAME: RGBColor = QUIET;
+
 /// On every system, in this order. Set once on the drawing; texts that say nothing have it.
 pub const FAMILY: &str = "Helvetica, Arial, sans-serif";
 

@@ -88,6 +88,8 @@ pub struct Overview {
 #[serde(default)]
 pub struct CellReport {
     pub cell: Cell,
+    /// Its blocks by allocator and library, biggest first.
+    pub shares: Vec<Share>,
     pub lines: Vec<Line>,
     pub timeline: Vec<Point>,
     pub notes: Vec<String>,
@@ -108,10 +110,106 @@ pub struct Line {
     /// Of its blocks, the bytes given back so far.
     pub returned: u64,
     pub live: u64,
+    /// Of its blocks, the bytes given back while the cell ran.
+    pub temporary: u64,
     pub blocks: u64,
     pub live_blocks: u64,
+    /// Its blocks by size: fewer than 8 B, 64 B, 512 B, 4 KiB, 32 KiB, 256 KiB, 2 MiB, and the larger ones.
+    pub sizes: [u64; SIZES],
+    /// Its blocks by allocator and library, biggest first.
+    pub shares: Vec<Share>,
     /// The functions that really asked, where the line called into a library; biggest first.
     pub library: Vec<Line>,
+    /// Of a library function: how the line first came to it, without the line and with the function.
+    pub path: Vec<Frame>,
+}
+
+/// Classes that blocks are counted in by size.
+pub const SIZES: usize = 8;
+
+/// What came from one allocator, asked by the code of one shared object.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Share {
+    /// `pymalloc`, `malloc` or `mmap`.
+    pub allocator: String,
+    /// The file of the shared object; empty for Python itself.
+    pub object: String,
+    pub allocated: u64,
+    pub peak: u64,
+    pub live: u64,
+    pub blocks: u64,
+    pub live_blocks: u64,
+}
+
+/// A function on a stack, at the line where it stood.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Frame {
+    pub file: String,
+    pub line: u32,
+    pub function: String,
+}
+
+/// Memory by where it was asked for: `%memtrace flame`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stacks {
+    /// The cell; empty for the whole notebook.
+    pub label: String,
+    pub stacks: Vec<Stack>,
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Stack {
+    /// The cell that was running: `In[5]`.
+    pub origin: String,
+    /// From the notebook's line to the function that asked.
+    pub frames: Vec<Frame>,
+    pub allocator: String,
+    pub object: String,
+    pub allocated: u64,
+    pub peak: u64,
+    pub live: u64,
+    pub blocks: u64,
+}
+
+/// What was measured between two moments: `cellheap.trace()`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Span {
+    pub seconds: f64,
+    pub allocated: u64,
+    pub freed: u64,
+    pub net: i64,
+    /// The most that was live above the beginning.
+    pub peak: u64,
+    pub blocks: u64,
+    /// The lines that changed, biggest first. Their parts of the peak add up to it.
+    pub lines: Vec<Change>,
+    /// False where the tracer was off for part of it: the numbers are missing, not zero.
+    pub traced: bool,
+    pub notes: Vec<String>,
+}
+
+/// A line's part in a span.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Change {
+    pub file: String,
+    pub line: u32,
+    pub function: String,
+    pub allocated: u64,
+    /// Bytes of its blocks given back meanwhile, older blocks too.
+    pub returned: u64,
+    pub net: i64,
+    /// Its live bytes at the peak above those at the beginning: below zero where older blocks went.
+    pub peak: i64,
+    pub blocks: u64,
+    /// The functions that really asked, where the line called into a library; biggest first.
+    pub library: Vec<Change>,
 }
 
 /// One sample of a cell's timeline.
@@ -131,6 +229,8 @@ pub struct Point {
 pub struct Live {
     pub live: u64,
     pub blocks: u64,
+    /// By allocator and library, biggest first: the notebook's blocks.
+    pub shares: Vec<Share>,
     /// By the cell each block was allocated in, biggest first; lines within, biggest first.
     pub origins: Vec<Origin>,
     pub live_machinery: u64,

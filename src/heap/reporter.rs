@@ -44,6 +44,7 @@ pub fn cell_report(
     }
     Some(CellReport {
         cell: cell(books, record, now),
+        shares: Vec::new(),
         lines: lines(books, record, true),
         timeline: points.to_vec(),
         notes,
@@ -64,6 +65,7 @@ pub fn live(books: &Books, process: Process, now: f64, mut notes: Vec<String>) -
     Live {
         live: live_of_everything(books),
         blocks: origins.iter().map(|origin| origin.cell.live_blocks).sum(),
+        shares: Vec::new(),
         origins,
         live_machinery: books.sites().get(MACHINERY).live(),
         live_cellheap: books.sites().get(CELLHEAP).live(),

@@ -2,11 +2,13 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 use serde::de::DeserializeOwned;
 
 use crate::chart::lines::Source;
-use crate::chart::{ChartError, Svg, bytes, cells, lines, spark, timeline};
-use crate::heap::report::{CellReport, Overview};
+use crate::chart::stacks::{Measure, Names, folded, tree};
+use crate::chart::{ChartError, Svg, bytes, cells, column, flame, lines, raster, spark, timeline};
+use crate::heap::report::{CellReport, Overview, Stacks};
 
 /// What a chart may measure across, in pixels.
 const WIDTHS: std::ops::RangeInclusive<i32> = 560..=4_000;
@@ -40,6 +42,61 @@ pub fn chart_lines(cell_report_json: &str, source_json: &str, width: i32) -> PyR
     let report: CellReport = read("a cell report", cell_report_json)?;
     let source: Source = read("a source", source_json)?;
     drawn(lines::lines(&report, &source, checked(width)?))
+}
+
+/// A flame graph of the JSON of `stacks`, with at most about `most` frames; the smallest stacks are one together.
+/// `names_json` is `{file: "In[2]"}`; `measure` is "peak", "live" or "allocated". With `page` it is SVG that brings its
+/// own script, for a frame of a browser.
+#[pyfunction]
+#[pyo3(signature = (stacks_json, names_json, measure, title, most, page = false, width = 760))]
+pub fn chart_flame(
+    stacks_json: &str,
+    names_json: &str,
+    measure: &str,
+    title: &str,
+    most: usize,
+    page: bool,
+    width: i32,
+) -> PyResult<String> {
+    let stacks: Stacks = read("stacks", stacks_json)?;
+    let names: Names = read("names", names_json)?;
+    let root = tree(&stacks, &names, read_measure(measure)?, most);
+    if page {
+        drawn(flame::page(&root, title))
+    } else {
+        drawn(flame::flame(&root, title, checked(width)?))
+    }
+}
+
+/// The JSON of `stacks` as collapsed stacks: `frame;frame;frame bytes`, one line each.
+#[pyfunction]
+pub fn folded_stacks(stacks_json: &str, names_json: &str, measure: &str) -> PyResult<String> {
+    let stacks: Stacks = read("stacks", stacks_json)?;
+    let names: Names = read("names", names_json)?;
+    Ok(folded(&stacks, &names, read_measure(measure)?))
+}
+
+/// Several charts as one, under each other.
+#[pyfunction]
+pub fn chart_column(charts: Vec<String>) -> PyResult<String> {
+    drawn(column::column(&charts))
+}
+
+/// A chart as PNG, `scale` pixels for each of its own.
+#[pyfunction]
+#[pyo3(signature = (svg, scale = 2.0))]
+pub fn chart_png(py: Python<'_>, svg: &str, scale: f32) -> PyResult<Py<PyBytes>> {
+    let png = py.detach(|| raster::png(svg, scale));
+    let png = png.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    Ok(PyBytes::new(py, &png).unbind())
+}
+
+fn read_measure(measure: &str) -> PyResult<Measure> {
+    serde_json::from_value(measure.into()).map_err(|_| {
+        PyValueError::new_err(format!(
+            "a measure is peak, live or allocated, not {measure:?}"
+        ))
+    })
 }
 
 /// Binary units with three significant digits: `0 B`, `1023 B`, `1.00 KiB`, `53.4 MiB`.

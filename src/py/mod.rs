@@ -18,7 +18,10 @@ mod _core {
     const __version__: &str = env!("CARGO_PKG_VERSION");
 
     #[pymodule_export]
-    use super::chart::{bytes_text, chart_cells, chart_lines, chart_spark, chart_timeline};
+    use super::chart::{
+        bytes_text, chart_cells, chart_column, chart_flame, chart_lines, chart_png, chart_spark,
+        chart_timeline, folded_stacks,
+    };
     #[pymodule_export]
     use super::errors::ConnectionError;
     #[pymodule_export]

@@ -4,6 +4,8 @@
 mod bytes;
 mod cells;
 mod drawing;
+mod flame;
 mod lines;
+mod raster;
 mod reports;
 mod timeline;

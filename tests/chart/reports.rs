@@ -1,6 +1,8 @@
 //! Reports to draw.
 
-use cellheap::heap::report::{Cell, CellReport, Line, Overview, Point, State};
+use cellheap::heap::report::{
+    Cell, CellReport, Frame, Line, Overview, Point, Stack, Stacks, State,
+};
 
 pub const MIB: u64 = 1 << 20;
 
@@ -65,7 +67,7 @@ pub fn line(file: &str, number: u32, allocated: u64, live: u64) -> Line {
         live,
         blocks: 2,
         live_blocks: 1,
-        library: Vec::new(),
+        ..Line::default()
     }
 }
 
@@ -83,6 +85,39 @@ pub fn report(peak: u64, live: u64) -> CellReport {
         },
         lines: vec![line("5.py", 2, peak, live)],
         timeline: vec![sample(0.0, 0), sample(0.75, peak / 2), sample(1.5, live)],
+        ..CellReport::default()
+    }
+}
+
+/// A stack of `peak` bytes: a line of In[5], then these functions of `json/decoder.py`.
+pub fn stack(line: u32, library: &[&str], peak: u64) -> Stack {
+    let frame = |file: &str, line: u32, function: &str| Frame {
+        file: file.into(),
+        line,
+        function: function.into(),
+    };
+    let mut frames = vec![frame("5.py", line, "<module>")];
+    frames.extend(
+        (1..)
+            .zip(library)
+            .map(|(at, name)| frame("/lib/json/decoder.py", at, name)),
+    );
+    Stack {
+        origin: "In[5]".into(),
+        frames,
+        allocator: "pymalloc".into(),
+        allocated: 2 * peak,
+        peak,
+        live: peak / 2,
+        blocks: 1,
+        ..Stack::default()
+    }
+}
+
+pub fn stacks(stacks: Vec<Stack>) -> Stacks {
+    Stacks {
+        label: "In[5]".into(),
+        stacks,
         notes: Vec::new(),
     }
 }
