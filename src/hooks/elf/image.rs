@@ -16,6 +16,7 @@ const DT_RELA: u64 = 7;
 const DT_RELASZ: u64 = 8;
 const DT_PLTREL: u64 = 20;
 const DT_JMPREL: u64 = 23;
+const DT_GNU_HASH: u64 = 0x6fff_fef5;
 const DT_RELACOUNT: u64 = 0x6fff_fff9;
 
 pub struct Image<'a> {
@@ -28,6 +29,7 @@ pub struct Image<'a> {
     pub sealed: Range<usize>,
     symbols: usize,
     strings: usize,
+    hash: usize,
     tables: [&'a [Relocation]; 2],
 }
 
@@ -36,6 +38,7 @@ pub struct Image<'a> {
 struct Dynamic {
     strings: u64,
     symbols: u64,
+    hash: u64,
     relocations: [u64; 2],
     sizes: [u64; 2],
     /// How many of the first table's relocations come first and have no symbol.
@@ -67,6 +70,7 @@ impl<'a> Image<'a> {
             sealed: 0..0,
             symbols: 0,
             strings: 0,
+            hash: 0,
             tables: [&[], &[]],
         };
         image.code = image.code_range()?;
@@ -74,6 +78,7 @@ impl<'a> Image<'a> {
         let dynamic = image.dynamic()?;
         image.symbols = image.pointer(dynamic.symbols);
         image.strings = image.pointer(dynamic.strings);
+        image.hash = image.pointer(dynamic.hash);
         image.tables = image.relocation_tables(&dynamic);
         Some(image)
     }
@@ -134,6 +139,38 @@ impl<'a> Image<'a> {
         Some((name, symbol.st_shndx == 0))
     }
 
+    /// Whether the object offers a symbol of that name to others.
+    pub fn defines(&self, name: &CStr) -> bool {
+        let hash = (name.to_bytes().iter()).fold(5381_u32, |hash, byte| {
+            hash.wrapping_mul(33).wrapping_add(u32::from(*byte))
+        });
+        self.find(name, hash).is_some()
+    }
+
+    /// Walks the chain of the hash table that the name would be in.
+    fn find(&self, name: &CStr, hash: u32) -> Option<()> {
+        let word = |index: usize| {
+            let at = (self.hash).checked_add(index.checked_mul(size_of::<u32>())?)?;
+            // SAFETY: inside the object's mapped segments; the table is of such words.
+            (self.hash != 0 && self.holds(at, size_of::<u32>()))
+                .then(|| unsafe { (at as *const u32).read() })
+        };
+        let [buckets, hidden, filter] = [word(0)?, word(1)?, word(2)?];
+        let start = 4 + 2 * filter as usize;
+        let mut index = word(start + hash.checked_rem(buckets)? as usize)?;
+        loop {
+            let offset = index.checked_sub(hidden)? as usize;
+            let entry = word(start + buckets as usize + offset)?;
+            if entry | 1 == hash | 1 && self.symbol(index)? == (name, false) {
+                return Some(());
+            }
+            if entry & 1 == 1 {
+                return None;
+            }
+            index += 1;
+        }
+    }
+
     fn loaded(&self) -> impl Iterator<Item = &'a Segment> {
         (self.segments.iter()).filter(|segment| segment.p_type == libc::PT_LOAD)
     }
@@ -186,6 +223,7 @@ impl<'a> Image<'a> {
             match *tag {
                 DT_STRTAB => said.strings = *value,
                 DT_SYMTAB => said.symbols = *value,
+                DT_GNU_HASH => said.hash = *value,
                 DT_RELA => said.relocations[0] = *value,
                 DT_RELASZ => said.sizes[0] = *value,
                 DT_JMPREL => said.relocations[1] = *value,

@@ -156,10 +156,13 @@ impl Scan {
             aim,
             found,
             maps: Maps::default(),
+            twins: None,
             begun: false,
         };
-        // SAFETY: `object` gets the look that outlives the call, and no other reference to it is used meanwhile.
-        unsafe { libc::dl_iterate_phdr(Some(object), (&raw mut look).cast()) };
+        each(|info| {
+            look.begin(info);
+            look.object(info);
+        });
         if aim == Aim::Real {
             // All are to be patched anew.
             *self = Self::default();
@@ -175,15 +178,24 @@ struct Look<'a> {
     aim: Aim,
     found: &'a mut Found,
     maps: Maps,
+    /// Names that more than one object defines, once asked for.
+    twins: Option<Vec<&'static CStr>>,
     begun: bool,
 }
 
-unsafe extern "C" fn object(info: *mut libc::dl_phdr_info, _: usize, data: *mut c_void) -> c_int {
-    // SAFETY: the loader's record, and the look that `run` passed.
-    let (info, look) = unsafe { (&*info, &mut *data.cast::<Look>()) };
-    look.begin(info);
-    look.object(info);
-    0
+/// Calls for every loaded object, under the lock that keeps them mapped; it may be taken again inside.
+fn each<F: FnMut(&libc::dl_phdr_info)>(mut call: F) {
+    unsafe extern "C" fn object<F: FnMut(&libc::dl_phdr_info)>(
+        info: *mut libc::dl_phdr_info,
+        _: usize,
+        call: *mut c_void,
+    ) -> c_int {
+        // SAFETY: the loader's record, and the function that `each` passed and does not use meanwhile.
+        unsafe { (*call.cast::<F>())(&*info) };
+        0
+    }
+    // SAFETY: `call` outlives the walk.
+    unsafe { libc::dl_iterate_phdr(Some(object::<F>), (&raw mut call).cast()) };
 }
 
 impl Look<'_> {
@@ -222,11 +234,33 @@ impl Look<'_> {
         }
         let since = self.scan.unfinished.get(&key);
         let patient = since.is_none_or(|since| since.elapsed() < PATIENCE);
-        if slots::point(&image, self.hooks, self.aim, &mut self.maps, patient) {
+        if slots::point(&image, self, patient) {
             self.scan.unfinished.remove(&key);
             self.scan.done.insert(key);
         } else {
             self.scan.unfinished.entry(key).or_insert_with(Instant::now);
         }
+    }
+    /// Whether no other object defines the name: whatever the order in which a library's names are looked up, they
+    /// then come to the real function.
+    fn is_alone(&mut self, hook: &Hook) -> bool {
+        let hooks = self.hooks;
+        let twins = self.twins.get_or_insert_with(|| {
+            let mut twins = Vec::new();
+            each(|info| {
+                // SAFETY: as in `object`.
+                let Some(image) = (unsafe { Image::read(info) }) else {
+                    return;
+                };
+                let other = |hook: &&Hook| {
+                    !image.code.contains(&hook.real)
+                        && !image.is_loader()
+                        && image.defines(hook.name)
+                };
+                twins.extend(hooks.iter().filter(other).map(|hook| hook.name));
+            });
+            twins
+        });
+        !twins.contains(&hook.name)
     }
 }

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use libc::Elf64_Rela as Relocation;
 
 use super::image::Image;
-use super::pages::{self, Maps};
-use super::{Aim, Hook};
+use super::pages;
+use super::{Aim, Hook, Look};
 
 /// Kinds of relocation: a function called, its address in the table of addresses, its address anywhere.
 #[cfg(target_arch = "x86_64")]
@@ -24,16 +24,17 @@ struct Change {
 
 /// Makes the object's slots hold what is aimed at. False where a loader seems to be at work on it, unless the caller
 /// is out of `patient` waiting.
-pub fn point(image: &Image, hooks: &[Hook], aim: Aim, maps: &mut Maps, patient: bool) -> bool {
+pub fn point(image: &Image, look: &mut Look, patient: bool) -> bool {
+    let aim = look.aim;
     let changes: Vec<Change> = (image.relocations())
-        .filter_map(|relocation| change(image, hooks, aim, relocation))
+        .filter_map(|relocation| change(image, look, relocation))
         .collect();
     let is_sealed = |change: &Change| image.sealed.contains(&change.slot);
     if !changes.iter().any(is_sealed) {
         write(&changes);
         return true;
     }
-    let open = !maps.read_only(image.sealed.start);
+    let open = !look.maps.read_only(image.sealed.start);
     // What the loader has not sealed yet it may seal at any moment, under our hands. What holds ours it had sealed.
     if open && patient && aim == Aim::Ours {
         return false;
@@ -47,7 +48,8 @@ pub fn point(image: &Image, hooks: &[Hook], aim: Aim, maps: &mut Maps, patient: 
     true
 }
 
-fn change(image: &Image, hooks: &[Hook], aim: Aim, relocation: &Relocation) -> Option<Change> {
+fn change(image: &Image, look: &mut Look, relocation: &Relocation) -> Option<Change> {
+    let hooks = look.hooks;
     let kind = relocation.r_info as u32;
     if !KINDS.contains(&kind) || relocation.r_addend != 0 {
         return None;
@@ -56,9 +58,9 @@ fn change(image: &Image, hooks: &[Hook], aim: Aim, relocation: &Relocation) -> O
     // SAFETY: an aligned word in a segment of the object, which the loader and its stubs read and write whole.
     let held = unsafe { AtomicUsize::from_ptr(slot as *mut usize) }.load(Ordering::Relaxed);
     let symbol = (relocation.r_info >> 32) as u32;
-    let value = match aim {
+    let value = match look.aim {
         Aim::Real => hooks.iter().find(|hook| hook.ours == held)?.real,
-        Aim::Ours if kind == CALL && image.code.contains(&held) => unbound(image, hooks, symbol)?,
+        Aim::Ours if kind == CALL && image.code.contains(&held) => unbound(image, look, symbol)?,
         Aim::Ours => bound(image, hooks, held, symbol)?,
     };
     Some(Change { slot, value })
@@ -75,13 +77,15 @@ fn bound(image: &Image, hooks: &[Hook], held: usize, symbol: u32) -> Option<usiz
     Some(named.unwrap_or(first).ours)
 }
 
-/// Ours for a slot that still leads to the stub by which the object will bind it at its first call.
-fn unbound(image: &Image, hooks: &[Hook], symbol: u32) -> Option<usize> {
+/// Ours for a slot that still leads to the stub by which the object will bind it at its first call, if there is but
+/// one function that it can come to.
+fn unbound(image: &Image, look: &mut Look, symbol: u32) -> Option<usize> {
     let (name, foreign) = image.symbol(symbol)?;
     if !foreign {
         return None;
     }
-    Some(hooks.iter().find(|hook| hook.name == name)?.ours)
+    let hook = look.hooks.iter().find(|hook| hook.name == name)?;
+    look.is_alone(hook).then_some(hook.ours)
 }
 
 fn write(changes: &[Change]) {

@@ -82,6 +82,13 @@ void *make_written(size_t size) { return written(size); }
 void *make_taken(size_t size) { void *(*volatile taken)(size_t) = malloc; return taken(size); }
 ";
 
+/// A function whose address nobody takes is bound at its first call.
+const CALLS: &str = r"
+#include <stdlib.h>
+void *make(size_t size) { return malloc(size); }
+void drop(void *block) { free(block); }
+";
+
 const MAKERS: [&CStr; 4] = [c"make", c"make_sealed", c"make_written", c"make_taken"];
 
 /// A shared library, compiled from `source` as `name`.
@@ -199,7 +206,7 @@ fn calls_through_every_kind_of_slot_are_caught_and_pages_keep_their_protection()
 #[test]
 fn slots_that_were_bound_by_a_call_before_are_caught() {
     let turn = Turn::take();
-    let library = Library::open(&compile("called", SOURCE, &["-Wl,-z,lazy"]));
+    let library = Library::open(&compile("called", CALLS, &["-Wl,-z,lazy"]));
     assert_eq!(library.caught(c"make"), (0, 0));
     turn.patch();
     assert_eq!(library.caught(c"make"), (1, 1));
@@ -235,6 +242,25 @@ void drop(void *block) { free(block); }
     let library = Library::open_as(&path, mode);
     turn.patch();
     assert_eq!(library.caught(c"make"), (0, 0));
+}
+
+#[test]
+fn a_call_that_may_come_to_another_malloc_is_caught_once_it_is_bound() {
+    let turn = Turn::take();
+    let other = "#include <stddef.h>\nvoid *malloc(size_t size) { (void)size; return NULL; }";
+    let other = Library::open(&compile("other", other, &["-fno-builtin"]));
+    let path = compile("either", CALLS, &["-Wl,-z,lazy"]);
+    let library = Library::open(&path);
+    turn.patch();
+    assert_eq!(library.caught(c"make"), (0, 1));
+    restore(hooks());
+    turn.patch();
+    assert_eq!(library.caught(c"make"), (1, 1));
+
+    drop((library, other));
+    let library = Library::open(&path);
+    turn.patch();
+    assert_eq!(library.caught(c"make"), (1, 1));
 }
 
 #[test]
