@@ -80,10 +80,7 @@ fn bound(image: &Image, hooks: &[Hook], held: usize, symbol: u32) -> Option<usiz
 /// Ours for a slot that still leads to the stub by which the object will bind it at its first call, if there is but
 /// one function that it can come to.
 fn unbound(image: &Image, look: &mut Look, symbol: u32) -> Option<usize> {
-    let (name, foreign) = image.symbol(symbol)?;
-    if !foreign {
-        return None;
-    }
+    let (name, _) = image.symbol(symbol)?;
     let hook = look.hooks.iter().find(|hook| hook.name == name)?;
     look.is_alone(hook).then_some(hook.ours)
 }

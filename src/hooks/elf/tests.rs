@@ -55,7 +55,9 @@ struct Turn(#[allow(dead_code)] MutexGuard<'static, ()>);
 impl Turn {
     fn take() -> Self {
         static ONE: Mutex<()> = Mutex::new(());
-        Self(ONE.lock())
+        let turn = Self(ONE.lock());
+        std::fs::create_dir_all(folder()).unwrap();
+        turn
     }
 
     fn patch(&self) -> Found {
@@ -66,7 +68,13 @@ impl Turn {
 impl Drop for Turn {
     fn drop(&mut self) {
         restore(hooks());
+        std::fs::remove_dir_all(folder()).unwrap();
     }
+}
+
+/// Where the libraries are compiled.
+fn folder() -> PathBuf {
+    std::env::temp_dir().join(format!("cellheap-elf-{}", std::process::id()))
 }
 
 const SOURCE: &str = r"
@@ -74,7 +82,7 @@ const SOURCE: &str = r"
 void *make(size_t size) { return malloc(size); }
 void drop(void *block) { free(block); }
 /* In sealed data, and in data that may be written. */
-void *(*const volatile sealed)(size_t) = malloc;
+void *(*const sealed)(size_t) = malloc;
 void *(*volatile written)(size_t) = malloc;
 void *make_sealed(size_t size) { return sealed(size); }
 void *make_written(size_t size) { return written(size); }
@@ -93,12 +101,8 @@ const MAKERS: [&CStr; 4] = [c"make", c"make_sealed", c"make_written", c"make_tak
 
 /// A shared library, compiled from `source` as `name`.
 fn compile(name: &str, source: &str, flags: &[&str]) -> PathBuf {
-    let folder = std::env::temp_dir().join(format!("cellheap-elf-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
-    let (code, library) = (
-        folder.join(format!("{name}.c")),
-        folder.join(format!("lib{name}.so")),
-    );
+    let code = folder().join(format!("{name}.c"));
+    let library = folder().join(format!("lib{name}.so"));
     std::fs::write(&code, source).unwrap();
     let done = Command::new("cc")
         .args(["-O1", "-fPIC", "-shared", "-o"])
@@ -261,6 +265,29 @@ fn a_call_that_may_come_to_another_malloc_is_caught_once_it_is_bound() {
     let library = Library::open(&path);
     turn.patch();
     assert_eq!(library.caught(c"make"), (1, 1));
+}
+
+#[test]
+fn a_library_that_is_not_sealed_yet_is_left_until_it_is() {
+    let turn = Turn::take();
+    let library = Library::open(&compile("loading", SOURCE, &["-Wl,-z,now"]));
+    // SAFETY: a variable of the library, in data that the loader has sealed.
+    let variable = unsafe { libc::dlsym(library.handle, c"sealed".as_ptr()) } as usize;
+    let ranges = library.pages().into_iter().filter_map(|line| {
+        let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+        Some(usize::from_str_radix(start, 16).ok()?..usize::from_str_radix(end, 16).ok()?)
+    });
+    let sealed = { ranges }.find(|range| range.contains(&variable)).unwrap();
+    let protect = |protection| assert!(super::pages::protect(&sealed, protection));
+    protect(libc::PROT_READ | libc::PROT_WRITE);
+    turn.patch();
+    assert_eq!(library.caught(c"make_sealed"), (0, 0));
+    assert!(changed());
+
+    protect(libc::PROT_READ);
+    turn.patch();
+    assert_eq!(library.caught(c"make_sealed"), (1, 1));
+    assert!(!changed());
 }
 
 #[test]
