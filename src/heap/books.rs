@@ -4,18 +4,27 @@ use std::collections::VecDeque;
 use std::io;
 
 use super::aside::{Aside, Block};
-use super::cells::{CellId, FoldedLine, Kind, Meter, Record, Sum};
-use super::codes::{Code, CodeId, Codes};
+use super::cells::{CellId, Kind, Meter, Record};
+use super::codes::Codes;
+use super::paths::Paths;
+use super::ranges::{Cut, Piece, Ranges};
 use super::shadow::{Entry, LARGEST, Shadow};
-use super::sites::{CELLHEAP, Class, Cold, Key, MACHINERY, Place, Site, SiteId, Sites};
+use super::sites::{Class, FIRST, Site, SiteId, Sites, size_class};
+use super::sources::Objects;
 use super::tide::Tide;
 
 /// Dead sites of retired cells are swept when this many sites are in use, and at each doubling; with twice as many,
 /// of every cell.
 const SWEEP_FROM: usize = 1 << 14;
 
-/// When ids are all in use, sites are swept again after so many were refused.
-const REFUSED: u64 = 1 << 16;
+/// A block that is off the books while its reallocation is under way.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifted {
+    site: SiteId,
+    size: u64,
+    /// The live table that it is of.
+    table: u32,
+}
 
 pub struct Books {
     pub tide: Tide,
@@ -24,18 +33,24 @@ pub struct Books {
     /// The meter of the cell that runs: counts what has no counter of its own in a site.
     pub(super) meter: *mut Meter,
     pub(super) aside: Aside,
+    /// Pages that were mapped.
+    pub(super) ranges: Ranges,
     pub codes: Codes,
+    pub(super) paths: Paths,
+    pub objects: Objects,
     pub(super) records: Vec<Option<Box<Record>>>,
     pub(super) running: Vec<CellId>,
     pub(super) recent: VecDeque<CellId>,
     /// The stretch that code outside every cell belongs to.
     pub between: CellId,
-    sweep_from: usize,
-    sweep_at: usize,
-    refused: u64,
+    pub(super) sweep_from: usize,
+    pub(super) sweep_at: usize,
+    pub(super) refused: u64,
     pub ids_ran_out: bool,
     /// Grows whenever an instruction's address or a site's id may come to mean another: caches of them are void then.
     pub generation: u64,
+    /// How many live tables there were.
+    pub(super) table: u32,
     /// Closed marks of the whole notebook.
     pub highest: u64,
 }
@@ -54,7 +69,10 @@ impl Books {
             sites: Sites::new()?,
             meter: &raw mut first.meter,
             aside: Aside::default(),
+            ranges: Ranges::default(),
             codes: Codes::default(),
+            paths: Paths::default(),
+            objects: Objects::default(),
             records: vec![Some(first)],
             running: Vec::new(),
             recent: VecDeque::new(),
@@ -64,6 +82,7 @@ impl Books {
             refused: 0,
             ids_ran_out: false,
             generation: 0,
+            table: 0,
             highest: 0,
         })
     }
@@ -71,6 +90,13 @@ impl Books {
     /// A block of `size` bytes was made at `address` by `site`.
     #[inline(always)]
     pub fn allocated(&mut self, address: usize, size: usize, site: SiteId) {
+        self.came(size, site);
+        self.note(address, size, site);
+    }
+
+    /// Counts a new block.
+    #[inline(always)]
+    fn came(&mut self, size: usize, site: SiteId) {
         // SAFETY: ids come from this table; nothing else borrows a site now.
         let hot = unsafe { &mut *self.sites.hot(site) };
         if self.counts(hot) {
@@ -80,39 +106,70 @@ impl Books {
             unsafe { (*self.meter).allocated[hot.class as usize] += size as u64 };
         }
         hot.allocated += size as u64;
-        hot.blocks += 1;
-        self.note(address, size, site);
+        hot.sizes[size_class(size)] += 1;
     }
 
-    /// The block at `address` was given back. False if it has no entry in the shadow: it may be `aside` then.
+    /// The block at `address` was given back: its size. None if it has no entry in the shadow: it may be `aside` then.
     #[inline(always)]
     #[must_use]
-    pub fn freed(&mut self, address: usize) -> bool {
-        let Some(entry) = self.shadow.take(address) else {
-            return false;
-        };
+    pub fn freed(&mut self, address: usize) -> Option<u64> {
+        let entry = self.shadow.take(address)?;
         self.give_back(entry.site(), entry.size());
-        true
+        Some(entry.size())
     }
 
     /// As `freed`, for what is not in the shadow. Unknown addresses are blocks from before tracing. May begin a
     /// new generation.
-    pub fn freed_aside(&mut self, address: usize) {
-        if let Some((site, size)) = self.take_aside(address) {
-            self.give_back(site, size);
+    pub fn freed_aside(&mut self, address: usize) -> Option<u64> {
+        let block = self.take_aside(address)?;
+        self.give_back(block.site, block.size);
+        Some(block.size)
+    }
+
+    /// Takes a block off the books, uncounted: it is about to be reallocated, and another thread may get its address
+    /// before it is known where it went. May begin a new generation.
+    #[inline]
+    pub fn lift(&mut self, address: usize) -> Option<Lifted> {
+        let (site, size) = match self.shadow.take(address) {
+            Some(entry) => (entry.site(), entry.size()),
+            None => self
+                .take_aside(address)
+                .map(|block| (block.site, block.size))?,
+        };
+        Some(Lifted {
+            site,
+            size,
+            table: self.table,
+        })
+    }
+
+    /// A block that was lifted stays what and where it was.
+    pub fn put_back(&mut self, address: usize, lifted: Lifted) {
+        if lifted.table == self.table {
+            self.note(address, lifted.size as usize, lifted.site);
         }
     }
 
-    /// The block at `old` became one of `size` bytes at `new`: one net event. May begin a new generation.
+    /// A block that was lifted is gone.
+    pub fn let_go(&mut self, lifted: Lifted) {
+        if lifted.table == self.table {
+            self.give_back(lifted.site, lifted.size);
+        }
+    }
+
+    /// The block that was lifted became one of `size` bytes at `new`: one net event.
     #[inline]
-    pub fn reallocated(&mut self, old: usize, new: usize, size: usize, site: SiteId) {
-        let known = match self.shadow.take(old) {
-            Some(entry) => Some((entry.site(), entry.size())),
-            None => self.take_aside(old),
-        };
-        let Some((old_site, old_size)) = known else {
-            return self.allocated(new, size, site);
-        };
+    pub fn reallocated(&mut self, lifted: Option<Lifted>, new: usize, size: usize, site: SiteId) {
+        match lifted.filter(|old| old.table == self.table) {
+            Some(old) => self.exchanged(old.site, old.size, size, site),
+            None => self.came(size, site),
+        }
+        self.note(new, size, site);
+    }
+
+    /// Counts a block that became another.
+    #[inline]
+    fn exchanged(&mut self, old_site: SiteId, old_size: u64, size: usize, site: SiteId) {
         let (from, to) = (self.sites.hot(old_site), self.sites.hot(site));
         let counted = |hot: *mut Site, size: u64| {
             // SAFETY: both ids come from this table; they may be one site, so no reference is kept.
@@ -137,11 +194,10 @@ impl Books {
             (*from).returned += old_size;
             (*from).blocks_returned += 1;
             (*to).allocated += size as u64;
-            (*to).blocks += 1;
+            (*to).sizes[size_class(size)] += 1;
         }
         self.tide.fall(out);
         self.tide.rise(into);
-        self.note(new, size, site);
     }
 
     /// Whether the site is the notebook's; it is kept in the tide's epoch then and may change.
@@ -163,13 +219,22 @@ impl Books {
         }
     }
 
-    /// A block that is too large for the shadow, or the first of its chunk.
+    /// A block that is too large for the shadow, or the first of its chunk, or one where another is noted that must
+    /// have gone without our seeing it.
     #[cold]
     #[inline(never)]
     fn note_slowly(&mut self, address: usize, size: usize, site: SiteId) {
-        if size < LARGEST && self.shadow.grow(address) {
-            self.shadow.set(address, Entry::new(site, size));
+        if let Some(gone) = self.shadow.take(address) {
+            self.give_back(gone.site(), gone.size());
+        }
+        if size < LARGEST
+            && self.shadow.grow(address)
+            && self.shadow.set(address, Entry::new(site, size))
+        {
             return;
+        }
+        if let Some(gone) = self.take_aside(address) {
+            self.give_back(gone.site, gone.size);
         }
         let block = Block {
             site,
@@ -179,13 +244,58 @@ impl Books {
         self.aside.set(address, block);
     }
 
-    fn take_aside(&mut self, address: usize) -> Option<(SiteId, u64)> {
+    fn take_aside(&mut self, address: usize) -> Option<Block> {
         let block = self.aside.take(address)?;
         if let Some(code) = block.code {
             self.codes.release(code);
             self.generation += 1;
         }
-        (block.site.0 != 0).then_some((block.site, block.size))
+        (block.site.0 != 0).then_some(block)
+    }
+
+    /// Pages were mapped, over whatever was there.
+    pub fn mapped(&mut self, start: usize, bytes: usize, site: SiteId) {
+        self.unmapped(start, bytes);
+        self.came(bytes, site);
+        self.ranges.add(Piece { start, bytes, site });
+    }
+
+    /// Whether any of these pages were noted as mapped.
+    pub fn has_pages(&self, start: usize, bytes: usize) -> bool {
+        self.ranges.meets(start, bytes)
+    }
+
+    /// Pages were unmapped; what of them is unknown counts nowhere.
+    pub fn unmapped(&mut self, start: usize, bytes: usize) {
+        for cut in self.lift_pages(start, bytes) {
+            self.give_back(cut.piece.site, cut.piece.bytes as u64);
+        }
+    }
+
+    /// Takes pages off the books, uncounted but for the pieces that they leave.
+    fn lift_pages(&mut self, start: usize, bytes: usize) -> Vec<Cut> {
+        let cuts = self.ranges.cut(start, bytes);
+        for cut in &cuts {
+            // What is left of a mapping, be it two pieces, is so many blocks; the piece that goes is one.
+            // SAFETY: the id was in use, as the piece had live bytes.
+            let hot = unsafe { &mut *self.sites.hot(cut.piece.site) };
+            hot.blocks_returned = hot.blocks_returned.wrapping_sub(cut.left as u64);
+        }
+        cuts
+    }
+
+    /// Pages became others, larger or elsewhere: one net event.
+    pub fn remapped(&mut self, old: (usize, usize), new: (usize, usize), site: SiteId) {
+        let ((start, bytes), cuts) = (new, self.lift_pages(old.0, old.1));
+        let Some((last, others)) = cuts.split_last() else {
+            return self.mapped(start, bytes, site);
+        };
+        for cut in others {
+            self.give_back(cut.piece.site, cut.piece.bytes as u64);
+        }
+        self.unmapped(start, bytes);
+        self.exchanged(last.piece.site, last.piece.bytes as u64, bytes, site);
+        self.ranges.add(Piece { start, bytes, site });
     }
 
     #[inline(always)]
@@ -203,136 +313,6 @@ impl Books {
         hot.blocks_returned += 1;
     }
 
-    /// The copy of the code object at `address`, if it was seen before.
-    pub fn code(&self, address: usize) -> Option<CodeId> {
-        self.aside.get(address)?.code
-    }
-
-    /// A code object was seen for the first time. Its block goes aside, so that its death is noticed: no reference
-    /// to it need be held, nor the interpreter asked to tell.
-    pub fn saw_code(&mut self, address: usize, code: Code) -> CodeId {
-        let id = self.codes.add(code);
-        let known = match self.shadow.take(address) {
-            Some(entry) => Some((entry.site(), entry.size())),
-            None => self
-                .aside
-                .take(address)
-                .map(|block| (block.site, block.size)),
-        };
-        let (site, size) = known.unwrap_or_default();
-        let block = Block {
-            site,
-            size,
-            code: Some(id),
-        };
-        self.aside.set(address, block);
-        id
-    }
-
-    /// The site for `place` in `cell`, made if it is new. May begin a new generation.
-    #[cold]
-    pub fn site(&mut self, cell: CellId, place: Place) -> SiteId {
-        let cell = if self.record(cell).is_some() {
-            cell
-        } else {
-            CellId(0)
-        };
-        let key = Key { cell, place };
-        if let Some(id) = self.sites.find(&key) {
-            return id;
-        }
-        if self.sites.len() >= self.sweep_at {
-            self.sweep();
-        }
-        let Some(id) = self.sites.add(key).or_else(|| self.add_after_sweep(key)) else {
-            self.ids_ran_out = true;
-            return match place {
-                Place::Other => MACHINERY,
-                _ => self.site(cell, Place::Other),
-            };
-        };
-        if let Place::Line { leaf, line } = place {
-            self.codes.hold(leaf.code);
-            self.codes.hold(line.code);
-        }
-        if let Some(record) = self.record_mut(cell) {
-            record.sites.push(id);
-        }
-        id
-    }
-
-    /// Ids are all in use: sweeps, but not for every site that is refused.
-    fn add_after_sweep(&mut self, key: Key) -> Option<SiteId> {
-        self.refused += 1;
-        if self.refused % REFUSED == 1 {
-            self.sweep();
-        }
-        self.sites.add(key)
-    }
-
-    /// Folds dead sites: of retired cells, and where there are very many, of every cell. A running cell keeps
-    /// those that have a part in its peak.
-    fn sweep(&mut self) {
-        let oldest = self.recent.front().copied().unwrap_or_default();
-        let all = self.sites.len() >= self.sweep_from * 2;
-        let dead: Vec<SiteId> = (self.sites.iter())
-            .filter(|(id, cold, hot)| {
-                let spent = || cold.peak == 0 && self.tide.at_highest(hot) == 0;
-                *id > CELLHEAP
-                    && hot.live_blocks() == 0
-                    && (all || cold.key.cell < oldest)
-                    && (!self.running.contains(&cold.key.cell) || spent())
-            })
-            .map(|(id, ..)| id)
-            .collect();
-        for id in dead {
-            self.fold(id);
-        }
-        let sites = &self.sites;
-        for record in self.records.iter_mut().filter_map(Option::as_deref_mut) {
-            record.sites.retain(|id| {
-                sites
-                    .key(*id)
-                    .is_some_and(|key| key.cell == record.id || record.id.0 == 0)
-            });
-        }
-        self.sweep_at = (self.sites.len() * 2).max(self.sweep_from);
-    }
-
-    /// Turns a site with nothing live into a line of its cell's record.
-    pub(super) fn fold(&mut self, id: SiteId) {
-        let sum = Sum::of(self.sites.get(id));
-        let Some(cold) = self.sites.remove(id) else {
-            return;
-        };
-        self.generation += 1;
-        let line = self.folded_line(&cold, sum);
-        if let Place::Line { leaf, line } = cold.key.place {
-            self.codes.release(leaf.code);
-            self.codes.release(line.code);
-        }
-        if let Some(record) = self.record_mut(cold.key.cell) {
-            record.folded.add(sum);
-            if let Some(line) = line {
-                record.fold_line(line);
-            }
-        }
-    }
-
-    fn folded_line(&self, cold: &Cold, sum: Sum) -> Option<FoldedLine> {
-        let Place::Line { line, .. } = cold.key.place else {
-            return None;
-        };
-        let code = self.codes.get(line.code)?;
-        Some(FoldedLine {
-            file: code.file.clone(),
-            line: code.line(line.offset),
-            blocks: u32::try_from(sum.blocks).unwrap_or(u32::MAX),
-            allocated: sum.allocated,
-            peak: cold.peak,
-        })
-    }
-
     /// Whether the block at `address` was noted.
     pub fn knows(&self, address: usize) -> bool {
         self.shadow.has(address) || self.aside.get(address).is_some()
@@ -341,9 +321,9 @@ impl Books {
     /// From now on every class counts as the notebook's: for judges that compare totals.
     /// Only while nothing is live.
     pub fn count_everything(&mut self) {
-        for id in [MACHINERY, CELLHEAP] {
-            // SAFETY: both ids are in the table.
-            unsafe { self.sites.hot(id).write(Site::default()) };
+        for id in 1..FIRST.0 {
+            // SAFETY: fixed ids are in the table.
+            unsafe { self.sites.hot(SiteId(id)).write(Site::default()) };
         }
     }
 

@@ -35,7 +35,7 @@ impl Sum {
         Self {
             allocated: site.allocated,
             returned: site.returned,
-            blocks: site.blocks,
+            blocks: site.blocks(),
             blocks_returned: site.blocks_returned,
         }
     }
@@ -74,6 +74,7 @@ pub struct FoldedLine {
     pub line: u32,
     pub blocks: u32,
     pub allocated: u64,
+    pub temporary: u64,
     pub peak: u64,
 }
 
@@ -171,6 +172,7 @@ impl Record {
         {
             Some(known) => {
                 known.allocated += line.allocated;
+                known.temporary += line.temporary;
                 known.blocks = known.blocks.saturating_add(line.blocks);
                 known.peak += line.peak;
             }
@@ -189,10 +191,12 @@ impl Record {
                 line: 0,
                 blocks: 0,
                 allocated: 0,
+                temporary: 0,
                 peak: 0,
             };
             for line in others {
                 sum.allocated += line.allocated;
+                sum.temporary += line.temporary;
                 sum.peak += line.peak;
                 sum.blocks = sum.blocks.saturating_add(line.blocks);
             }

@@ -75,6 +75,7 @@ impl Books {
         self.close_stretch();
         self.running.retain(|running| *running != id);
         let sum = self.sum(id);
+        self.keep_temporary(id);
         let Some(record) = self.record_mut(id) else {
             return;
         };
@@ -89,6 +90,19 @@ impl Books {
         let kind = Kind::After(record.number().unwrap_or(id.0));
         self.drop_idle_stretch();
         self.between = self.open(kind, now);
+    }
+
+    /// What its sites have given back by now was temporary.
+    fn keep_temporary(&mut self, id: CellId) {
+        let Some(record) = self.record(id) else {
+            return;
+        };
+        for site in record.sites.clone() {
+            let returned = self.sites.get(site).returned;
+            if let Some(cold) = self.sites.cold_mut(site) {
+                cold.temporary = returned;
+            }
+        }
     }
 
     /// The stretch between two cells keeps a record only if notebook code did something in it.
@@ -224,9 +238,11 @@ impl Books {
             // SAFETY: the id is in use; the blocks it counted are no longer followed.
             let hot = unsafe { &mut *self.sites.hot(id) };
             hot.returned = hot.allocated;
-            hot.blocks_returned = hot.blocks;
+            hot.blocks_returned = hot.blocks();
         }
         self.shadow.clear();
+        self.ranges.clear();
+        self.table += 1;
         for code in self.aside.clear() {
             self.codes.release(code);
         }
@@ -278,6 +294,7 @@ impl Books {
     /// Of these, what is neither shadow nor records.
     pub fn other_bytes(&self) -> u64 {
         let index = self.records.capacity() * size_of::<Option<Box<Record>>>();
-        self.sites.bytes() + self.aside.bytes() + self.codes.bytes() + index as u64
+        let places = self.codes.bytes() + self.paths.bytes() + self.objects.bytes();
+        self.sites.bytes() + self.aside.bytes() + self.ranges.bytes() + places + index as u64
     }
 }

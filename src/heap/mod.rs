@@ -7,13 +7,16 @@ pub mod aside;
 pub mod books;
 pub mod cells;
 pub mod codes;
-
 pub mod ledger;
 pub mod pages;
+pub mod paths;
 pub mod process;
+pub mod ranges;
+pub mod registry;
 pub mod report;
 pub mod reporter;
 pub mod shadow;
 pub mod sites;
+pub mod sources;
 pub mod tide;
 pub mod timeline;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::books::Books;
 use super::cells::{CellId, Record, Sum};
 use super::report::{Cell, CellReport, Line, Live, Origin, Overview, Point, Process, State};
-use super::sites::{CELLHEAP, Class, Cold, MACHINERY, Place, Site, Spot};
+use super::sites::{Class, Cold, Place, Site, Spot, cellheap, machinery};
 
 /// Lines of a cell for which no line number can be told.
 const DEEP: &str = "(deep library recursion)";
@@ -22,8 +22,8 @@ pub fn overview(books: &Books, process: Process, now: f64, mut notes: Vec<String
             .map(|record| cell(books, record, now))
             .collect(),
         live: live_of_everything(books),
-        live_machinery: books.sites().get(MACHINERY).live(),
-        live_cellheap: books.sites().get(CELLHEAP).live(),
+        live_machinery: books.sites().live_of(machinery),
+        live_cellheap: books.sites().live_of(cellheap),
         process,
         notes,
     }
@@ -67,8 +67,8 @@ pub fn live(books: &Books, process: Process, now: f64, mut notes: Vec<String>) -
         blocks: origins.iter().map(|origin| origin.cell.live_blocks).sum(),
         shares: Vec::new(),
         origins,
-        live_machinery: books.sites().get(MACHINERY).live(),
-        live_cellheap: books.sites().get(CELLHEAP).live(),
+        live_machinery: books.sites().live_of(machinery),
+        live_cellheap: books.sites().live_of(cellheap),
         process,
         notes,
     }
@@ -76,7 +76,7 @@ pub fn live(books: &Books, process: Process, now: f64, mut notes: Vec<String>) -
 
 /// All live bytes: the notebook's, the machinery's and ours.
 pub fn live_of_everything(books: &Books) -> u64 {
-    books.tide.live + books.sites().get(MACHINERY).live() + books.sites().get(CELLHEAP).live()
+    books.tide.live + books.sites().live_of(machinery) + books.sites().live_of(cellheap)
 }
 
 fn standing_notes(books: &Books) -> Vec<String> {

@@ -13,7 +13,7 @@ const ENTRIES: usize = 1 << (CHUNK_BITS - GRANULE_BITS);
 const CHUNK_BYTES: usize = ENTRIES * size_of::<u32>();
 const SIZE_BITS: u32 = 12;
 
-/// Blocks above this are kept in `large::Large`.
+/// Blocks above this are kept aside.
 pub const LARGEST: usize = (1 << SIZE_BITS) - 1;
 
 type Node = [AtomicPtr<u32>; FAN];
@@ -72,14 +72,19 @@ impl Shadow {
         }
     }
 
-    /// Notes a block. False where it has no chunk yet: `grow` makes one.
+    /// Notes a block, unless one is noted there. False then, and where it has no chunk yet: `grow` makes one.
     #[inline(always)]
     pub fn set(&self, address: usize, entry: Entry) -> bool {
         let Some(slot) = self.slot(address) else {
             return false;
         };
-        // SAFETY: `slot` points into a live chunk; writers are serialised by the interpreter's lock.
-        unsafe { slot.write(entry.0) };
+        // SAFETY: `slot` points into a live chunk; writers are serialised (`hooks::turn`).
+        unsafe {
+            if slot.read() != 0 {
+                return false;
+            }
+            slot.write(entry.0);
+        }
         true
     }
 

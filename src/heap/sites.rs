@@ -9,15 +9,25 @@ use super::aside::AddressHasher;
 use super::cells::CellId;
 use super::codes::CodeId;
 use super::pages::Pages;
+use super::paths::PathId;
+use super::sources::{LAYERS, Layer, Source};
 
 /// 20 bits; zero is no site.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SiteId(pub u32);
 
-/// The one site of all notebook machinery, in whatever cell.
-pub const MACHINERY: SiteId = SiteId(1);
-/// The one site of all that our own API makes.
-pub const CELLHEAP: SiteId = SiteId(2);
+/// The one site of all notebook machinery in a layer, in whatever cell.
+pub const fn machinery(layer: Layer) -> SiteId {
+    SiteId(1 + 2 * layer as u32)
+}
+
+/// The one site of all that our own API makes in a layer.
+pub const fn cellheap(layer: Layer) -> SiteId {
+    SiteId(2 + 2 * layer as u32)
+}
+
+/// Ids from here on are cells'.
+pub const FIRST: SiteId = SiteId(1 + 2 * LAYERS.len() as u32);
 
 /// Ids that fit the shadow's entry.
 pub const MOST: u32 = 1 << 20;
@@ -43,13 +53,23 @@ pub const CLASSES: usize = 3;
 /// An epoch that never comes.
 pub const NEVER: u64 = u64::MAX;
 
+/// Classes of sizes: below 8 bytes, 64, 512, 4 KiB, 32 KiB, 256 KiB, 2 MiB, and the rest.
+pub const SIZES: usize = 8;
+
+/// The class of a size.
+#[inline(always)]
+pub fn size_class(size: usize) -> usize {
+    ((size | 1).ilog2() as usize / 3).min(SIZES - 1)
+}
+
 /// The counters of a site. `allocated - returned` is live.
 #[derive(Debug, Default)]
 #[repr(C, align(64))]
 pub struct Site {
+    /// Blocks by the class of their size: a cache line of its own.
+    pub sizes: [u64; SIZES],
     pub allocated: u64,
     pub returned: u64,
-    pub blocks: u64,
     pub blocks_returned: u64,
     /// Live bytes at the high-water mark, where `epoch` is the tide's.
     pub snap: u64,
@@ -64,8 +84,12 @@ impl Site {
         self.allocated.wrapping_sub(self.returned)
     }
 
+    pub fn blocks(&self) -> u64 {
+        self.sizes.iter().sum()
+    }
+
     pub fn live_blocks(&self) -> u64 {
-        self.blocks.wrapping_sub(self.blocks_returned)
+        self.blocks().wrapping_sub(self.blocks_returned)
     }
 }
 
@@ -93,12 +117,17 @@ pub enum Place {
 pub struct Key {
     pub cell: CellId,
     pub place: Place,
+    pub source: Source,
 }
 
 /// What is read only for reports.
 #[derive(Debug, Clone)]
 pub struct Cold {
     pub key: Key,
+    /// The library frames under the line, as they were first seen.
+    pub path: PathId,
+    /// Returned bytes as its cell ended.
+    pub temporary: u64,
     /// Bytes at the mark of its cell, as of the last closed stretch.
     pub peak: u64,
 }
@@ -120,7 +149,7 @@ impl Sites {
     pub fn new() -> io::Result<Self> {
         let pages = Pages::zeroed(MOST as usize * size_of::<Site>())?;
         let hot = pages.as_ptr().cast();
-        let cold = vec![None; CELLHEAP.0 as usize + 1];
+        let cold = vec![None; FIRST.0 as usize];
         let sites = Self {
             hot,
             pages,
@@ -128,11 +157,16 @@ impl Sites {
             ids: HashMap::default(),
             free: Vec::new(),
         };
-        for (id, class) in [(MACHINERY, Class::Machinery), (CELLHEAP, Class::Cellheap)] {
-            // SAFETY: the table is new; both ids are in bounds.
-            unsafe {
-                (*sites.hot(id)).class = class;
-                (*sites.hot(id)).epoch = NEVER;
+        for layer in LAYERS {
+            for (id, class) in [
+                (machinery(layer), Class::Machinery),
+                (cellheap(layer), Class::Cellheap),
+            ] {
+                // SAFETY: the table is new; both ids are in bounds.
+                unsafe {
+                    (*sites.hot(id)).class = class;
+                    (*sites.hot(id)).epoch = NEVER;
+                }
             }
         }
         Ok(sites)
@@ -150,12 +184,20 @@ impl Sites {
         unsafe { &*self.hot(id) }
     }
 
+    /// Live bytes of all notebook machinery, or of all that our own API made.
+    pub fn live_of(&self, fixed: fn(Layer) -> SiteId) -> u64 {
+        LAYERS
+            .map(|layer| self.get(fixed(layer)).live())
+            .iter()
+            .sum()
+    }
+
     pub fn find(&self, key: &Key) -> Option<SiteId> {
         self.ids.get(key).copied()
     }
 
     /// A new site, or none when the ids are all in use.
-    pub fn add(&mut self, key: Key) -> Option<SiteId> {
+    pub fn add(&mut self, key: Key, path: PathId) -> Option<SiteId> {
         let reserved = if key.place == Place::Other {
             0
         } else {
@@ -172,7 +214,12 @@ impl Sites {
             }
             None => return None,
         };
-        self.cold[id.0 as usize] = Some(Cold { key, peak: 0 });
+        self.cold[id.0 as usize] = Some(Cold {
+            key,
+            path,
+            temporary: 0,
+            peak: 0,
+        });
         self.ids.insert(key, id);
         // SAFETY: the id is ours and has no live block.
         unsafe { self.hot(id).write(Site::default()) };

@@ -1,30 +1,40 @@
 //! The hooks on `PYMEM_DOMAIN_MEM` and `PYMEM_DOMAIN_OBJ`: call the real allocator, note what it did.
-//! RAW is left alone: it may be called without the interpreter's lock.
+//! RAW is left alone: what it asks of the C library is seen there (`native`).
 //!
-//! A hook goes the quick way where the thread that runs is known and its instruction was seen before, and calls
-//! a slow one where not. In the locked form, for several interpreters, every event goes the slow way, one at a time.
+//! A hook goes the quick way where the books are the holder's own, the thread that runs is known and its instruction was
+//! seen before, and calls a slow one where not.
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
-use std::sync::atomic::{
-    AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
-};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use crate::heap::books::Lifted;
 
 use super::layout::{Layout, V311, V312, V313, V314};
 use super::python::{Allocator, Api};
 use super::thread_state;
-use super::tracer::tracer;
+use super::tracer::{Tracer, tracer};
+use super::turn::{self, Turn, beneath, beneath_in_turn};
 
 /// The form of a hook: the thread state is read where it lies.
 const DIRECT: u8 = 0;
 /// The interpreter is asked for the thread state.
 const ASKING: u8 = 1;
-/// Several interpreters: one event at a time.
-const LOCKED: u8 = 2;
 
 /// The domains by the number that `PyMem_SetAllocator` knows them by.
 const DOMAINS: [c_int; 2] = [1, 2];
+
+/// pymalloc serves requests up to here itself; what is above goes to the C library.
+const PYMALLOC: usize = 512;
+
+/// Requests above this go to lower layers: zero where Python was told to use another allocator than pymalloc.
+static OWN: AtomicUsize = AtomicUsize::new(PYMALLOC);
+
+/// Every request goes to lower layers.
+pub fn is_not_pymalloc() {
+    OWN.store(0, Relaxed);
+}
 
 struct Originals(UnsafeCell<[MaybeUninit<Allocator>; 2]>);
 
@@ -53,6 +63,16 @@ unsafe fn thread<L: Layout, const F: u8>() -> *mut u8 {
     }
 }
 
+/// Asks the real allocator for so many bytes.
+#[inline(always)]
+fn below<T>(size: usize, call: impl FnOnce() -> T) -> T {
+    if size <= OWN.load(Relaxed) {
+        beneath(call)
+    } else {
+        beneath_in_turn(call)
+    }
+}
+
 unsafe extern "C" fn malloc<L: Layout, const D: usize, const F: u8>(
     _: *mut c_void,
     size: usize,
@@ -60,7 +80,7 @@ unsafe extern "C" fn malloc<L: Layout, const D: usize, const F: u8>(
     // SAFETY: a hook is called as its domain's contract says.
     unsafe {
         let real = original(D);
-        let block = (real.malloc)(real.context, size);
+        let block = below(size, || (real.malloc)(real.context, size));
         if !block.is_null() {
             made::<L, F>(block, size);
         }
@@ -76,9 +96,10 @@ unsafe extern "C" fn calloc<L: Layout, const D: usize, const F: u8>(
     // SAFETY: as in `malloc`; the real calloc refuses a product that overflows.
     unsafe {
         let real = original(D);
-        let block = (real.calloc)(real.context, count, each);
+        let size = count.wrapping_mul(each);
+        let block = below(size, || (real.calloc)(real.context, count, each));
         if !block.is_null() {
-            made::<L, F>(block, count.wrapping_mul(each));
+            made::<L, F>(block, size);
         }
         block
     }
@@ -86,32 +107,46 @@ unsafe extern "C" fn calloc<L: Layout, const D: usize, const F: u8>(
 
 #[inline(always)]
 unsafe fn made<L: Layout, const F: u8>(block: *mut c_void, size: usize) {
-    // SAFETY: hooks are called with the interpreter's lock.
+    // SAFETY: hooks are called with the interpreter's lock, and the tracer is reached in a turn.
     unsafe {
         let thread = thread::<L, F>();
-        let tracer = &mut *tracer();
-        if F != LOCKED && tracer.is_turned_to::<L>(thread) {
-            let site = tracer.quick_site::<L>(thread);
-            if site.0 != 0 {
-                return tracer.books.allocated(block as usize, size, site);
+        if let Some(_turn) = turn::quick() {
+            let tracer = &mut *tracer();
+            if tracer.is_turned_to::<L>(thread) {
+                let site = tracer.quick_site::<L>(thread);
+                if site.0 != 0 {
+                    return tracer.books.allocated(block as usize, size, site);
+                }
             }
         }
-        made_slowly::<L, F>(block, size, thread);
+        made_slowly::<L>(block, size, thread);
     }
 }
 
 #[inline(never)]
-unsafe fn made_slowly<L: Layout, const F: u8>(block: *mut c_void, size: usize, thread: *mut u8) {
-    let held = (F == LOCKED).then(Turn::wait);
-    // SAFETY: hooks are called with the interpreter's lock, or hold ours.
+unsafe fn made_slowly<L: Layout>(block: *mut c_void, size: usize, thread: *mut u8) {
+    // SAFETY: as in `made`.
     unsafe {
-        let tracer = &mut *tracer();
-        if F != LOCKED && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread) {
+        slowly::<L>(thread, |tracer| {
             let site = tracer.site::<L>(thread);
             tracer.books.allocated(block as usize, size, site);
+        });
+    }
+}
+
+/// Does something in a turn, once it is known who runs; nothing where that is not to be counted.
+#[inline(always)]
+unsafe fn slowly<L: Layout>(thread: *mut u8, work: impl FnOnce(&mut Tracer)) {
+    let _turn = Turn::take();
+    // SAFETY: hooks are called with the interpreter's lock, and it is our turn.
+    unsafe {
+        let tracer = &mut *tracer();
+        // Ids are of one interpreter only.
+        let known = !turn::is_shared_for_good() && tracer.is_turned_to::<L>(thread);
+        if known || tracer.turn_to::<L>(thread) {
+            work(tracer);
         }
     }
-    drop(held);
 }
 
 unsafe extern "C" fn realloc<L: Layout, const D: usize, const F: u8>(
@@ -119,38 +154,63 @@ unsafe extern "C" fn realloc<L: Layout, const D: usize, const F: u8>(
     old: *mut c_void,
     size: usize,
 ) -> *mut c_void {
-    // In the locked form nobody may get `old` before it is noted that it went.
-    let held = (F == LOCKED).then(Turn::wait);
-    // SAFETY: as in `malloc`. A failed realloc changes nothing.
-    let block = unsafe {
+    // SAFETY: as in `malloc`. A failed realloc changes nothing. Another thread may get the old address from the C library
+    // before we hear of it: the block is off the books by then.
+    unsafe {
         let real = original(D);
-        let block = (real.realloc)(real.context, old, size);
-        if !block.is_null() {
-            changed::<L, F>(old, block, size);
+        let thread = thread::<L, F>();
+        let lifted = lift::<L>(old, thread);
+        let block = beneath_in_turn(|| (real.realloc)(real.context, old, size));
+        match (block.is_null(), lifted) {
+            (false, _) => changed::<L>(lifted, block, size, thread),
+            (true, Some(lifted)) => put_back(old, lifted),
+            (true, None) => {}
         }
         block
-    };
-    drop(held);
-    block
+    }
 }
 
 #[inline(always)]
-unsafe fn changed<L: Layout, const F: u8>(old: *mut c_void, block: *mut c_void, size: usize) {
-    // SAFETY: hooks are called with the interpreter's lock, or hold ours.
-    unsafe {
-        let thread = thread::<L, F>();
-        let tracer = &mut *tracer();
-        if F != LOCKED && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread) {
-            let site = match tracer.quick_site::<L>(thread) {
-                site if site.0 != 0 && F != LOCKED => site,
-                _ => tracer.site::<L>(thread),
-            };
-            tracer
-                .books
-                .reallocated(old as usize, block as usize, size, site);
-            tracer.catch_up();
+unsafe fn lift<L: Layout>(old: *mut c_void, thread: *mut u8) -> Option<Lifted> {
+    let mut lifted = None;
+    if !old.is_null() {
+        // SAFETY: as in `made`.
+        unsafe {
+            slowly::<L>(thread, |tracer| {
+                lifted = tracer.books.lift(old as usize);
+                tracer.catch_up();
+            });
         }
     }
+    lifted
+}
+
+#[inline(always)]
+unsafe fn changed<L: Layout>(
+    lifted: Option<Lifted>,
+    block: *mut c_void,
+    size: usize,
+    thread: *mut u8,
+) {
+    // SAFETY: as in `made`.
+    unsafe {
+        slowly::<L>(thread, |tracer| {
+            let site = match tracer.quick_site::<L>(thread) {
+                site if site.0 != 0 && !tracer.in_own => site,
+                _ => tracer.site::<L>(thread),
+            };
+            let books = &mut tracer.books;
+            books.reallocated(lifted, block as usize, size, site);
+            tracer.catch_up();
+        });
+    }
+}
+
+#[cold]
+fn put_back(old: *mut c_void, lifted: Lifted) {
+    let _turn = Turn::take();
+    // SAFETY: it is our turn.
+    unsafe { (*tracer()).books.put_back(old as usize, lifted) };
 }
 
 unsafe extern "C" fn free<L: Layout, const D: usize, const F: u8>(
@@ -159,70 +219,47 @@ unsafe extern "C" fn free<L: Layout, const D: usize, const F: u8>(
 ) {
     // SAFETY: as in `malloc`. The books forget the block before another can get its address.
     unsafe {
-        if !block.is_null() {
-            gone::<L, F>(block);
-        }
         let real = original(D);
-        (real.free)(real.context, block);
+        if block.is_null() || gone::<L, F>(block) <= OWN.load(Relaxed) as u64 {
+            return (real.free)(real.context, block);
+        }
+        beneath_in_turn(|| (real.free)(real.context, block));
     }
 }
 
+/// The block's size, or at least a large one if it is not known.
 #[inline(always)]
-unsafe fn gone<L: Layout, const F: u8>(block: *mut c_void) {
-    // SAFETY: hooks are called with the interpreter's lock.
+unsafe fn gone<L: Layout, const F: u8>(block: *mut c_void) -> u64 {
+    // SAFETY: as in `made`.
     unsafe {
         let thread = thread::<L, F>();
-        let tracer = &mut *tracer();
-        if F == LOCKED || !tracer.is_turned_to::<L>(thread) || !tracer.books.freed(block as usize) {
-            gone_slowly::<L, F>(block, thread);
+        if let Some(_turn) = turn::quick() {
+            let tracer = &mut *tracer();
+            if tracer.is_turned_to::<L>(thread)
+                && let Some(size) = tracer.books.freed(block as usize)
+            {
+                return size;
+            }
         }
+        gone_slowly::<L>(block, thread)
     }
 }
 
 #[inline(never)]
-unsafe fn gone_slowly<L: Layout, const F: u8>(block: *mut c_void, thread: *mut u8) {
-    let held = (F == LOCKED).then(Turn::wait);
-    // SAFETY: hooks are called with the interpreter's lock, or hold ours.
+unsafe fn gone_slowly<L: Layout>(block: *mut c_void, thread: *mut u8) -> u64 {
+    let mut gone = u64::MAX;
+    // SAFETY: as in `made`.
     unsafe {
-        let tracer = &mut *tracer();
-        if (F != LOCKED && tracer.is_turned_to::<L>(thread) || tracer.turn_to::<L>(thread))
-            && !tracer.books.freed(block as usize)
-        {
-            tracer.books.freed_aside(block as usize);
+        slowly::<L>(thread, |tracer| {
+            let books = &mut tracer.books;
+            let size = books
+                .freed(block as usize)
+                .or_else(|| books.freed_aside(block as usize));
+            gone = size.unwrap_or(gone);
             tracer.catch_up();
-        }
+        });
     }
-    drop(held);
-}
-
-/// In the locked form: somebody is inside. Several interpreters may be at it at once.
-static TAKEN: AtomicBool = AtomicBool::new(false);
-
-/// A thread's turn at the books; the next thread has it when this is dropped.
-pub struct Turn(());
-
-impl Turn {
-    #[cold]
-    pub fn wait() -> Self {
-        while TAKEN
-            .compare_exchange_weak(false, true, Acquire, Relaxed)
-            .is_err()
-        {
-            std::thread::yield_now();
-        }
-        Self(())
-    }
-
-    /// In a forked child, whose one thread is not the one that had it.
-    pub fn give_up_all() {
-        TAKEN.store(false, Relaxed);
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        TAKEN.store(false, Release);
-    }
+    gone
 }
 
 fn hooks<L: Layout, const D: usize, const F: u8>() -> Allocator {
@@ -240,25 +277,16 @@ fn both<L: Layout, const F: u8>() -> [Allocator; 2] {
 }
 
 /// Our hooks for a minor version; none where its layout is not known.
-fn ours(minor: u32, locked: bool) -> Option<[Allocator; 2]> {
-    let form = match locked {
-        true => LOCKED,
-        false if thread_state::is_direct() => DIRECT,
-        false => ASKING,
-    };
-    Some(match (minor, form) {
-        (11, DIRECT) => both::<V311, DIRECT>(),
-        (11, ASKING) => both::<V311, ASKING>(),
-        (11, _) => both::<V311, LOCKED>(),
-        (12, DIRECT) => both::<V312, DIRECT>(),
-        (12, ASKING) => both::<V312, ASKING>(),
-        (12, _) => both::<V312, LOCKED>(),
-        (13, DIRECT) => both::<V313, DIRECT>(),
-        (13, ASKING) => both::<V313, ASKING>(),
-        (13, _) => both::<V313, LOCKED>(),
-        (14, DIRECT) => both::<V314, DIRECT>(),
-        (14, ASKING) => both::<V314, ASKING>(),
-        (14, _) => both::<V314, LOCKED>(),
+fn ours(minor: u32) -> Option<[Allocator; 2]> {
+    Some(match (minor, thread_state::is_direct()) {
+        (11, true) => both::<V311, DIRECT>(),
+        (11, false) => both::<V311, ASKING>(),
+        (12, true) => both::<V312, DIRECT>(),
+        (12, false) => both::<V312, ASKING>(),
+        (13, true) => both::<V313, DIRECT>(),
+        (13, false) => both::<V313, ASKING>(),
+        (14, true) => both::<V314, DIRECT>(),
+        (14, false) => both::<V314, ASKING>(),
         _ => return None,
     })
 }
@@ -286,13 +314,13 @@ unsafe fn set(domain: usize, mut hook: Allocator) {
 ///
 /// # Safety
 /// With the interpreter's lock, the tracer in place, not mute, its layout checked.
-pub unsafe fn set_where_deaf(minor: u32, locked: bool) -> bool {
+pub unsafe fn set_where_deaf(minor: u32) -> bool {
     let api = Api::get();
     let makers = [
         (api.memory_malloc, api.memory_free),
         (api.object_malloc, api.object_free),
     ];
-    let Some(hooks) = ours(minor, locked) else {
+    let Some(hooks) = ours(minor) else {
         return false;
     };
     let mut deaf = false;
@@ -303,7 +331,9 @@ pub unsafe fn set_where_deaf(minor: u32, locked: bool) -> bool {
         // SAFETY: both are called with the lock; a domain that does not reach us has no hook of ours.
         unsafe {
             let block = malloc(16);
+            let turn = Turn::take();
             let heard = (*tracer()).books.knows(block as usize);
+            drop(turn);
             free(block);
             if !heard {
                 deaf = true;
@@ -331,27 +361,6 @@ pub unsafe fn unset() {
             }
         }
     }
-}
-
-/// Goes over to the locked form: a second interpreter may run beside ours. False where others have hooked over us.
-///
-/// # Safety
-/// With the interpreter's lock, before the other interpreter runs.
-pub unsafe fn lock(minor: u32) -> bool {
-    let (Some(set), Some(hooks)) = (Api::get().set_allocator, ours(minor, true)) else {
-        return false;
-    };
-    // SAFETY: as the caller promises.
-    unsafe {
-        if !(0..DOMAINS.len()).all(|at| on_top(at)) {
-            return false;
-        }
-        for (at, mut hook) in hooks.into_iter().enumerate() {
-            SET[at].store(hook.malloc as usize, Relaxed);
-            set(DOMAINS[at], &raw mut hook);
-        }
-    }
-    true
 }
 
 unsafe fn on_top(at: usize) -> bool {

@@ -8,6 +8,7 @@ use std::sync::PoisonError;
 
 use super::python::{Api, ArenaAllocator};
 use super::tracer::tracer;
+use super::turn::beneath;
 
 /// Smaller requests are chunks of the frame stack, not arenas.
 const SMALLEST_ARENA: usize = 256 << 10;
@@ -74,7 +75,7 @@ unsafe extern "C" fn alloc(_: *mut c_void, size: usize) -> *mut c_void {
         return std::ptr::null_mut();
     };
     // SAFETY: the real allocator's own function and context.
-    let arena = unsafe { (real.alloc)(real.context, size) };
+    let arena = beneath(|| unsafe { (real.alloc)(real.context, size) });
     if !arena.is_null()
         && size >= SMALLEST_ARENA
         && let Some(state) = STATE
@@ -99,6 +100,6 @@ unsafe extern "C" fn free(_: *mut c_void, arena: *mut c_void, size: usize) {
         if known {
             (*tracer()).books.shadow().forget(arena as usize, size);
         }
-        (real.free)(real.context, arena, size);
+        beneath(|| (real.free)(real.context, arena, size));
     }
 }

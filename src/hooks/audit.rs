@@ -1,8 +1,10 @@
-//! Audit events that the tracer needs: a thread is about to start, another interpreter may appear.
+//! Audit events that the tracer needs: a thread is about to start, a module is about to be imported, another interpreter
+//! may appear.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
 use super::control;
+use super::native;
 use super::python::{Api, Object};
 
 /// Adds the hook, once: CPython has no way to take one away.
@@ -72,8 +74,11 @@ unsafe extern "C" fn hook(event: *const c_char, arguments: Object, _: *mut c_voi
             b'c' if CStr::from_ptr(event) == c"cpython.PyInterpreterState_New" => {
                 control::another_interpreter();
             }
-            b'i' if CStr::from_ptr(event) == c"import" && is_maker(arguments) => {
-                control::another_interpreter()
+            b'i' if CStr::from_ptr(event) == c"import" => {
+                native::look_for_new_objects();
+                if is_maker(arguments) {
+                    control::another_interpreter();
+                }
             }
             _ => {}
         }

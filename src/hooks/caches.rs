@@ -7,6 +7,7 @@ use crate::heap::sites::SiteId;
 
 const LEAVES: usize = 1 << 12;
 const PAIRS: usize = 1 << 12;
+const NATIVES: usize = 1 << 11;
 const DEEPS: usize = 1 << 11;
 const OWNERS: usize = 1 << 10;
 
@@ -28,6 +29,16 @@ pub struct Pair {
     pub site: SiteId,
 }
 
+/// The same, asked of a native layer by code that returns to `caller`.
+#[derive(Clone, Copy)]
+pub struct Native {
+    pub leaf: usize,
+    pub line: usize,
+    pub caller: usize,
+    pub stamp: u32,
+    pub site: SiteId,
+}
+
 /// A frame far above notebook code, known again as long as it and its caller stand where they stood.
 #[derive(Clone, Copy)]
 pub struct Deep {
@@ -35,9 +46,19 @@ pub struct Deep {
     pub instruction: usize,
     pub caller: usize,
     pub stamp: u32,
-    /// How many frames further the notebook's is.
+    /// How many frames further it is to what is below.
     pub depth: usize,
+    pub below: Deepest,
+    /// The site of what Python's layer is asked for.
     pub site: SiteId,
+}
+
+/// What lies below more library frames than the walk follows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Deepest {
+    Notebook,
+    Cellheap,
+    Nothing,
 }
 
 /// Whose code an object is.
@@ -59,13 +80,14 @@ struct Known {
 pub struct Caches {
     leaves: [Leaf; LEAVES],
     pairs: [Pair; PAIRS],
+    natives: [Native; NATIVES],
     deeps: [Deep; DEEPS],
     owners: [Known; OWNERS],
 }
 
 struct Place(UnsafeCell<Caches>);
 
-// SAFETY: reached under the interpreter's lock only, or under `allocators`' lock.
+// SAFETY: reached in a turn at the books only.
 unsafe impl Sync for Place {}
 
 // Stamps begin at one: all of these entries are void. All zero, so that pages are there once they are touched.
@@ -81,12 +103,20 @@ static CACHES: Place = Place(UnsafeCell::new(Caches {
         stamp: 0,
         site: SiteId(0),
     }; PAIRS],
+    natives: [Native {
+        leaf: 0,
+        line: 0,
+        caller: 0,
+        stamp: 0,
+        site: SiteId(0),
+    }; NATIVES],
     deeps: [Deep {
         frame: 0,
         instruction: 0,
         caller: 0,
         stamp: 0,
         depth: 0,
+        below: Deepest::Notebook,
         site: SiteId(0),
     }; DEEPS],
     owners: [Known {
@@ -97,7 +127,7 @@ static CACHES: Place = Place(UnsafeCell::new(Caches {
 }));
 
 /// # Safety
-/// The caller holds the interpreter's lock, and the reference no longer than for one look.
+/// The caller has the turn at the books, and holds the reference no longer than for one look.
 #[inline(always)]
 pub unsafe fn caches() -> &'static mut Caches {
     // SAFETY: the caller's promise.
@@ -113,6 +143,11 @@ impl Caches {
     #[inline(always)]
     pub fn pair(&mut self, leaf: usize, line: usize) -> &mut Pair {
         &mut self.pairs[(leaf >> 1 ^ line >> 3) & (PAIRS - 1)]
+    }
+
+    #[inline(always)]
+    pub fn native(&mut self, leaf: usize, line: usize, caller: usize) -> &mut Native {
+        &mut self.natives[(leaf >> 1 ^ line >> 3 ^ caller >> 2) & (NATIVES - 1)]
     }
 
     #[inline(always)]
@@ -137,6 +172,9 @@ impl Caches {
         }
         for pair in &mut self.pairs {
             pair.stamp = 0;
+        }
+        for native in &mut self.natives {
+            native.stamp = 0;
         }
         for deep in &mut self.deeps {
             deep.stamp = 0;

@@ -6,21 +6,21 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::heap::books::Books;
 
-use super::allocators::Turn;
 use super::layout::{self, V311, V312, V313, V314};
 use super::python::{self, Api};
 use super::tracer::{Tracer, place, tracer};
-use super::{allocators, arenas, audit, thread_state};
+use super::turn::{self, Turn};
+use super::{allocators, arenas, audit, native, thread_state};
 
 /// Where more threads than this were seen, those that are gone are forgotten.
 const MANY_THREADS: usize = 256;
 
 /// The minor version whose hooks are in; zero before the first start.
 static MINOR: AtomicU32 = AtomicU32::new(0);
-/// A second interpreter may run: the hooks take a lock.
-static LOCKED: AtomicBool = AtomicBool::new(false);
-/// That began while others' hooks lay over ours: nothing is recorded any more.
-static BEATEN: AtomicBool = AtomicBool::new(false);
+/// A second interpreter may run.
+static INTERPRETERS_SEEN: AtomicBool = AtomicBool::new(false);
+/// The C library's allocators are to be left alone.
+static PYTHON_ONLY: AtomicBool = AtomicBool::new(false);
 static CHILD: AtomicBool = AtomicBool::new(false);
 /// Which allocator Python was started with: an index in `NOTES`.
 static KIND: AtomicU32 = AtomicU32::new(0);
@@ -34,7 +34,7 @@ const NOTES: [Option<&str>; 3] = [
 ];
 const INTERPRETERS: &str =
     "A second interpreter appeared in this process: its blocks count as between cells.";
-const OVERLAID: &str = "Recording ended: second interpreters cannot be followed while another tool's hooks lie over ours.";
+const NO_NATIVE: &str = "Native memory is not counted (CELLHEAP_NATIVE=off): only what Python's own allocators were asked for.";
 
 /// Whether there is a tracer at all.
 pub fn is_placed() -> bool {
@@ -57,11 +57,15 @@ pub fn notes() -> Vec<&'static str> {
     // SAFETY: read under the interpreter's lock.
     let others = is_placed() && unsafe { (*tracer()).others };
     let interpreters = others.then_some(INTERPRETERS);
-    let beaten = BEATEN.load(Relaxed).then_some(OVERLAID);
-    [NOTES[KIND.load(Relaxed) as usize], interpreters, beaten]
-        .into_iter()
-        .flatten()
-        .collect()
+    let python_only = PYTHON_ONLY.load(Relaxed).then_some(NO_NATIVE);
+    [
+        NOTES[KIND.load(Relaxed) as usize],
+        interpreters,
+        python_only,
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Does something with the tracer, if there is one. Nothing in it may call Python.
@@ -72,8 +76,8 @@ pub unsafe fn with<T>(work: impl FnOnce(&mut Tracer) -> T) -> Option<T> {
     if !is_placed() {
         return None;
     }
-    let turn = LOCKED.load(Relaxed).then(Turn::wait);
-    // SAFETY: placed. Hooks of this thread do not run meanwhile, those of others wait for the lock or the turn.
+    let turn = Turn::take();
+    // SAFETY: placed, and it is our turn. Hooks of this thread do not run meanwhile.
     let done = work(unsafe { &mut *tracer() });
     drop(turn);
     Some(done)
@@ -90,9 +94,6 @@ pub unsafe fn start() -> Result<(), String> {
     if is_child() {
         return Err("a forked child of a traced process is not traced".into());
     }
-    if BEATEN.load(Relaxed) {
-        return Err(OVERLAID.into());
-    }
     // SAFETY: the caller's promise holds for all that is called here.
     unsafe {
         if !is_placed() {
@@ -106,9 +107,25 @@ pub unsafe fn start() -> Result<(), String> {
             tracer.muted = false;
             tracer.look_again();
         });
-        allocators::set_where_deaf(MINOR.load(Relaxed), LOCKED.load(Relaxed));
+        allocators::set_where_deaf(MINOR.load(Relaxed));
+        begin_native();
     }
     Ok(())
+}
+
+unsafe fn begin_native() {
+    if PYTHON_ONLY.load(Relaxed) {
+        return;
+    }
+    // SAFETY: the caller's promise: the lock is held, the layout of this minor was checked.
+    unsafe {
+        match MINOR.load(Relaxed) {
+            11 => native::begin::<V311>(),
+            12 => native::begin::<V312>(),
+            13 => native::begin::<V313>(),
+            _ => native::begin::<V314>(),
+        }
+    }
 }
 
 unsafe fn first_start() -> Result<(), String> {
@@ -131,11 +148,19 @@ unsafe fn first_start() -> Result<(), String> {
             return Err("the interpreter does not tell its thread state".into());
         }
         KIND.store(kind(), Relaxed);
+        if KIND.load(Relaxed) != 0 {
+            allocators::is_not_pymalloc();
+        }
+        let off = std::env::var_os("CELLHEAP_NATIVE").is_some_and(|native| native == "off");
+        PYTHON_ONLY.store(off, Relaxed);
+        turn::begin();
         place(prepare()?);
         MINOR.store(minor, Relaxed);
         arenas::begin();
         audit::begin();
-        LOCKED.store(audit::missed_interpreters(), Relaxed);
+        if audit::missed_interpreters() {
+            another_interpreter();
+        }
         libc::pthread_atfork(None, None, Some(after_fork_in_child));
     }
     Ok(())
@@ -188,6 +213,7 @@ pub unsafe fn stop() {
     // SAFETY: the caller's promise.
     unsafe {
         if is_tracing() {
+            native::end();
             with(mute);
             allocators::unset();
         }
@@ -208,8 +234,8 @@ fn mute(tracer: &mut Tracer) {
 pub unsafe fn look_after() -> bool {
     // SAFETY: the caller's promise.
     unsafe {
-        let lost =
-            is_tracing() && allocators::set_where_deaf(MINOR.load(Relaxed), LOCKED.load(Relaxed));
+        native::look_for_new_objects();
+        let lost = is_tracing() && allocators::set_where_deaf(MINOR.load(Relaxed));
         if lost {
             with(|tracer| {
                 tracer.books.end_live_table();
@@ -276,24 +302,18 @@ pub fn thread_starts() {
     }
 }
 
-/// A subinterpreter, maybe with a lock of its own, may come. From here on the hooks take one too.
+/// A subinterpreter, maybe with a lock of its own, may come. Called before it runs.
 pub fn another_interpreter() {
-    if !is_placed() || LOCKED.swap(true, Relaxed) {
-        return;
-    }
-    // SAFETY: audit events come with the interpreter's lock, before the new one runs.
-    unsafe {
-        if is_tracing() && !allocators::lock(MINOR.load(Relaxed)) {
-            BEATEN.store(true, Relaxed);
-            with(mute);
-        }
+    if is_placed() && !INTERPRETERS_SEEN.swap(true, Relaxed) {
+        turn::share_for_good();
     }
 }
 
 /// A forked child goes silent: its blocks are not the notebook's.
 unsafe extern "C" fn after_fork_in_child() {
     CHILD.store(true, Relaxed);
-    Turn::give_up_all();
+    native::pass_through();
+    turn::give_up_all();
     // SAFETY: placed before this was registered; the child has one thread, the one that forked.
     unsafe {
         (*tracer()).muted = true;

@@ -1,8 +1,9 @@
 //! Where allocations are caught: Python allocators, slots of loaded objects, frame reading. The unsafe room.
 //!
-//! `allocators` holds the hooks themselves, `tracer` what they share, `walk` finds the site of the running
-//! instruction and `caches` remembers it, `elf` points slots of loaded objects at functions of ours, `layout` knows
-//! where each CPython minor keeps what is read, `python` is the C API by name.
+//! `allocators` holds the hooks on Python's allocators, `native` those on the C library's, which `stubs` lead to and which
+//! `elf` points slots of loaded objects at; `turn` lets one event at a time at the books. `tracer` is what hooks share,
+//! `walk` finds the site of the running instruction, `owners` whose code it is, `caches` remembers both. `layout` knows
+//! where each CPython minor keeps what is read, `python` is the C API by name, `reals` the C library's functions.
 //!
 //! Closed to other crates, so that what the hot path touches is reached without the detour of a symbol that others share.
 
@@ -14,11 +15,15 @@ pub(crate) mod arenas;
 pub(crate) mod audit;
 pub(crate) mod caches;
 pub(crate) mod control;
-#[cfg_attr(not(test), allow(dead_code))]
 pub(crate) mod elf;
 pub(crate) mod layout;
+pub(crate) mod native;
+pub(crate) mod owners;
 pub(crate) mod python;
+pub(crate) mod reals;
 pub(crate) mod sampler;
+pub(crate) mod stubs;
 pub(crate) mod thread_state;
 pub(crate) mod tracer;
+pub(crate) mod turn;
 pub(crate) mod walk;

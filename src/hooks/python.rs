@@ -62,6 +62,7 @@ api! {
     memory_free: fn(*mut c_void), c"PyMem_Free";
     allocator_name: fn() -> *const c_char, c"_PyMem_GetCurrentAllocatorName";
     thread_state: fn() -> *mut u8, c"PyThreadState_GetUnchecked" | c"_PyThreadState_UncheckedGet";
+    thread_state_of_this_thread: fn() -> *mut u8, c"PyGILState_GetThisThreadState";
     thread_state_id: fn(*mut u8) -> u64, c"PyThreadState_GetID";
     interpreter: fn() -> *mut u8, c"PyInterpreterState_Get";
     first_thread: fn(*mut u8) -> *mut u8, c"PyInterpreterState_ThreadHead";

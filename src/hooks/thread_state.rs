@@ -55,6 +55,51 @@ pub unsafe fn read<L: Layout>() -> *mut u8 {
     }
 }
 
+/// The thread state with which *this* thread holds the interpreter's lock; null where it does not hold it.
+///
+/// # Safety
+/// After `begin`.
+#[inline(always)]
+pub unsafe fn holder<L: Layout>() -> *mut u8 {
+    // SAFETY: the caller's promise; both ways only read a word.
+    unsafe {
+        let state = if is_direct() { read::<L>() } else { ask() };
+        // The global is the holder's, whoever asks; its own state may not be looked into, as it may be going.
+        if L::THREAD_LOCAL || state.is_null() || of_this_thread() == state {
+            state
+        } else {
+            std::ptr::null_mut()
+        }
+    }
+}
+
+/// The thread state of this thread, whether it holds the lock or not; null where it has none. Its frames stay as they are
+/// while the thread is here.
+///
+/// # Safety
+/// After `begin`.
+pub unsafe fn of_this_thread() -> *mut u8 {
+    // SAFETY: PyGILState_GetThisThreadState reads thread-specific storage, and needs no lock.
+    Api::get()
+        .thread_state_of_this_thread
+        .map_or(std::ptr::null_mut(), |get| unsafe { get() })
+}
+
+/// This thread, as `pthread_self` says.
+#[inline(always)]
+pub fn me() -> usize {
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    // SAFETY: the first word at the thread pointer is its own address (the ABI's TCB), and that is glibc's `pthread_t`.
+    unsafe {
+        local(0)
+    }
+    #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+    // SAFETY: asks nothing of its caller.
+    unsafe {
+        libc::pthread_self() as usize
+    }
+}
+
 /// The same, from the interpreter.
 ///
 /// # Safety

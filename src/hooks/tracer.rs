@@ -2,19 +2,28 @@
 
 use std::cell::UnsafeCell;
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::mem::MaybeUninit;
 
+use crate::heap::aside::AddressHasher;
 use crate::heap::books::Books;
 use crate::heap::cells::CellId;
+use crate::heap::sources::ObjectId;
 
 use super::caches::caches;
 use super::layout::{INTERPRETER, Layout, word};
 use super::python::{Api, Object};
+use super::thread_state::me;
 
 /// No thread state has this id.
 const NOBODY: usize = usize::MAX;
 /// Announced threads that nobody saw yet; more than this and the oldest is given up.
 const MOST_STARTING: usize = 4096;
+/// Threads that are remembered by the thread; past it all are forgotten. Those of threads that are gone are used again.
+const MOST_NATIVE: usize = 8192;
+
+/// By an id or an address.
+type Map<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
 
 pub struct Tracer {
     /// The thread state, by its id, that the fields below hold for; `NOBODY` sends the next event the slow way.
@@ -45,7 +54,14 @@ pub struct Tracer {
     pub others: bool,
     pub main_thread: u64,
     /// Cells of threads by the thread state's id.
-    threads: HashMap<u64, CellId>,
+    threads: Map<u64, CellId>,
+    /// What a thread state's id was turned to last, when its thread held the interpreter's lock: the cell, and whether the
+    /// thread is the cell's own.
+    turned: Map<u64, (CellId, bool)>,
+    /// Cells that started threads, by `pthread_self`.
+    natives: Map<usize, CellId>,
+    /// Loaded objects by the addresses of their code, sorted.
+    pub objects: Vec<(usize, usize, ObjectId)>,
     /// Threads with ids up to this are older than the cell that began last, and than tracing.
     pub older: u64,
     /// Threads announced by an audit event, not yet seen: an id that theirs is above, and their cell.
@@ -60,7 +76,7 @@ pub struct Tracer {
 
 struct Place(UnsafeCell<MaybeUninit<Tracer>>);
 
-// SAFETY: the tracer is reached under the interpreter's lock only, or under `allocators`' lock.
+// SAFETY: the tracer is reached in a turn at the books only.
 unsafe impl Sync for Place {}
 
 static TRACER: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
@@ -68,7 +84,7 @@ static TRACER: Place = Place(UnsafeCell::new(MaybeUninit::uninit()));
 /// The tracer of this process.
 ///
 /// # Safety
-/// `place` must have run, and the caller must hold the interpreter's lock.
+/// `place` must have run, and it must be the caller's turn at the books.
 #[inline(always)]
 pub unsafe fn tracer() -> *mut Tracer {
     TRACER.0.get().cast()
@@ -102,7 +118,10 @@ impl Tracer {
             main_interpreter: std::ptr::null_mut(),
             others: false,
             main_thread: 0,
-            threads: HashMap::new(),
+            threads: Map::default(),
+            turned: Map::default(),
+            natives: Map::default(),
+            objects: Vec::new(),
             older: 0,
             starting: Vec::new(),
             own: Vec::new(),
@@ -149,10 +168,35 @@ impl Tracer {
             Some(id) => unsafe { self.cell_of(thread, id as u64) },
             None => (self.books.between, false),
         };
-        (self.cell, self.started) = (cell, started);
-        self.books.enter(cell);
-        self.catch_up();
-        self.stamp = self.stamp_of(cell);
+        self.turn(cell, started);
+        self.in_own = id.is_some_and(|id| self.own.contains(&(id as u64)) && self.is_main(thread));
+        if let (Some(id), false) = (id, self.in_own) {
+            self.thread = id;
+            // SAFETY: as above.
+            self.version = unsafe { word(thread, L::CONTEXT_VERSION) };
+            self.turned.insert(id as u64, (cell, started));
+        }
+        true
+    }
+
+    /// Finds out who runs where the interpreter's lock is not held: then the context cannot be asked, and the thread is
+    /// what it was when it held the lock. False: this event is not to be counted at all.
+    ///
+    /// # Safety
+    /// `thread` is the state of the current thread or null.
+    #[inline(never)]
+    pub unsafe fn turn_to_lockless<L: Layout>(&mut self, thread: *mut u8) -> bool {
+        self.look_again();
+        if self.muted {
+            return false;
+        }
+        // SAFETY: the caller's promise.
+        let id = unsafe { (!thread.is_null()).then(|| word(thread, L::THREAD_ID)) };
+        let (cell, started) = match id {
+            Some(id) => self.lockless_cell(thread, id as u64),
+            None => self.native_cell(),
+        };
+        self.turn(cell, started);
         self.in_own = id.is_some_and(|id| self.own.contains(&(id as u64)) && self.is_main(thread));
         if let (Some(id), false) = (id, self.in_own) {
             self.thread = id;
@@ -160,6 +204,50 @@ impl Tracer {
             self.version = unsafe { word(thread, L::CONTEXT_VERSION) };
         }
         true
+    }
+
+    fn lockless_cell(&mut self, thread: *mut u8, id: u64) -> (CellId, bool) {
+        if !self.is_main(thread) {
+            return (self.books.between, false);
+        }
+        match self.turned.get(&id) {
+            Some((cell, started)) if self.books.is_running(*cell) || *started => (*cell, *started),
+            _ if id == self.main_thread => (self.books.latest_running(), false),
+            _ => self.own_cell(id),
+        }
+    }
+
+    /// The cell that started this thread, which Python knows nothing of. A thread that was not seen to start is none of a
+    /// cell's: it is older than tracing, or our own.
+    fn native_cell(&self) -> (CellId, bool) {
+        let starter = self.natives.get(&me());
+        self.as_own(starter.copied().unwrap_or_default())
+    }
+
+    /// The running thread has started another, `thread` by `pthread_create`.
+    pub fn started_native(&mut self, thread: usize) {
+        if self.natives.len() >= MOST_NATIVE {
+            self.natives.clear();
+        }
+        self.natives.insert(thread, self.cell);
+    }
+
+    /// The object whose code `address` lies in.
+    pub fn object(&self, address: usize) -> ObjectId {
+        let after = self
+            .objects
+            .partition_point(|(start, ..)| *start <= address);
+        match after.checked_sub(1).map(|at| self.objects[at]) {
+            Some((_, end, id)) if address < end => id,
+            _ => ObjectId::default(),
+        }
+    }
+
+    fn turn(&mut self, cell: CellId, started: bool) {
+        (self.cell, self.started) = (cell, started);
+        self.books.enter(cell);
+        self.catch_up();
+        self.stamp = self.stamp_of(cell);
     }
 
     /// The cell that the thread's context names, else the one that started the thread, else the one that runs. And
@@ -176,6 +264,11 @@ impl Tracer {
         if id == self.main_thread {
             return (self.books.latest_running(), false);
         }
+        self.own_cell(id)
+    }
+
+    /// The cell that started the running thread.
+    fn own_cell(&mut self, id: u64) -> (CellId, bool) {
         let cell = match self.threads.get(&id) {
             Some(cell) => *cell,
             None => {
@@ -184,6 +277,10 @@ impl Tracer {
                 cell
             }
         };
+        self.as_own(cell)
+    }
+
+    fn as_own(&self, cell: CellId) -> (CellId, bool) {
         match self.books.record(cell) {
             Some(record) if record.is_cell() => (cell, true),
             _ => (self.books.between, false),
@@ -225,6 +322,9 @@ impl Tracer {
     /// The cell that announced the thread: the latest announcement made before it was there. Without one (C's own
     /// threads, and Python's before 3.12) the cell that runs, if it began before the thread: `Thread.start` waits.
     fn starter_of(&mut self, id: u64) -> CellId {
+        if let Some(cell) = self.natives.get(&me()) {
+            return *cell;
+        }
         let before = (self.starting.iter().enumerate()).filter(|(_, (newest, _))| *newest < id);
         match before.max_by_key(|(at, (newest, _))| (*newest, *at)) {
             Some((at, _)) => self.starting.remove(at).1,
@@ -236,10 +336,11 @@ impl Tracer {
     /// Forgets threads that are gone.
     pub fn forget_threads(&mut self, alive: impl Fn(u64) -> bool) {
         self.threads.retain(|id, _| alive(*id));
+        self.turned.retain(|id, _| alive(*id));
     }
 
     pub fn threads(&self) -> usize {
-        self.threads.len()
+        self.threads.len().max(self.turned.len())
     }
 
     /// The thread enters our own API.

@@ -16,6 +16,7 @@ use cellheap::heap::codes::Code;
 use cellheap::heap::report::Line as Row;
 use cellheap::heap::reporter;
 use cellheap::heap::sites::{Place, SiteId, Spot};
+use cellheap::heap::sources::Source;
 use model::{Count, Line, Model};
 use proptest::prelude::*;
 
@@ -101,7 +102,7 @@ impl Pair {
             }
             Event::Free(which) if !self.addresses.is_empty() => {
                 let address = self.addresses.swap_remove(which % self.addresses.len());
-                if !self.books.freed(address) {
+                if self.books.freed(address).is_none() {
                     self.books.freed_aside(address);
                 }
                 self.model.freed(address, self.entered);
@@ -114,13 +115,16 @@ impl Pair {
                     self.address(size)
                 };
                 let site = self.site(line);
-                self.books.reallocated(old, new, size, site);
+                let lifted = self.books.lift(old);
+                self.books.reallocated(lifted, new, size, site);
                 self.model
                     .reallocated(old, new, size as u64, self.entered, line);
                 self.addresses.push(new);
             }
             Event::Free(_) | Event::Reallocate(..) => {}
-            Event::Die(line) => self.books.freed_aside(code_of(line)),
+            Event::Die(line) => {
+                self.books.freed_aside(code_of(line));
+            }
             Event::Reset => {
                 self.books.reset();
                 let between = self.books.between.0;
@@ -179,13 +183,7 @@ impl Pair {
             )
         });
         let spot = Spot { code, offset: 0 };
-        self.books.site(
-            CellId(self.entered),
-            Place::Line {
-                leaf: spot,
-                line: spot,
-            },
-        )
+        site(&mut self.books, CellId(self.entered), spot)
     }
 
     fn check(&self) {
@@ -242,6 +240,15 @@ impl Pair {
             );
         }
     }
+}
+
+fn site(books: &mut Books, cell: CellId, spot: Spot) -> SiteId {
+    let place = Place::Line {
+        leaf: spot,
+        line: spot,
+    };
+    let key = books.key(cell, place, Source::default());
+    books.find(&key).unwrap_or_else(|| books.add(key, &[]))
 }
 
 fn by_line<T>(rows: &[Row], of: impl Fn(&Row) -> T) -> BTreeMap<Line, T> {
@@ -326,13 +333,7 @@ fn when_ids_run_out_bytes_are_still_counted_under_other() {
             code: Default::default(),
             offset: at as u32,
         };
-        let site = books.site(
-            cell,
-            Place::Line {
-                leaf: spot,
-                line: spot,
-            },
-        );
+        let site = site(&mut books, cell, spot);
         books.allocated(0x7000_0000 + at * 16, 16, site);
     }
     let report = reporter::cell_report(&books, cell, &[], 0.0, Vec::new()).expect("a known cell");

@@ -1,0 +1,452 @@
+//! The hooks on the C library's allocators and on `mmap`, put in place by patching the slots that loaded objects call them
+//! through (`elf`). Called by every thread, with and without the interpreter's lock.
+//!
+//! Each is a stub that hands on where it returns to, so that the object whose code asked is known, and a function that
+//! calls the real allocator and notes what it did. Python's own hooks lie above: what they ask is theirs.
+
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use crate::heap::sources::Layer;
+
+use super::elf::{self, Hook};
+use super::layout::Layout;
+use super::reals;
+use super::stubs;
+use super::thread_state;
+use super::tracer::{Tracer, tracer};
+use super::turn::{self, Turn};
+
+/// Whether native events are noted.
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+static HOOKS: OnceLock<Vec<Hook>> = OnceLock::new();
+
+/// Puts the hooks in, or in again.
+///
+/// # Safety
+/// With the interpreter's lock, the tracer in place, its layout checked.
+pub unsafe fn begin<L: Layout>() {
+    HOOKS.get_or_init(|| {
+        (stubs::all::<L>().into_iter())
+            .filter_map(|(name, ours)| {
+                let real = reals::find(name)?;
+                Some(Hook { name, real, ours })
+            })
+            .collect()
+    });
+    ACTIVE.store(true, Relaxed);
+    scan();
+}
+
+/// Takes the hooks out; who kept a pointer to one passes through it.
+pub fn end() {
+    pass_through();
+    if let Some(hooks) = HOOKS.get() {
+        elf::restore(hooks);
+    }
+}
+
+/// Notes nothing from here on.
+pub fn pass_through() {
+    ACTIVE.store(false, Relaxed);
+}
+
+pub fn is_active() -> bool {
+    ACTIVE.load(Relaxed)
+}
+
+/// Looks for objects that were loaded since the last look, and hooks them too.
+pub fn look_for_new_objects() {
+    if is_active() && elf::changed() {
+        scan();
+    }
+}
+
+/// Another thread may be at it, and even wait for the loader: then it looks again for us.
+fn scan() {
+    let Some(found) = HOOKS.get().and_then(|hooks| elf::patch(hooks)) else {
+        return;
+    };
+    // Whether this thread holds the interpreter's lock does not matter: it is not at the books.
+    let _turn = Turn::take_without_interpreter();
+    // SAFETY: hooks are begun once the tracer is in place, and it is our turn.
+    let tracer = unsafe { &mut *tracer() };
+    if found.all {
+        tracer.objects.clear();
+    }
+    for object in found.objects {
+        let id = tracer.books.objects.id(&object.name);
+        tracer
+            .objects
+            .push((object.code.start, object.code.end, id));
+    }
+    tracer.objects.sort_unstable();
+}
+
+fn turn_of(holds: bool) -> Turn {
+    if holds {
+        Turn::take()
+    } else {
+        Turn::take_without_interpreter()
+    }
+}
+
+/// The thread state that holds the interpreter's lock in this thread, or null; none where this event is not to be noted.
+#[inline(always)]
+unsafe fn noted<L: Layout>() -> Option<*mut u8> {
+    if !is_active() {
+        return None;
+    }
+    // SAFETY: hooks are begun after `thread_state`.
+    let thread = unsafe { thread_state::holder::<L>() };
+    (!turn::is_inside(!thread.is_null())).then_some(thread)
+}
+
+/// Does something in a turn, once it is known who runs; nothing where that is not to be counted. `thread` is the state that
+/// holds the interpreter's lock, or null. What C code reads of `errno` stays what the real function left there.
+#[inline(never)]
+unsafe fn slowly<L: Layout>(thread: *mut u8, work: impl FnOnce(&mut Tracer, *mut u8)) {
+    // SAFETY: errno is the thread's own; it is our turn at the tracer; a thread's own state stays while the thread is here.
+    unsafe {
+        let errno = *libc::__errno_location();
+        let turn = turn_of(!thread.is_null());
+        let tracer = &mut *tracer();
+        if thread.is_null() {
+            let state = thread_state::of_this_thread();
+            let known = !turn::is_shared_for_good() && tracer.is_turned_to::<L>(state);
+            if known || tracer.turn_to_lockless::<L>(state) {
+                work(tracer, state);
+            }
+        } else {
+            let known = !turn::is_shared_for_good() && tracer.is_turned_to::<L>(thread);
+            if known || tracer.turn_to::<L>(thread) {
+                work(tracer, thread);
+            }
+        }
+        drop(turn);
+        *libc::__errno_location() = errno;
+    }
+}
+
+#[inline(always)]
+unsafe fn made<L: Layout>(block: *mut c_void, size: usize, caller: usize) {
+    if block.is_null() {
+        return;
+    }
+    // SAFETY: the tracer is reached in a turn.
+    unsafe {
+        let Some(thread) = noted::<L>() else {
+            return;
+        };
+        if !thread.is_null()
+            && let Some(_turn) = turn::quick()
+        {
+            let tracer = &mut *tracer();
+            if tracer.is_turned_to::<L>(thread) {
+                let site = tracer.native_site::<L>(thread, Layer::Malloc, caller);
+                return tracer.books.allocated(block as usize, size, site);
+            }
+        }
+        slowly::<L>(thread, |tracer, state| {
+            let site = tracer.native_site::<L>(state, Layer::Malloc, caller);
+            tracer.books.allocated(block as usize, size, site);
+        });
+    }
+}
+
+#[inline(always)]
+unsafe fn gone<L: Layout>(block: *mut c_void) {
+    if block.is_null() {
+        return;
+    }
+    // SAFETY: as in `made`.
+    unsafe {
+        let Some(thread) = noted::<L>() else {
+            return;
+        };
+        if !thread.is_null()
+            && let Some(_turn) = turn::quick()
+        {
+            let tracer = &mut *tracer();
+            if tracer.is_turned_to::<L>(thread) && tracer.books.freed(block as usize).is_some() {
+                return;
+            }
+        }
+        slowly::<L>(thread, |tracer, _| {
+            if tracer.books.freed(block as usize).is_none() {
+                tracer.books.freed_aside(block as usize);
+                tracer.catch_up();
+            }
+        });
+    }
+}
+
+pub unsafe extern "C" fn malloc<L: Layout>(size: usize, caller: usize) -> *mut c_void {
+    // SAFETY: the real function under its own contract, here and below.
+    unsafe {
+        let block = reals::malloc(size);
+        made::<L>(block, size, caller);
+        block
+    }
+}
+
+pub unsafe extern "C" fn calloc<L: Layout>(
+    count: usize,
+    each: usize,
+    caller: usize,
+) -> *mut c_void {
+    // SAFETY: as in `malloc`; the real calloc refuses a product that overflows.
+    unsafe {
+        let block = reals::calloc(count, each);
+        made::<L>(block, count.wrapping_mul(each), caller);
+        block
+    }
+}
+
+pub unsafe extern "C" fn free<L: Layout>(block: *mut c_void) {
+    // SAFETY: as in `malloc`. The books forget the block before another thread can get its address.
+    unsafe {
+        gone::<L>(block);
+        reals::free(block);
+    }
+}
+
+pub unsafe extern "C" fn realloc<L: Layout>(
+    old: *mut c_void,
+    size: usize,
+    caller: usize,
+) -> *mut c_void {
+    // SAFETY: as in `malloc`.
+    unsafe { reallocated::<L>(old, size, caller, || reals::realloc(old, size)) }
+}
+
+pub unsafe extern "C" fn reallocarray<L: Layout>(
+    old: *mut c_void,
+    count: usize,
+    each: usize,
+    caller: usize,
+) -> *mut c_void {
+    // SAFETY: as in `malloc`; the real function refuses a product that overflows.
+    unsafe {
+        reallocated::<L>(old, count.wrapping_mul(each), caller, || {
+            reals::reallocarray(old, count, each)
+        })
+    }
+}
+
+/// The old block is off the books before another thread can get its address. A call that fails changes nothing; one that
+/// asks for no bytes frees.
+#[inline(always)]
+unsafe fn reallocated<L: Layout>(
+    old: *mut c_void,
+    size: usize,
+    caller: usize,
+    real: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
+    // SAFETY: as in `made`.
+    unsafe {
+        let Some(thread) = noted::<L>() else {
+            return real();
+        };
+        let mut lifted = None;
+        if !old.is_null() {
+            slowly::<L>(thread, |tracer, _| {
+                lifted = tracer.books.lift(old as usize);
+                tracer.catch_up();
+            });
+        }
+        let block = real();
+        if block.is_null() && (size > 0 || lifted.is_none()) {
+            if let Some(lifted) = lifted {
+                slowly::<L>(thread, |tracer, _| {
+                    tracer.books.put_back(old as usize, lifted);
+                });
+            }
+            return block;
+        }
+        slowly::<L>(thread, |tracer, state| match (block.is_null(), lifted) {
+            (true, Some(lifted)) => tracer.books.let_go(lifted),
+            _ => {
+                let site = tracer.native_site::<L>(state, Layer::Malloc, caller);
+                (tracer.books).reallocated(lifted, block as usize, size, site);
+            }
+        });
+        block
+    }
+}
+
+pub unsafe extern "C" fn posix_memalign<L: Layout>(
+    place: *mut *mut c_void,
+    alignment: usize,
+    size: usize,
+    caller: usize,
+) -> c_int {
+    // SAFETY: as in `malloc`; a call that succeeds has filled the place.
+    unsafe {
+        let failed = reals::posix_memalign(place, alignment, size);
+        if failed == 0 {
+            made::<L>(*place, size, caller);
+        }
+        failed
+    }
+}
+
+/// `aligned_alloc` and `memalign` are one in glibc.
+pub unsafe extern "C" fn memalign<L: Layout>(
+    alignment: usize,
+    size: usize,
+    caller: usize,
+) -> *mut c_void {
+    // SAFETY: as in `malloc`.
+    unsafe {
+        let block = reals::memalign(alignment, size);
+        made::<L>(block, size, caller);
+        block
+    }
+}
+
+pub unsafe extern "C" fn aligned_alloc<L: Layout>(
+    alignment: usize,
+    size: usize,
+    caller: usize,
+) -> *mut c_void {
+    // SAFETY: as in `malloc`.
+    unsafe {
+        let block = reals::aligned_alloc(alignment, size);
+        made::<L>(block, size, caller);
+        block
+    }
+}
+
+pub unsafe extern "C" fn valloc<L: Layout>(size: usize, caller: usize) -> *mut c_void {
+    // SAFETY: as in `malloc`.
+    unsafe {
+        let block = reals::valloc(size);
+        made::<L>(block, size, caller);
+        block
+    }
+}
+
+pub unsafe extern "C" fn pvalloc<L: Layout>(size: usize, caller: usize) -> *mut c_void {
+    // SAFETY: as in `malloc`.
+    unsafe {
+        let block = reals::pvalloc(size);
+        made::<L>(block, size, caller);
+        block
+    }
+}
+
+/// Only memory counts: a file's pages are the file's, and address space that may not be touched is none yet.
+fn is_memory(protection: c_int, flags: c_int) -> bool {
+    flags & libc::MAP_ANONYMOUS != 0 && protection & libc::PROT_WRITE != 0
+}
+
+fn whole_pages(bytes: usize) -> usize {
+    bytes.next_multiple_of(crate::heap::pages::PAGE)
+}
+
+pub unsafe extern "C" fn mmap<L: Layout>(
+    address: *mut c_void,
+    bytes: usize,
+    protection: c_int,
+    flags: c_int,
+    file: c_int,
+    offset: libc::off_t,
+    caller: usize,
+) -> *mut c_void {
+    // SAFETY: as in `malloc`.
+    unsafe {
+        let start = reals::mmap(address, bytes, protection, flags, file, offset);
+        if start == libc::MAP_FAILED {
+            return start;
+        }
+        if let Some(thread) = noted::<L>() {
+            let (at, bytes) = (start as usize, whole_pages(bytes));
+            slowly::<L>(thread, |tracer, state| {
+                if is_memory(protection, flags) {
+                    let site = tracer.native_site::<L>(state, Layer::Mmap, caller);
+                    tracer.books.mapped(at, bytes, site);
+                } else {
+                    tracer.books.unmapped(at, bytes);
+                }
+            });
+        }
+        start
+    }
+}
+
+pub unsafe extern "C" fn munmap<L: Layout>(address: *mut c_void, bytes: usize) -> c_int {
+    // SAFETY: as in `malloc`. The books forget the pages before another thread can get their addresses; an address that
+    // is not a page's is refused.
+    unsafe {
+        if (address as usize).is_multiple_of(crate::heap::pages::PAGE)
+            && bytes > 0
+            && let Some(thread) = noted::<L>()
+        {
+            slowly::<L>(thread, |tracer, _| {
+                tracer.books.unmapped(address as usize, whole_pages(bytes));
+            });
+        }
+        reals::munmap(address, bytes)
+    }
+}
+
+pub unsafe extern "C" fn mremap<L: Layout>(
+    old: *mut c_void,
+    old_bytes: usize,
+    bytes: usize,
+    flags: c_int,
+    wanted: *mut c_void,
+    caller: usize,
+) -> *mut c_void {
+    // SAFETY: as in `malloc`. The fifth argument is read by the real function where the flags say so.
+    unsafe {
+        let start = reals::mremap(old, old_bytes, bytes, flags, wanted);
+        if start == libc::MAP_FAILED {
+            return start;
+        }
+        if let Some(thread) = noted::<L>() {
+            let old = (old as usize, whole_pages(old_bytes));
+            let new = (start as usize, whole_pages(bytes));
+            slowly::<L>(thread, |tracer, state| {
+                if tracer.books.has_pages(old.0, old.1) {
+                    let site = tracer.native_site::<L>(state, Layer::Mmap, caller);
+                    tracer.books.remapped(old, new, site);
+                }
+            });
+        }
+        start
+    }
+}
+
+/// A thread is the cell's that starts it.
+pub unsafe extern "C" fn pthread_create<L: Layout>(
+    thread: *mut libc::pthread_t,
+    attributes: *const libc::pthread_attr_t,
+    start: extern "C" fn(*mut c_void) -> *mut c_void,
+    argument: *mut c_void,
+) -> c_int {
+    // SAFETY: as in `malloc`; a call that succeeds has filled the place.
+    unsafe {
+        let failed = reals::pthread_create(thread, attributes, start, argument);
+        if failed == 0
+            && let Some(holder) = noted::<L>()
+        {
+            let started = *thread as usize;
+            slowly::<L>(holder, |tracer, _| tracer.started_native(started));
+        }
+        failed
+    }
+}
+
+/// By the time a name is looked up, the object that it is looked up in is loaded and none of its functions was called yet.
+/// Who asks for an allocator by name gets our hook on it.
+pub unsafe extern "C" fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void {
+    look_for_new_objects();
+    // SAFETY: as in `malloc`; the stub has sent the two special handles elsewhere.
+    let found = unsafe { reals::dlsym(handle, name) };
+    let hooks = HOOKS.get().filter(|_| is_active() && !found.is_null());
+    let hook = hooks.and_then(|hooks| hooks.iter().find(|hook| hook.real == found as usize));
+    hook.map_or(found, |hook| hook.ours as *mut c_void)
+}

@@ -1,0 +1,109 @@
+//! From a frame to its code: a copy of it, and whose it is. Nothing here allocates by Python's allocators or runs Python.
+
+use std::sync::Arc;
+
+use crate::heap::codes::{Code, CodeId};
+use crate::heap::sites::Spot;
+
+use super::caches::{Owner, caches};
+use super::layout::{BYTES, FILE, LINE_TABLE, Layout, QUALNAME, SIZE, code_of, word};
+use super::python::{Api, Object, is_code};
+use super::tracer::Tracer;
+
+impl Tracer {
+    /// The frame's instruction, and whose it is. A frame that has not begun yet is a library's: its caller's line asked.
+    pub(super) unsafe fn spot<L: Layout>(&mut self, frame: *const u8) -> (Spot, Owner) {
+        // SAFETY: the frame is live, and so is its code.
+        unsafe {
+            let (address, instruction) = (code_of::<L>(frame), word(frame, L::INSTRUCTION));
+            let code = self.code::<L>(address);
+            let offset = instruction
+                .wrapping_sub(address + L::BYTECODE)
+                .cast_signed();
+            let first = word(address as *const u8, L::FIRST_TRACEABLE) as u32 as isize * 2;
+            let owner = if offset < first {
+                Owner::Library
+            } else {
+                self.owner::<L>(address)
+            };
+            let offset = u32::try_from(offset).unwrap_or(0);
+            (Spot { code, offset }, owner)
+        }
+    }
+
+    /// Whose code this is, remembered by its address.
+    #[inline(always)]
+    pub(super) unsafe fn owner<L: Layout>(&mut self, address: usize) -> Owner {
+        // SAFETY: it is our turn, as the caller promises.
+        match unsafe { caches() }.owner(address, self.voided) {
+            Some(owner) => owner,
+            // SAFETY: the object is a live frame's.
+            None => unsafe { self.new_owner::<L>(address) },
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    unsafe fn new_owner<L: Layout>(&mut self, address: usize) -> Owner {
+        let begins = |files: &[String], name: &str| files.iter().any(|file| name.starts_with(file));
+        // SAFETY: the frame's object lives; if it is no code object it is a shim's and stays for good.
+        let id = unsafe { is_code(address).then(|| self.code::<L>(address)) };
+        let file = id
+            .and_then(|id| self.books.codes.get(id))
+            .map_or("", |code| &code.file);
+        let owner = if begins(&self.notebook_files, file) {
+            Owner::Notebook
+        } else if begins(&self.own_files, file) && !begins(&self.kernel_files, file) {
+            Owner::Cellheap
+        } else {
+            Owner::Library
+        };
+        // SAFETY: it is our turn, as the caller promises.
+        unsafe { caches() }.set_owner(address, self.voided, owner);
+        owner
+    }
+
+    /// The copy of a code object, taken on first sight.
+    unsafe fn code<L: Layout>(&mut self, address: usize) -> CodeId {
+        match self.books.code(address) {
+            Some(id) => id,
+            // SAFETY: the caller's code object lives.
+            None => self
+                .books
+                .saw_code(address, unsafe { copy::<L>(address as *const u8) }),
+        }
+    }
+}
+
+/// # Safety
+/// `code` is a live code object of this layout.
+unsafe fn copy<L: Layout>(code: *const u8) -> Code {
+    // SAFETY: names are str and the table is bytes, by CPython's own checks when a code object is made.
+    unsafe {
+        let table = word(code, LINE_TABLE) as *const u8;
+        let bytes = std::slice::from_raw_parts(table.add(BYTES), word(table, SIZE));
+        Code {
+            file: text(word(code, FILE) as Object),
+            function: text(word(code, QUALNAME) as Object),
+            first_line: word(code, L::FIRST_LINE) as u32,
+            table: bytes.into(),
+        }
+    }
+}
+
+/// Read character by character: the interpreter's encoders would allocate, and meddle with a raised exception.
+///
+/// # Safety
+/// `string` is a live `str`.
+unsafe fn text(string: Object) -> Arc<str> {
+    let api = Api::get();
+    let (Some(length), Some(read)) = (api.text_length, api.text_read) else {
+        return Arc::from("?");
+    };
+    // SAFETY: the indices are below the length; a lone surrogate reads as one.
+    let characters = unsafe { (0..length(string)).map(|at| read(string, at)) };
+    let text: String = characters
+        .map(|code| char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER))
+        .collect();
+    text.into()
+}

@@ -1,0 +1,227 @@
+//! Whose turn it is at the books. Nearly every event is of the thread that holds the interpreter's lock, and must cost
+//! no atomic read-modify-write; native events come from other threads too.
+//!
+//! The holder marks that it is *busy*, and looks whether the books are *shared*. The first event of another thread makes
+//! them shared: it sets that mark, has the system put a barrier through every thread (`membarrier`), and waits until the
+//! holder is not busy. From then on everybody takes the lock, until the holder was alone for long. Where the system has no
+//! such barrier, or several interpreters each have a lock of their own, the books stay shared.
+
+use std::sync::atomic::{
+    AtomicBool, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+    Ordering::SeqCst, compiler_fence,
+};
+
+use super::thread_state::me;
+
+/// So many events of the holder in a row, and the books are its own again.
+const ALONE: u32 = 4096;
+
+static BUSY: AtomicBool = AtomicBool::new(false);
+static SHARED: AtomicBool = AtomicBool::new(false);
+static FOR_GOOD: AtomicBool = AtomicBool::new(false);
+/// The thread that has the lock; zero for none.
+static LOCK: AtomicUsize = AtomicUsize::new(0);
+/// Events of the holder since the last of another thread. Guarded by the lock.
+static IN_A_ROW: AtomicU32 = AtomicU32::new(0);
+/// The holder is inside an allocator beneath one of our Python hooks. Where there are several holders it has the lock then.
+static BENEATH: AtomicBool = AtomicBool::new(false);
+
+/// The holder's turn, while the books are its own.
+pub struct Quick(());
+
+/// Takes the holder's turn; none while the books are shared.
+#[inline(always)]
+pub fn quick() -> Option<Quick> {
+    BUSY.store(true, Relaxed);
+    // The other side's barrier runs on every thread: here it is enough that the compiler keeps the order.
+    compiler_fence(SeqCst);
+    let turn = Quick(());
+    (!SHARED.load(Relaxed)).then_some(turn)
+}
+
+impl Drop for Quick {
+    #[inline(always)]
+    fn drop(&mut self) {
+        BUSY.store(false, Release);
+    }
+}
+
+/// A turn at the books, whether they are shared or not.
+pub enum Turn {
+    Quick(#[allow(dead_code, reason = "held for its drop")] Quick),
+    Locked(#[allow(dead_code, reason = "held for its drop")] Lock),
+}
+
+pub struct Lock(());
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        LOCK.store(0, Release);
+    }
+}
+
+impl Turn {
+    /// For the thread that holds the interpreter's lock.
+    pub fn take() -> Self {
+        if let Some(quick) = quick() {
+            return Self::Quick(quick);
+        }
+        let lock = Lock::wait();
+        let alone = IN_A_ROW.fetch_add(1, Relaxed) >= ALONE;
+        if !alone || FOR_GOOD.load(Relaxed) {
+            return Self::Locked(lock);
+        }
+        // Whoever gets the lock next finds the books not shared, and waits for us as for any holder that is busy.
+        BUSY.store(true, Relaxed);
+        SHARED.store(false, Release);
+        Self::Quick(Quick(()))
+    }
+
+    /// For any other thread.
+    pub fn take_without_interpreter() -> Self {
+        let lock = Lock::wait();
+        IN_A_ROW.store(0, Relaxed);
+        if !SHARED.load(Relaxed) {
+            share();
+        }
+        Self::Locked(lock)
+    }
+}
+
+impl Lock {
+    fn wait() -> Self {
+        let me = me();
+        let mut tries = 0_u32;
+        while LOCK.compare_exchange_weak(0, me, Acquire, Relaxed).is_err() {
+            tries += 1;
+            if tries.is_multiple_of(64) {
+                std::thread::yield_now();
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+        Self(())
+    }
+}
+
+/// With the lock: makes the books shared, and waits until the holder has seen it or is done.
+#[cold]
+fn share() {
+    SHARED.store(true, SeqCst);
+    barrier();
+    while BUSY.load(Acquire) {
+        std::thread::yield_now();
+    }
+}
+
+/// From here on several threads may hold an interpreter's lock. Called by the only one that does so far.
+pub fn share_for_good() {
+    FOR_GOOD.store(true, SeqCst);
+    SHARED.store(true, SeqCst);
+}
+
+pub fn is_shared_for_good() -> bool {
+    FOR_GOOD.load(Relaxed)
+}
+
+/// Tells the system that `barrier` will be wanted; where it has none the books are shared for good.
+pub fn begin() {
+    if !membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) {
+        share_for_good();
+    }
+}
+
+fn barrier() {
+    membarrier(libc::MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+}
+
+fn membarrier(command: libc::c_int) -> bool {
+    // SAFETY: the call reads nothing of ours.
+    unsafe { libc::syscall(libc::SYS_membarrier, command, 0, 0) == 0 }
+}
+
+/// Whether what this thread asks of a native layer is not to be counted: it is beneath one of our Python hooks, or at the
+/// books (a signal's handler, say, that interrupted it there). `holds`: it holds the interpreter's lock.
+#[inline(always)]
+pub fn is_inside(holds: bool) -> bool {
+    holds && (BENEATH.load(Relaxed) || BUSY.load(Relaxed)) || LOCK.load(Relaxed) == me()
+}
+
+/// Calls an allocator that lies beneath a Python hook, which counts for it: pymalloc's own bookkeeping is not the
+/// notebook's.
+#[inline(always)]
+pub fn beneath<T>(call: impl FnOnce() -> T) -> T {
+    BENEATH.store(true, Relaxed);
+    let done = call();
+    BENEATH.store(false, Relaxed);
+    done
+}
+
+/// The same where the request goes on to the C library, which several holders may ask at once.
+#[inline(never)]
+pub fn beneath_in_turn<T>(call: impl FnOnce() -> T) -> T {
+    if !is_shared_for_good() {
+        return beneath(call);
+    }
+    if LOCK.load(Relaxed) == me() {
+        return call();
+    }
+    let _lock = Lock::wait();
+    call()
+}
+
+/// In a forked child, whose one thread is none of those that had a turn.
+pub fn give_up_all() {
+    LOCK.store(0, Relaxed);
+    BUSY.store(false, Relaxed);
+    BENEATH.store(false, Relaxed);
+    FOR_GOOD.store(true, Relaxed);
+    SHARED.store(true, Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU64;
+
+    /// Plain words that only turns keep whole; and the holder's own lock stands for the interpreter's.
+    #[test]
+    fn events_of_all_threads_come_one_at_a_time() {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        static INTERPRETER: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        const EACH: u64 = 200_000;
+        fn event() {
+            // Not atomic together: a lost update is a broken turn.
+            COUNT.store(COUNT.load(Relaxed) + 1, Relaxed);
+        }
+        begin();
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..EACH {
+                        let held = INTERPRETER.lock().unwrap();
+                        match quick() {
+                            Some(_turn) => event(),
+                            None => {
+                                let _turn = Turn::take();
+                                event();
+                            }
+                        }
+                        drop(held);
+                    }
+                });
+                scope.spawn(|| {
+                    for at in 0..EACH / 20 {
+                        let turn = Turn::take_without_interpreter();
+                        event();
+                        drop(turn);
+                        if at.is_multiple_of(50) {
+                            std::thread::yield_now();
+                        }
+                    }
+                });
+            }
+        });
+        assert_eq!(COUNT.load(Relaxed), 2 * (EACH + EACH / 20));
+    }
+}
