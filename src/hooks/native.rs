@@ -227,11 +227,12 @@ pub unsafe extern "C" fn reallocarray<L: Layout>(
     each: usize,
     caller: usize,
 ) -> *mut c_void {
-    // SAFETY: as in `malloc`; the real function refuses a product that overflows.
+    // SAFETY: as in `malloc`. The real function asks realloc, through a slot that is patched too, or refuses.
     unsafe {
-        reallocated::<L>(old, count.wrapping_mul(each), caller, || {
-            reals::reallocarray(old, count, each)
-        })
+        match count.checked_mul(each) {
+            Some(size) => realloc::<L>(old, size, caller),
+            None => reals::reallocarray(old, count, each),
+        }
     }
 }
 
@@ -427,16 +428,20 @@ pub unsafe extern "C" fn pthread_create<L: Layout>(
     start: extern "C" fn(*mut c_void) -> *mut c_void,
     argument: *mut c_void,
 ) -> c_int {
-    // SAFETY: as in `malloc`; a call that succeeds has filled the place.
+    // SAFETY: as in `malloc`; a call that succeeds has filled the place. It is made in the turn, so that the new thread's
+    // first event comes after we know whose it is.
     unsafe {
-        let failed = reals::pthread_create(thread, attributes, start, argument);
-        if failed == 0
-            && let Some(holder) = noted::<L>()
-        {
-            let started = *thread as usize;
-            slowly::<L>(holder, |tracer, _| tracer.started_native(started));
+        let create = || reals::pthread_create(thread, attributes, start, argument);
+        let mut done = None;
+        if let Some(holder) = noted::<L>() {
+            slowly::<L>(holder, |tracer, _| {
+                let failed = *done.insert(create());
+                if failed == 0 {
+                    tracer.started_native(*thread as usize);
+                }
+            });
         }
-        failed
+        done.unwrap_or_else(create)
     }
 }
 
