@@ -79,7 +79,7 @@ class Cleared(Result):
 
     @property
     def native(self) -> int:
-        """What native libraries gave back, about."""
+        """What went back to malloc beyond the books, about: blocks from before tracing."""
         return sum(step.native for step in self.steps)
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def _gone(cleared: Cleared) -> str:
     if not cleared.freed and not cleared.native:
         return "Nothing of the notebook's was freed"
     freed = f"Freed {bytes_text(cleared.freed)} in {count_text(cleared.blocks, 'block')}"
-    return f"{freed}, and about {bytes_text(cleared.native)} of native memory" if cleared.native else freed
+    return f"{freed}, and about {bytes_text(cleared.native)} from before tracing" if cleared.native else freed
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -133,7 +133,7 @@ def _steps_table(steps: Sequence[Step]) -> Table:
     has_native = any(step.native for step in steps)
     columns = [Column("Step"), Column("Freed", LIVE), Column("Blocks")]
     if has_native:
-        columns.append(Column("Native, about"))
+        columns.append(Column("Older than tracing, about"))
     rows: list[list[str | Size]] = []
     for step in steps[:ROWS]:
         native: list[str | Size] = [Size(step.native)] if has_native else []

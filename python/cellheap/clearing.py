@@ -1,6 +1,6 @@
 """`%gcclear`: collects, deletes variables, empties IPython's hidden holders; measures what each step freed.
 
-Exact bytes are the books' (Python's allocators); what native libraries gave back is told by malloc, about.
+Exact bytes are the books'; what blocks from before tracing gave back besides is told by malloc, about.
 """
 
 from __future__ import annotations
