@@ -8,7 +8,6 @@ use crate::heap::sites::SiteId;
 const LEAVES: usize = 1 << 12;
 const PAIRS: usize = 1 << 12;
 const NATIVES: usize = 1 << 11;
-const DEEPS: usize = 1 << 11;
 const OWNERS: usize = 1 << 10;
 
 /// An instruction that asked for memory.
@@ -39,28 +38,6 @@ pub struct Native {
     pub site: SiteId,
 }
 
-/// A frame far above notebook code, known again as long as it and its caller stand where they stood.
-#[derive(Clone, Copy)]
-pub struct Deep {
-    pub frame: usize,
-    pub instruction: usize,
-    pub caller: usize,
-    pub stamp: u32,
-    /// How many frames further it is to what is below.
-    pub depth: usize,
-    pub below: Deepest,
-    /// The site of what Python's layer is asked for.
-    pub site: SiteId,
-}
-
-/// What lies below more library frames than the walk follows.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Deepest {
-    Notebook,
-    Cellheap,
-    Nothing,
-}
-
 /// Whose code an object is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
@@ -81,7 +58,6 @@ pub struct Caches {
     leaves: [Leaf; LEAVES],
     pairs: [Pair; PAIRS],
     natives: [Native; NATIVES],
-    deeps: [Deep; DEEPS],
     owners: [Known; OWNERS],
 }
 
@@ -110,15 +86,6 @@ static CACHES: Place = Place(UnsafeCell::new(Caches {
         stamp: 0,
         site: SiteId(0),
     }; NATIVES],
-    deeps: [Deep {
-        frame: 0,
-        instruction: 0,
-        caller: 0,
-        stamp: 0,
-        depth: 0,
-        below: Deepest::Notebook,
-        site: SiteId(0),
-    }; DEEPS],
     owners: [Known {
         code: 0,
         stamp: 0,
@@ -151,11 +118,6 @@ impl Caches {
     }
 
     #[inline(always)]
-    pub fn deep(&mut self, frame: usize) -> &mut Deep {
-        &mut self.deeps[frame >> 5 & (DEEPS - 1)]
-    }
-
-    #[inline(always)]
     pub fn owner(&self, code: usize, stamp: u32) -> Option<Owner> {
         let known = self.owners[code >> 4 & (OWNERS - 1)];
         (known.code == code && known.stamp == stamp).then_some(known.owner)
@@ -175,9 +137,6 @@ impl Caches {
         }
         for native in &mut self.natives {
             native.stamp = 0;
-        }
-        for deep in &mut self.deeps {
-            deep.stamp = 0;
         }
         for known in &mut self.owners {
             known.stamp = 0;

@@ -2,7 +2,7 @@
 //!
 //! `allocators` holds the hooks on Python's allocators, `native` those on the C library's, which `stubs` lead to and which
 //! `elf` points slots of loaded objects at; `turn` lets one event at a time at the books. `tracer` is what hooks share,
-//! `walk` finds the site of the running instruction, `owners` whose code it is, `caches` remembers both. `layout` knows
+//! `walk` finds the site of the running instruction, `owners` whose code it is; `caches` and `chain` remember. `layout` knows
 //! where each CPython minor keeps what is read, `python` is the C API by name, `reals` the C library's functions.
 //!
 //! Closed to other crates, so that what the hot path touches is reached without the detour of a symbol that others share.
@@ -14,6 +14,7 @@ pub(crate) mod allocators;
 pub(crate) mod arenas;
 pub(crate) mod audit;
 pub(crate) mod caches;
+pub(crate) mod chain;
 pub(crate) mod control;
 pub(crate) mod elf;
 pub(crate) mod layout;

@@ -7,10 +7,12 @@ use std::mem::MaybeUninit;
 
 use crate::heap::aside::AddressHasher;
 use crate::heap::books::Books;
-use crate::heap::cells::CellId;
+use crate::heap::cells::{CellId, Record};
+use crate::heap::sites::SiteId;
 use crate::heap::sources::ObjectId;
 
 use super::caches::caches;
+use super::chain::Chain;
 use super::layout::{INTERPRETER, Layout, word};
 use super::python::{Api, Object};
 use super::thread_state::me;
@@ -38,6 +40,12 @@ pub struct Tracer {
     pub started: bool,
     /// The running thread is inside our own API.
     pub in_own: bool,
+    /// A cell runs in this context, or has started this thread.
+    pub in_cell: bool,
+    /// The library frames of the last walk.
+    pub(super) chain: Chain,
+    /// The site of deep library recursion, and the stamp that it is for.
+    pub(super) deep: (u32, SiteId),
     /// Record nothing: stopped, or a forked child.
     pub muted: bool,
     /// Stamps of cells since the caches were voided last, and the last that was given out.
@@ -109,6 +117,9 @@ impl Tracer {
             books,
             started: false,
             in_own: false,
+            in_cell: false,
+            chain: Chain::new(),
+            deep: (0, SiteId::default()),
             muted: true,
             stamps: HashMap::new(),
             last_stamp: 1,
@@ -245,6 +256,7 @@ impl Tracer {
 
     fn turn(&mut self, cell: CellId, started: bool) {
         (self.cell, self.started) = (cell, started);
+        self.in_cell = (self.books.record(cell)).is_some_and(Record::is_cell);
         self.books.enter(cell);
         self.catch_up();
         self.stamp = self.stamp_of(cell);

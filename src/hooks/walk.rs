@@ -4,39 +4,26 @@
 use crate::heap::sites::{Place, SiteId, Spot, cellheap, machinery};
 use crate::heap::sources::{Layer, Source};
 
-use super::caches::{Deep, Deepest, Leaf, Native, Owner, Pair, caches};
+use super::caches::{Leaf, Native, Owner, Pair, caches};
+use super::chain::{Base, Looked};
 use super::layout::{Layout, code_of, running_frame, word};
 use super::python::is_code;
 use super::tracer::Tracer;
 
 /// Library frames that the walk follows.
 const DEEPEST: usize = 64;
-/// From here on, frames are compared with those that were found to be too many before.
-const NEAR: usize = 16;
-/// The depth where no notebook frame is under the others.
-const ENDLESS: usize = 1 << 30;
+/// Frames that are remembered at once.
+const FURTHER: usize = 512;
 
 /// What lies below a library frame.
 enum Below {
     /// A notebook's frame.
     Line(*const u8),
-    Deep(Found),
-}
-
-/// No line: what lies there instead, and the site of what Python's layer is asked for, if that is known yet.
-#[derive(Clone, Copy)]
-struct Found {
-    below: Deepest,
-    site: SiteId,
-}
-
-impl Found {
-    fn new(below: Deepest) -> Self {
-        Self {
-            below,
-            site: SiteId(0),
-        }
-    }
+    /// Our own API.
+    Cellheap,
+    Nothing,
+    /// More library frames than are walked.
+    TooMany,
 }
 
 impl Tracer {
@@ -111,9 +98,14 @@ impl Tracer {
                 Owner::Cellheap => return cellheap(layer),
                 Owner::Library => match self.below::<L>(frame) {
                     Below::Line(line) => line,
-                    Below::Deep(deep) => {
+                    Below::Cellheap => return cellheap(layer),
+                    Below::Nothing => {
                         let source = self.source(layer, caller);
-                        return self.deep_site(deep.below, source);
+                        return self.frameless(source);
+                    }
+                    Below::TooMany => {
+                        let source = self.source(layer, caller);
+                        return self.too_many(source);
                     }
                 },
             };
@@ -135,8 +127,9 @@ impl Tracer {
         // SAFETY: frames of the current thread stay while we run.
         unsafe {
             match self.below::<L>(leaf) {
-                Below::Deep(deep) if deep.site.0 != 0 => deep.site,
-                Below::Deep(deep) => self.deep_site(deep.below, Source::default()),
+                Below::Cellheap => cellheap(Layer::Python),
+                Below::Nothing => self.frameless(Source::default()),
+                Below::TooMany => self.too_many(Source::default()),
                 Below::Line(frame) => {
                     let line = word(frame, L::INSTRUCTION);
                     let pair = *caches().pair(instruction, line);
@@ -152,124 +145,92 @@ impl Tracer {
     /// What lies below a library frame.
     #[inline(always)]
     unsafe fn below<L: Layout>(&mut self, leaf: *const u8) -> Below {
-        let (mut frame, mut near) = (leaf, leaf);
-        for step in 1..=DEEPEST {
-            // SAFETY: a frame's `previous` is a live frame of the same thread or null.
-            frame = unsafe { word(frame, L::PREVIOUS) } as *const u8;
-            if frame.is_null() {
-                return Below::Deep(Found::new(Deepest::Nothing));
+        // SAFETY: a frame's `previous` is a live frame of the same thread or null.
+        unsafe {
+            let frame = word(leaf, L::PREVIOUS) as *const u8;
+            if let Some(at) = self.chain.find(frame, self.voided)
+                && let Some(below) = self.along::<L>(at, &[])
+            {
+                return below;
             }
-            // SAFETY: as above; the code object runs, so it lives.
-            match unsafe { self.owner::<L>(code_of::<L>(frame)) } {
-                Owner::Library => {}
-                Owner::Cellheap => return Below::Deep(Found::new(Deepest::Cellheap)),
-                Owner::Notebook => return Below::Line(frame),
-            }
-            if step == NEAR {
-                near = frame;
-            }
-            if step >= NEAR {
-                // SAFETY: both frames are live.
-                if let Some(found) = unsafe { self.too_deep::<L>(frame, near, step) } {
-                    return Below::Deep(found);
-                }
-            }
+            self.walk::<L>(frame)
         }
-        // SAFETY: both frames are live.
-        Below::Deep(unsafe { self.deep::<L>(frame, near) })
     }
 
-    /// So many library frames that the line is given up. What is under them is still the notebook, or not.
-    #[cold]
+    /// What lies below, where a walk has come to a frame that the chain has a link of. None where the chain is broken.
+    #[inline(always)]
+    unsafe fn along<L: Layout>(&mut self, at: usize, fresh: &[(usize, usize)]) -> Option<Below> {
+        // SAFETY: the walk has come to this frame.
+        let looked = unsafe { self.chain.look::<L>(at, DEEPEST - fresh.len()) };
+        let below = match looked {
+            Looked::Base(Base::Notebook, line) => Below::Line(line),
+            Looked::Base(Base::Cellheap, _) => Below::Cellheap,
+            Looked::Base(..) => Below::Nothing,
+            // Whether the chain goes on is known only where it was looked at so far.
+            Looked::TooFar if at + 1 + fresh.len() >= DEEPEST => Below::TooMany,
+            Looked::TooFar | Looked::Broken => return None,
+        };
+        self.chain.grow(at, fresh);
+        Some(below)
+    }
+
+    /// Walks from a frame, and remembers the way: further than it is asked for, so that a recursion that returns finds the
+    /// frames below.
     #[inline(never)]
-    unsafe fn deep<L: Layout>(&mut self, end: *const u8, near: *const u8) -> Found {
-        let (mut frame, mut depth) = (end, DEEPEST - NEAR);
-        let (depth, below) = loop {
-            // SAFETY: a frame's `previous` is a live frame of the same thread or null.
-            frame = unsafe { word(frame, L::PREVIOUS) } as *const u8;
-            depth += 1;
-            if frame.is_null() {
-                break (ENDLESS, Deepest::Nothing);
-            }
-            // SAFETY: the frame is live.
-            if let Some(known) = unsafe { self.known_deep::<L>(frame) } {
-                break (known.depth + depth, known.below);
-            }
-            // SAFETY: as above; the code object runs, so it lives.
-            match unsafe { self.owner::<L>(code_of::<L>(frame)) } {
-                Owner::Library => {}
-                Owner::Cellheap => break (ENDLESS, Deepest::Cellheap),
-                Owner::Notebook => break (depth, Deepest::Notebook),
+    unsafe fn walk<L: Layout>(&mut self, mut frame: *const u8) -> Below {
+        let mut way = [(0, 0); FURTHER];
+        let in_reach = |step: usize, below| {
+            if step < DEEPEST {
+                below
+            } else {
+                Below::TooMany
             }
         };
-        let site = self.deep_site(below, Source::default());
-        let found = Found { below, site };
-        // SAFETY: the frame is live.
-        unsafe { self.remember_deep::<L>(near, depth.min(ENDLESS), found) };
-        found
-    }
-
-    /// Whether it is known that the notebook's frame is too far under the one that the walk has come to in so many steps.
-    #[inline(always)]
-    unsafe fn too_deep<L: Layout>(
-        &mut self,
-        frame: *const u8,
-        near: *const u8,
-        step: usize,
-    ) -> Option<Found> {
-        // SAFETY: both frames are live, as the caller promises.
-        unsafe {
-            let known = self.known_deep::<L>(frame)?;
-            if known.depth + step <= DEEPEST {
-                return None;
+        for step in 0..FURTHER {
+            if frame.is_null() {
+                self.chain.start(Base::Nothing, &way[..step], self.voided);
+                return in_reach(step, Below::Nothing);
             }
-            let found = Found {
-                below: known.below,
-                site: known.site,
-            };
-            if step > NEAR {
-                self.remember_deep::<L>(near, known.depth + step - NEAR, found);
+            // SAFETY: what precedes a live frame is one, or null; the code object runs, so it lives.
+            unsafe {
+                if (1..DEEPEST).contains(&step)
+                    && let Some(at) = self.chain.find(frame, self.voided)
+                    && let Some(below) = self.along::<L>(at, &way[..step])
+                {
+                    return below;
+                }
+                let code = code_of::<L>(frame);
+                way[step] = (frame as usize, code);
+                let (base, below) = match self.owner::<L>(code) {
+                    Owner::Library => {
+                        frame = word(frame, L::PREVIOUS) as *const u8;
+                        continue;
+                    }
+                    Owner::Notebook => (Base::Notebook, Below::Line(frame)),
+                    Owner::Cellheap => (Base::Cellheap, Below::Cellheap),
+                };
+                self.chain.start(base, &way[..=step], self.voided);
+                return in_reach(step, below);
             }
-            Some(found)
         }
+        self.chain.start(Base::Unknown, &way, self.voided);
+        Below::TooMany
     }
 
-    /// What was found under a frame that still stands where it stood.
-    #[inline(always)]
-    unsafe fn known_deep<L: Layout>(&self, frame: *const u8) -> Option<Deep> {
-        // SAFETY: it is our turn and the frame is live, as the caller promises.
-        unsafe {
-            let known = *caches().deep(frame as usize);
-            (known.frame == frame as usize
-                && known.stamp == self.stamp
-                && known.instruction == word(frame, L::INSTRUCTION)
-                && known.caller == caller::<L>(frame))
-            .then_some(known)
+    /// More library frames than are walked: the notebook's are under them where a cell runs.
+    fn too_many(&mut self, source: Source) -> SiteId {
+        if !self.in_cell {
+            return self.frameless(source);
         }
-    }
-
-    unsafe fn remember_deep<L: Layout>(&mut self, frame: *const u8, depth: usize, found: Found) {
-        // SAFETY: it is our turn and the frame is live, as the caller promises.
-        unsafe {
-            *caches().deep(frame as usize) = Deep {
-                frame: frame as usize,
-                instruction: word(frame, L::INSTRUCTION),
-                caller: caller::<L>(frame),
-                stamp: self.stamp,
-                depth,
-                below: found.below,
-                site: found.site,
-            };
+        if source != Source::default() {
+            return self.make(Place::Deep, source, &[]);
         }
-    }
-
-    /// The site where no line is known.
-    fn deep_site(&mut self, below: Deepest, source: Source) -> SiteId {
-        match below {
-            Deepest::Notebook => self.make(Place::Deep, source, &[]),
-            Deepest::Cellheap => cellheap(source.layer),
-            Deepest::Nothing => self.frameless(source),
+        // Deep recursion asks again and again.
+        if self.deep.0 != self.stamp {
+            let site = self.make(Place::Deep, source, &[]);
+            self.deep = (self.stamp, site);
         }
+        self.deep.1
     }
 
     /// No Python code asked.
@@ -418,19 +379,5 @@ unsafe fn leaf_frame<L: Layout>(thread: *const u8) -> *const u8 {
             frame = word(frame, L::PREVIOUS) as *const u8;
         }
         frame
-    }
-}
-
-/// The instruction at which the frame's caller stands.
-///
-/// # Safety
-/// `frame` is live.
-unsafe fn caller<L: Layout>(frame: *const u8) -> usize {
-    // SAFETY: what precedes a live frame is one, or null.
-    unsafe {
-        match word(frame, L::PREVIOUS) as *const u8 {
-            previous if previous.is_null() => 0,
-            previous => word(previous, L::INSTRUCTION),
-        }
     }
 }

@@ -280,14 +280,12 @@ say(live()["live"] >= 0)
     )
 
 
-@pytest.mark.parametrize("where", ["cell", "machinery"])
-def test_library_code_too_deep_for_a_line_is_the_cells_only_if_the_cell_is_under_it(
-    run: Run, where: str
-) -> None:
-    cell, lines = run(
+@pytest.mark.parametrize("runs", [True, False])
+def test_library_code_too_deep_for_a_line_is_the_cells_that_runs_and_else_machinery(run: Run, runs: bool) -> None:
+    cell, lines, machinery = run(
         START
         + f"""
-where = {where!r}
+runs = {runs!r}
 """
         + """
 library = {}
@@ -295,20 +293,18 @@ exec(compile("def deep(n): return deep(n - 1) if n else [bytes(10_000) for _ in 
 notebook = Notebook()
 notebook.names.update(deep=library["deep"])
 cell = core.cell_begin(1)
-if where == "cell":
-    exec(compile("x = deep(200)", notebook.file(1), "exec"), notebook.names)
-else:
-    x = library["deep"](200)
-core.cell_end(cell)
-say([report(cell)["cell"], report(cell)["lines"]])
+if not runs: core.cell_end(cell)
+x = library["deep"](200)
+if runs: core.cell_end(cell)
+say([report(cell)["cell"], report(cell)["lines"], live()["live_machinery"]])
 """
     )
-    if where == "cell":
+    if runs:
         assert cell["live"] >= 100_330
-        assert "(deep library recursion)" in [line["function"] for line in lines]
+        assert [line["function"] for line in lines] == ["(deep library recursion)"]
     else:
         assert (cell["allocated"], lines) == (0, [])
-        assert cell["machinery"]["allocated"] >= 100_330
+        assert machinery >= 100_330
 
 
 def test_the_line_is_right_at_any_depth_up_to_sixty_four_library_frames(run: Run) -> None:

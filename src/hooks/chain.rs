@@ -1,0 +1,132 @@
+//! The library frames between the running one and what lies under them, as the last walk found them. A walk that comes to
+//! a frame it knows only makes sure that each link still holds, which waits for no load and looks nothing up: the chain
+//! is never believed, so it cannot give another line's bytes.
+
+use super::layout::{Layout, code_of, word};
+
+/// Frames that are remembered; of a longer chain only the upper part.
+const MOST: usize = 1024;
+/// Where to look for a frame's link: by its address.
+const PLACES: usize = 256;
+
+#[derive(Clone, Copy)]
+struct Link {
+    frame: usize,
+    /// A library's, but for the lowest link where `base` says otherwise.
+    code: usize,
+}
+
+/// What the lowest link is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Base {
+    /// A notebook's frame.
+    Notebook,
+    /// A frame of our own API.
+    Cellheap,
+    /// A library's frame, the lowest of all.
+    Nothing,
+    /// A library's frame; the walk went no further.
+    Unknown,
+}
+
+pub struct Chain {
+    /// From the lowest up.
+    links: Vec<Link>,
+    base: Base,
+    places: [u16; PLACES],
+    /// What owners are remembered under: code objects are known by their addresses for so long.
+    stamp: u32,
+}
+
+/// How a look along the chain ended.
+pub enum Looked {
+    /// At its lowest link: the frame that lies there.
+    Base(Base, *const u8),
+    /// After so many frames as were to be looked at.
+    TooFar,
+    /// A link does not hold any more.
+    Broken,
+}
+
+impl Chain {
+    pub const fn new() -> Self {
+        Self {
+            links: Vec::new(),
+            base: Base::Unknown,
+            places: [0; PLACES],
+            stamp: 0,
+        }
+    }
+
+    /// The link of a frame, if it has one.
+    #[inline(always)]
+    pub fn find(&self, frame: *const u8, stamp: u32) -> Option<usize> {
+        let at = usize::from(self.places[place(frame as usize)]);
+        let known = self
+            .links
+            .get(at)
+            .is_some_and(|link| link.frame == frame as usize);
+        (known && self.stamp == stamp).then_some(at)
+    }
+
+    /// Looks along the chain from a live frame's link down, at no more than `most` frames.
+    ///
+    /// # Safety
+    /// The frame of the link `at` is live and of this thread.
+    #[inline(always)]
+    pub unsafe fn look<L: Layout>(&self, at: usize, most: usize) -> Looked {
+        let lowest = if at >= most { at - most + 1 } else { 0 };
+        let mut above = self.links[at];
+        // SAFETY: a link is looked into once it is known to be what a live frame has before it.
+        unsafe {
+            for link in self.links[lowest..at].iter().rev() {
+                let frame = above.frame as *const u8;
+                if code_of::<L>(frame) != above.code || word(frame, L::PREVIOUS) != link.frame {
+                    return Looked::Broken;
+                }
+                above = *link;
+            }
+            let frame = above.frame as *const u8;
+            if code_of::<L>(frame) != above.code {
+                return Looked::Broken;
+            }
+            let alone = lowest > 0 || self.base == Base::Unknown;
+            match (alone, self.base) {
+                (true, _) => Looked::TooFar,
+                (_, Base::Nothing) if word(frame, L::PREVIOUS) != 0 => Looked::Broken,
+                (_, base) => Looked::Base(base, frame),
+            }
+        }
+    }
+
+    /// The chain is what it was up to the link `at`, and above it these frames with their code, the uppermost first.
+    #[inline(always)]
+    pub fn grow(&mut self, at: usize, fresh: &[(usize, usize)]) {
+        if self.links.len() != at + 1 || !fresh.is_empty() {
+            self.replace_above(at + 1, fresh);
+        }
+    }
+
+    /// A new chain of these frames, the uppermost first.
+    pub fn start(&mut self, base: Base, fresh: &[(usize, usize)], stamp: u32) {
+        (self.base, self.stamp) = (base, stamp);
+        self.replace_above(0, fresh);
+    }
+
+    fn replace_above(&mut self, from: usize, fresh: &[(usize, usize)]) {
+        self.links.truncate(from);
+        if self.links.len() + fresh.len() > MOST {
+            self.links.clear();
+            self.base = Base::Unknown;
+        }
+        for (frame, code) in fresh.iter().rev().copied() {
+            self.places[place(frame)] = self.links.len() as u16;
+            self.links.push(Link { frame, code });
+        }
+    }
+}
+
+#[inline(always)]
+fn place(frame: usize) -> usize {
+    (frame >> 4 ^ frame >> 12) & (PLACES - 1)
+}
