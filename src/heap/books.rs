@@ -8,6 +8,7 @@ use super::cells::{CellId, Kind, Meter, Record};
 use super::codes::Codes;
 use super::paths::Paths;
 use super::ranges::{Cut, Piece, Ranges};
+use super::reserves::Reserves;
 use super::shadow::{Entry, LARGEST, Shadow};
 use super::sites::{Class, FIRST, Site, SiteId, Sites, size_class};
 use super::sources::Objects;
@@ -35,6 +36,7 @@ pub struct Books {
     pub(super) aside: Aside,
     /// Pages that were mapped.
     pub(super) ranges: Ranges,
+    pub(super) reserves: Reserves,
     pub codes: Codes,
     pub(super) paths: Paths,
     pub objects: Objects,
@@ -70,6 +72,7 @@ impl Books {
             meter: &raw mut first.meter,
             aside: Aside::default(),
             ranges: Ranges::default(),
+            reserves: Reserves::default(),
             codes: Codes::default(),
             paths: Paths::default(),
             objects: Objects::default(),
@@ -96,7 +99,7 @@ impl Books {
 
     /// Counts a new block.
     #[inline(always)]
-    fn came(&mut self, size: usize, site: SiteId) {
+    pub(super) fn came(&mut self, size: usize, site: SiteId) {
         // SAFETY: ids come from this table; nothing else borrows a site now.
         let hot = unsafe { &mut *self.sites.hot(site) };
         if self.counts(hot) {
@@ -192,7 +195,7 @@ impl Books {
                 (*self.meter).allocated[(*to).class as usize] += size as u64;
             }
             (*from).returned += old_size;
-            (*from).blocks_returned += 1;
+            (*from).blocks_returned = (*from).blocks_returned.wrapping_add(1);
             (*to).allocated += size as u64;
             (*to).sizes[size_class(size)] += 1;
         }
@@ -262,11 +265,16 @@ impl Books {
 
     /// Whether any of these pages were noted as mapped.
     pub fn has_pages(&self, start: usize, bytes: usize) -> bool {
-        self.ranges.meets(start, bytes)
+        self.ranges.meets(start, bytes) || self.reserves.owner(start).is_some()
     }
 
     /// Pages were unmapped; what of them is unknown counts nowhere.
     pub fn unmapped(&mut self, start: usize, bytes: usize) {
+        self.reserves.cut(start, bytes);
+        self.give_back_pages(start, bytes);
+    }
+
+    pub(super) fn give_back_pages(&mut self, start: usize, bytes: usize) {
         for cut in self.lift_pages(start, bytes) {
             self.give_back(cut.piece.site, cut.piece.bytes as u64);
         }
@@ -286,6 +294,10 @@ impl Books {
 
     /// Pages became others, larger or elsewhere: one net event.
     pub fn remapped(&mut self, old: (usize, usize), new: (usize, usize), site: SiteId) {
+        if let Some(object) = self.reserves.owner(old.0) {
+            self.unmapped(old.0, old.1);
+            return self.reserved(new.0, new.1, object);
+        }
         let ((start, bytes), cuts) = (new, self.lift_pages(old.0, old.1));
         let Some((last, others)) = cuts.split_last() else {
             return self.mapped(start, bytes, site);
@@ -310,7 +322,7 @@ impl Books {
             unsafe { (*self.meter).freed[hot.class as usize] += size };
         }
         hot.returned += size;
-        hot.blocks_returned += 1;
+        hot.blocks_returned = hot.blocks_returned.wrapping_add(1);
     }
 
     /// Whether the block at `address` was noted.

@@ -28,7 +28,7 @@ impl Sum {
         self.allocated += other.allocated;
         self.returned += other.returned;
         self.blocks += other.blocks;
-        self.blocks_returned += other.blocks_returned;
+        self.blocks_returned = (self.blocks_returned).wrapping_add(other.blocks_returned);
     }
 
     pub fn of(site: &Site) -> Self {

@@ -242,6 +242,7 @@ impl Books {
         }
         self.shadow.clear();
         self.ranges.clear();
+        self.reserves.clear();
         self.table += 1;
         for code in self.aside.clear() {
             self.codes.release(code);

@@ -15,6 +15,7 @@ pub mod ranges;
 pub mod registry;
 pub mod report;
 pub mod reporter;
+pub mod reserves;
 pub mod shadow;
 pub mod sites;
 pub mod sources;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
 use std::sync::OnceLock;
@@ -96,6 +97,33 @@ fn taken(first: usize, count: usize) -> Option<u64> {
             .filter(|entry| u64::from_ne_bytes(**entry) & OURS == OURS)
             .count() as u64,
     )
+}
+
+/// A mapped range by whether its pages are resident, in runs. Read-only pages of zeroes count: this is the quick way.
+pub fn runs(range: Range<usize>) -> Vec<(Range<usize>, bool)> {
+    const STEP: usize = 16384;
+    let mut seen = vec![0_u8; range.len().div_ceil(PAGE).min(STEP)];
+    let mut runs: Vec<(Range<usize>, bool)> = Vec::new();
+    for start in range.clone().step_by(STEP * PAGE) {
+        let pages = (range.end - start).div_ceil(PAGE).min(STEP);
+        let seen = &mut seen[..pages];
+        // SAFETY: mincore reads no memory of the range, and `seen` has a byte for each of its pages.
+        let asked =
+            unsafe { libc::mincore(start as *mut libc::c_void, pages * PAGE, seen.as_mut_ptr()) };
+        if asked != 0 {
+            seen.fill(0);
+        }
+        let mut at = start;
+        for run in seen.chunk_by(|one, next| one & 1 == next & 1) {
+            let (resident, end) = (run[0] & 1 == 1, (at + run.len() * PAGE).min(range.end));
+            match runs.last_mut() {
+                Some((last, same)) if *same == resident => last.end = end,
+                _ => runs.push((at..end, resident)),
+            }
+            at = end;
+        }
+    }
+    runs
 }
 
 fn mapped(start: usize, count: usize) -> u64 {

@@ -1,6 +1,7 @@
 //! Pages that were mapped: unlike blocks they are given back in any part, or mapped over.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::sites::SiteId;
 
@@ -25,6 +26,22 @@ impl Ranges {
     pub fn meets(&self, start: usize, bytes: usize) -> bool {
         let before_end = self.0.range(..start.saturating_add(bytes)).next_back();
         before_end.is_some_and(|(at, (length, _))| at + length > start)
+    }
+
+    /// What of a range no mapping has a part in.
+    pub fn gaps(&self, start: usize, bytes: usize) -> Vec<Range<usize>> {
+        let mut gaps = Vec::new();
+        let mut end = start.saturating_add(bytes);
+        // The last mapping that begins before the end, then back.
+        while start < end {
+            let before = self.0.range(..end).next_back();
+            let (at, after) = before.map_or((start, start), |(at, (length, _))| (*at, at + length));
+            if after < end {
+                gaps.push(after.max(start)..end);
+            }
+            end = at;
+        }
+        gaps
     }
 
     /// Cuts a range out. The pieces that were in it, and those left at its two ends of mappings that it cut through.
@@ -113,6 +130,14 @@ mod tests {
         assert_eq!(held.cut(110, 20), [cut(110, 20, 2)]);
         assert_eq!(held.cut(0, 1000), [cut(130, 20, 0), cut(100, 10, 0)]);
         assert_eq!(held.cut(0, 1000), []);
+    }
+
+    #[test]
+    fn gaps_are_what_no_mapping_has() {
+        let held = ranges(&[piece(100, 50), piece(150, 50), piece(300, 10)]);
+        assert_eq!(held.gaps(90, 300), [310..390, 200..300, 90..100]);
+        assert!(held.gaps(140, 20).is_empty());
+        assert_eq!(held.gaps(0, 160), vec![0..100]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::sites::{Class, Cold, Place, Site, Spot, cellheap, machinery};
 /// Lines of a cell for which no line number can be told.
 const DEEP: &str = "(deep library recursion)";
 const THREAD: &str = "(a thread without notebook code)";
+const RESERVE: &str = "(a library's own allocator)";
 const OTHER: &str = "(other)";
 const OLDER: &str = "(other lines, nothing of them live)";
 
@@ -224,6 +225,7 @@ impl Tally {
             Place::Line { leaf, line } => (place(books, line), Some(place(books, leaf))),
             Place::Deep => (nowhere(DEEP), None),
             Place::Thread => (nowhere(THREAD), None),
+            Place::Reserve => (nowhere(RESERVE), None),
             Place::Other => (nowhere(OTHER), None),
         };
         self.add(line, leaf, Sum::of(hot), at_mark);

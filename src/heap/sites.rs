@@ -109,6 +109,8 @@ pub enum Place {
     Deep,
     /// A thread of the cell, with no notebook frame on its stack.
     Thread,
+    /// A library's own allocator used more of the address space that it had taken: nobody can tell for which line.
+    Reserve,
     /// Site ids ran out.
     Other,
 }

@@ -235,6 +235,7 @@ pub unsafe fn look_after() -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         native::look_for_new_objects();
+        with(Tracer::look_at_reserves);
         let lost = is_tracing() && allocators::set_where_deaf(MINOR.load(Relaxed));
         if lost {
             with(|tracer| {

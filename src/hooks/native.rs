@@ -338,9 +338,22 @@ pub unsafe extern "C" fn pvalloc<L: Layout>(size: usize, caller: usize) -> *mut 
     }
 }
 
-/// Only memory counts: a file's pages are the file's, and address space that may not be touched is none yet.
-fn is_memory(protection: c_int, flags: c_int) -> bool {
-    flags & libc::MAP_ANONYMOUS != 0 && protection & libc::PROT_WRITE != 0
+/// What a mapping is to the books.
+enum Pages {
+    Memory,
+    /// Address space that may not be touched yet, or that the system was told will not all be: it counts as it is.
+    Reserve,
+    /// A file's pages are the file's.
+    File,
+}
+
+fn pages(protection: c_int, flags: c_int) -> Pages {
+    let writable = protection & libc::PROT_WRITE != 0;
+    match (flags & libc::MAP_ANONYMOUS, flags & libc::MAP_NORESERVE) {
+        (0, _) => Pages::File,
+        (_, 0) if writable => Pages::Memory,
+        _ => Pages::Reserve,
+    }
 }
 
 fn whole_pages(bytes: usize) -> usize {
@@ -364,13 +377,16 @@ pub unsafe extern "C" fn mmap<L: Layout>(
         }
         if let Some(thread) = noted::<L>() {
             let (at, bytes) = (start as usize, whole_pages(bytes));
-            slowly::<L>(thread, |tracer, state| {
-                if is_memory(protection, flags) {
+            slowly::<L>(thread, |tracer, state| match pages(protection, flags) {
+                Pages::Memory => {
                     let site = tracer.native_site::<L>(state, Layer::Mmap, caller);
                     tracer.books.mapped(at, bytes, site);
-                } else {
-                    tracer.books.unmapped(at, bytes);
                 }
+                Pages::Reserve => {
+                    let object = tracer.object(caller);
+                    tracer.books.reserved(at, bytes, object);
+                }
+                Pages::File => tracer.books.unmapped(at, bytes),
             });
         }
         start

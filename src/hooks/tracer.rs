@@ -254,6 +254,14 @@ impl Tracer {
         }
     }
 
+    /// Counts what libraries' own allocators use by now.
+    pub fn look_at_reserves(&mut self) {
+        if !self.muted && self.books.look_at_reserves() {
+            self.catch_up();
+            self.look_again();
+        }
+    }
+
     fn turn(&mut self, cell: CellId, started: bool) {
         (self.cell, self.started) = (cell, started);
         self.in_cell = (self.books.record(cell)).is_some_and(Record::is_cell);

@@ -239,6 +239,7 @@ pub fn reset(py: Python<'_>) {
 #[pyfunction]
 pub fn overview(py: Python<'_>) -> PyResult<String> {
     json(&with(py, |tracer| {
+        tracer.look_at_reserves();
         reporter::overview(&tracer.books, process_of(&tracer.books), now(), notes())
     })?)
 }
@@ -248,6 +249,7 @@ pub fn overview(py: Python<'_>) -> PyResult<String> {
 pub fn cell_report(py: Python<'_>, id: u32) -> PyResult<String> {
     let (cell, points) = (CellId(id), sampler::points(CellId(id)));
     let report = with(py, |tracer| {
+        tracer.look_at_reserves();
         reporter::cell_report(&tracer.books, cell, &points, now(), notes())
     })?;
     json(&report.ok_or_else(|| PyKeyError::new_err(id))?)
@@ -257,6 +259,7 @@ pub fn cell_report(py: Python<'_>, id: u32) -> PyResult<String> {
 #[pyfunction]
 pub fn live(py: Python<'_>) -> PyResult<String> {
     json(&with(py, |tracer| {
+        tracer.look_at_reserves();
         let mut process = process_of(&tracer.books);
         let shadow = tracer.books.shadow();
         process.arena_live = (arenas::mapped().iter())
