@@ -10,6 +10,7 @@ mod panel;
 pub mod raster;
 mod rows;
 pub mod spark;
+mod split;
 pub mod stacks;
 mod theme;
 pub mod timeline;

@@ -27,6 +27,11 @@ pub const LIBRARY_FRAME: RGBColor = RGBColor(0xA8, 0x49, 0x00);
 pub const NATIVE_FRAME: RGBColor = RGBColor(0x00, 0x70, 0x52);
 pub const OTHER_FRAME: RGBColor = QUIET;
 
+/// What Python's allocators, `malloc` and `mmap` have, under words in `CARD`.
+pub const PYMALLOC: RGBColor = LIVE;
+pub const MALLOC: RGBColor = NATIVE_FRAME;
+pub const MMAP: RGBColor = LIBRARY_FRAME;
+
 /// On every system, in this order. Set once on the drawing; texts that say nothing have it.
 pub const FAMILY: &str = "Helvetica, Arial, sans-serif";
 

@@ -9,6 +9,7 @@ use super::canvas::{
     Anchor, Area, ChartError, HEADING, PLAIN, QUIET, SUBHEADING, Svg, card, path, text,
 };
 use super::panel::{Frame, Panel};
+use super::split::{self, split};
 use super::theme;
 
 const LIVE: i32 = 140;
@@ -23,7 +24,9 @@ pub fn timeline(report: &CellReport, width: i32) -> Result<Svg, ChartError> {
         width: width - 2 * theme::PAD - 10,
         height,
     };
-    let live = plot(theme::PAD + 30, LIVE);
+    let parts = split::parts(&report.shares);
+    let strip = if parts.is_empty() { 0 } else { split::HEIGHT };
+    let live = plot(theme::PAD + 30 + strip, LIVE);
     let rss = plot(live.top + LIVE + 38, RSS);
     card(width, rss.top + RSS + 30, |area| {
         let state = match report.cell.state {
@@ -39,6 +42,8 @@ pub fn timeline(report: &CellReport, width: i32) -> Result<Svg, ChartError> {
             HEADING,
             Anchor::Start,
         )?;
+        let across = (theme::PAD, width - theme::PAD);
+        split(area, theme::PAD + 24, across, &parts)?;
         draw_live(area, live, report)?;
         text(
             area,

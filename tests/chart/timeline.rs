@@ -1,5 +1,5 @@
 use cellheap::chart::timeline::timeline;
-use cellheap::heap::report::{CellReport, Point};
+use cellheap::heap::report::{CellReport, Point, Share};
 use proptest::prelude::*;
 
 use super::drawing::{Drawing, LIVE, PEAK};
@@ -86,4 +86,26 @@ proptest! {
         prop_assert_eq!(chart.clipped(), Vec::<String>::new());
         prop_assert_eq!(chart.collisions(), vec![]);
     }
+}
+
+#[test]
+fn the_peak_is_split_by_allocator_where_there_are_several() {
+    let share = |allocator: &str, peak: u64| Share {
+        allocator: allocator.into(),
+        peak,
+        ..Share::default()
+    };
+    let mut both = report(8 * MIB, MIB);
+    both.shares = vec![
+        share("malloc", 3 * MIB),
+        share("pymalloc", 2 * MIB),
+        share("malloc", 3 * MIB),
+    ];
+    let drawing = Drawing::read(&timeline(&both, 760).expect("it can be drawn"));
+    assert!(drawing.says("malloc 6.00 MiB") && drawing.says("pymalloc 2.00 MiB"));
+    assert!((drawing.area("#007052") / drawing.area("#0072B2") - 3.0).abs() < 0.3);
+    assert!(drawing.clipped().is_empty() && drawing.collisions().is_empty());
+    let mut one = report(8 * MIB, MIB);
+    one.shares = vec![share("pymalloc", 8 * MIB)];
+    assert!(!Drawing::read(&timeline(&one, 760).expect("it can be drawn")).says("at peak"));
 }
