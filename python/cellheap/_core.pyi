@@ -27,13 +27,22 @@ def chart_lines(cell_report_json: str, source_json: str, width: int = 760) -> st
     """
 
 def chart_flame(
-    stacks_json: str, names_json: str, measure: str, title: str, most: int, page: bool = False, width: int = 760
+    stacks_json: str,
+    names_json: str,
+    measure: str,
+    title: str,
+    most: int,
+    page: bool = False,
+    width: int = 760,
 ) -> str:
     """A flame graph as SVG, from the JSON of `stacks`, with at most about `most` frames.
 
-    `names_json` is `{file: "In[2]"}`; `measure` is "peak", "live" or "allocated". With `page` the SVG has a script
-    of its own.
+    `names_json` is `{file: "In[2]"}`; `measure` is "peak", "live" or "allocated". With `page` the SVG has a
+    script of its own.
     """
+
+def flame_text(stacks_json: str, names_json: str, measure: str, most: int) -> str:
+    """The JSON of `stacks` as text for a terminal of 80 columns, at most about `most` rows."""
 
 def folded_stacks(stacks_json: str, names_json: str, measure: str) -> str:
     """The JSON of `stacks` as collapsed stacks: `frame;frame;frame bytes`, one line each."""
@@ -90,6 +99,16 @@ def cell_report(id: int) -> str:
 
 def live() -> str:
     """JSON of `heap::report::Live`."""
+
+def stacks(id: int | None = None) -> str:
+    """JSON of `heap::report::Stacks`, of a cell or of the whole notebook. Raises KeyError for an unknown
+    id."""
+
+def span_begin() -> int:
+    """What happens from here on is measured on its own. Returns our id of the span."""
+
+def span_end(id: int) -> str:
+    """JSON of `heap::report::Span`. Raises KeyError for an unknown id."""
 
 def process() -> str:
     """JSON of `heap::report::Process`."""

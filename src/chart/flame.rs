@@ -150,7 +150,9 @@ fn rgb(RGBColor(r, g, b): RGBColor) -> Color {
 fn trimmed(svg: &str) -> String {
     let start = svg.find("<svg").unwrap_or(0);
     let RGBColor(r, g, b) = theme::CARD;
-    let words = format!("#frames text{{fill:#{r:02x}{g:02x}{b:02x};pointer-events:none}}");
+    let words = format!(
+        "#frames text{{fill:#{r:02x}{g:02x}{b:02x};pointer-events:none}}#search{{opacity:.7}}"
+    );
     let style = format!("body{{margin:0}}body>svg{{width:100%}}{words}</style>");
     svg[start..].replacen("</style>", &style, 1)
 }

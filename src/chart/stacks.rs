@@ -7,8 +7,14 @@ use serde::Deserialize;
 
 use crate::heap::report::{Frame, Stack, Stacks};
 
+use super::bytes::bytes_text;
+
 /// Frames of one stack that a drawing shows; of a deeper one the middle is left out.
 const DEEPEST: usize = 16;
+
+/// Columns of a terminal's 80.
+const NAME_COLUMNS: usize = 50;
+const BAR_COLUMNS: u64 = 18;
 
 /// Which of a stack's bytes count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -121,6 +127,33 @@ pub fn lines(node: &Node, above: &str, out: &mut Vec<String>) {
     }
 }
 
+/// The tree for a terminal of 80 columns: each frame with its bytes and a bar, what it called under it.
+pub fn text(root: &Node) -> String {
+    let mut out = String::new();
+    for node in &root.under {
+        add_text(&mut out, node, 0, root.bytes);
+    }
+    out.trim_end().into()
+}
+
+fn add_text(out: &mut String, node: &Node, depth: usize, all: u64) {
+    let under = match depth {
+        0 => String::new(),
+        _ => format!("{}└ ", " ".repeat((depth - 1).min(12))),
+    };
+    let name: Vec<char> = (under + &node.name).chars().collect();
+    let name: String = match name.len() > NAME_COLUMNS {
+        true => (name[..NAME_COLUMNS - 1].iter()).chain(&['…']).collect(),
+        false => name.into_iter().collect(),
+    };
+    let share = (node.bytes * BAR_COLUMNS).div_ceil(all.max(1)) as usize;
+    let (size, bar) = (bytes_text(i128::from(node.bytes)), "█".repeat(share));
+    *out += &format!("{name:NAME_COLUMNS$}  {size:>8}  {bar}\n");
+    for next in &node.under {
+        add_text(out, next, depth + 1, all);
+    }
+}
+
 /// A name that the format can hold. One that ends in a number is tied to it: readers would take it for a count.
 pub fn plain(name: &str) -> String {
     let name = name.replace(';', ":").replace(char::is_control, " ");
@@ -135,7 +168,11 @@ fn named(stacks: &Stacks, stack: &Stack, names: &Names) -> Named {
     if stacks.label.is_empty() {
         frames.push((stack.origin.clone(), Whose::Rest));
     }
-    for (at, frame) in stack.frames.iter().enumerate() {
+    let known = stack
+        .frames
+        .iter()
+        .filter_map(|place| stacks.frames.get(*place as usize));
+    for (at, frame) in known.enumerate() {
         let whose = if at == 0 {
             Whose::Notebook
         } else {
@@ -144,10 +181,22 @@ fn named(stacks: &Stacks, stack: &Stack, names: &Names) -> Named {
         frames.push((place(frame, names), whose));
     }
     if !stack.object.is_empty() {
-        let name = stack.object.rsplit('/').next().unwrap_or_default();
-        frames.push((format!("{} in {name}", stack.allocator), Whose::Native));
+        let name = format!("{} in {}", stack.allocator, library(&stack.object));
+        frames.push((name, Whose::Native));
     }
     frames
+}
+
+/// The name of a shared object without what says how it was built.
+fn library(path: &str) -> String {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    match name
+        .split_once(".cpython-")
+        .or_else(|| name.split_once(".abi3"))
+    {
+        Some((stem, rest)) if rest.ends_with(".so") => format!("{stem}.so"),
+        _ => name.into(),
+    }
 }
 
 /// How a place in code is called: `In[2], line 5 in make`.

@@ -12,6 +12,7 @@ use super::reserves::Reserves;
 use super::shadow::{Entry, LARGEST, Shadow};
 use super::sites::{Class, FIRST, Site, SiteId, Sites, size_class};
 use super::sources::Objects;
+use super::spans::{Span, SpanId};
 use super::tide::Tide;
 
 /// Dead sites of retired cells are swept when this many sites are in use, and at each doubling; with twice as many,
@@ -55,6 +56,9 @@ pub struct Books {
     pub(super) table: u32,
     /// Closed marks of the whole notebook.
     pub highest: u64,
+    /// What is measured on its own now, and the last that was.
+    pub(super) spans: Vec<Span>,
+    pub(super) last_span: SpanId,
 }
 
 // SAFETY: `meter` points into a boxed record that the books own; calls are serialised.
@@ -87,6 +91,8 @@ impl Books {
             generation: 0,
             table: 0,
             highest: 0,
+            spans: Vec::new(),
+            last_span: SpanId::default(),
         })
     }
 

@@ -148,7 +148,7 @@ impl Books {
         };
         let (live, dead): (Vec<_>, Vec<_>) = std::mem::take(&mut record.sites)
             .into_iter()
-            .partition(|site| self.sites.get(*site).live_blocks() > 0);
+            .partition(|site| self.is_spoken_of(*site));
         for site in dead {
             self.fold(site);
         }
@@ -158,9 +158,15 @@ impl Books {
         }
     }
 
+    /// Whether the site has live blocks, or a part in what is measured now.
+    fn is_spoken_of(&self, site: SiteId) -> bool {
+        self.sites.get(site).live_blocks() > 0 || self.is_in_span(site)
+    }
+
     /// Closes the stretch of the high-water mark: each running cell keeps its own mark and composition.
     pub fn close_stretch(&mut self) {
         self.settle();
+        self.mark_spans();
         self.highest = self.highest.max(self.tide.highest);
         for id in self.running.clone() {
             let highest = self.tide.highest;
@@ -249,6 +255,7 @@ impl Books {
         }
         self.generation += 1;
         self.tide.clear();
+        self.cut_spans();
         for id in self.running.clone() {
             if let Some(record) = self.record_mut(id) {
                 record.traced = false;
@@ -270,7 +277,7 @@ impl Books {
                 continue;
             };
             for site in record.sites {
-                if self.sites.get(site).live_blocks() == 0 {
+                if !self.is_spoken_of(site) {
                     self.fold(site);
                 } else if let Some(first) = self.record_mut(CellId(0)) {
                     first.sites.push(site);

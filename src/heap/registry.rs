@@ -65,6 +65,7 @@ impl Books {
             self.paths.release(path, &mut self.codes);
             return self.other(key);
         };
+        self.renew_in_spans(id);
         if let Place::Line { leaf, line } = key.place {
             self.codes.hold(leaf.code);
             self.codes.hold(line.code);
@@ -107,6 +108,7 @@ impl Books {
                 let spent = || cold.peak == 0 && self.tide.at_highest(hot) == 0;
                 *id >= FIRST
                     && hot.live_blocks() == 0
+                    && !self.is_in_span(*id)
                     && (all || cold.key.cell < oldest)
                     && (!self.running.contains(&cold.key.cell) || spent())
             })

@@ -3,6 +3,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sites::SIZES;
+
 /// One cell (or one stretch between cells), as a row of `%memtrace`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -124,9 +126,6 @@ pub struct Line {
     pub path: Vec<Frame>,
 }
 
-/// Classes that blocks are counted in by size.
-pub const SIZES: usize = 8;
-
 /// What came from one allocator, asked by the code of one shared object.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -138,6 +137,7 @@ pub struct Share {
     pub allocated: u64,
     pub peak: u64,
     pub live: u64,
+    pub temporary: u64,
     pub blocks: u64,
     pub live_blocks: u64,
 }
@@ -157,6 +157,8 @@ pub struct Frame {
 pub struct Stacks {
     /// The cell; empty for the whole notebook.
     pub label: String,
+    /// Each once; stacks name them by their place here.
+    pub frames: Vec<Frame>,
     pub stacks: Vec<Stack>,
     pub notes: Vec<String>,
 }
@@ -166,8 +168,8 @@ pub struct Stacks {
 pub struct Stack {
     /// The cell that was running: `In[5]`.
     pub origin: String,
-    /// From the notebook's line to the function that asked.
-    pub frames: Vec<Frame>,
+    /// From the notebook's line to the function that asked, by their places in `Stacks::frames`.
+    pub frames: Vec<u32>,
     pub allocator: String,
     pub object: String,
     pub allocated: u64,

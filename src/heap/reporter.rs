@@ -1,19 +1,10 @@
-//! From books to reports. Reads, never changes; lines are decoded and summed here.
-
-use std::collections::HashMap;
-use std::sync::Arc;
+//! From books to reports. Reads, never changes; `lines` and `stacks` have what is told by line.
 
 use super::books::Books;
-use super::cells::{CellId, Record, Sum};
-use super::report::{Cell, CellReport, Line, Live, Origin, Overview, Point, Process, State};
-use super::sites::{Class, Cold, Place, Site, Spot, cellheap, machinery};
-
-/// Lines of a cell for which no line number can be told.
-const DEEP: &str = "(deep library recursion)";
-const THREAD: &str = "(a thread without notebook code)";
-const RESERVE: &str = "(a library's own allocator)";
-const OTHER: &str = "(other)";
-const OLDER: &str = "(other lines, nothing of them live)";
+use super::cells::{CellId, Record};
+use super::lines::{lines, peak, shares};
+use super::report::{Cell, CellReport, Live, Origin, Overview, Point, Process, State};
+use super::sites::{Class, cellheap, machinery};
 
 /// The notebook so far. `now` is in seconds since the epoch.
 pub fn overview(books: &Books, process: Process, now: f64, mut notes: Vec<String>) -> Overview {
@@ -45,7 +36,7 @@ pub fn cell_report(
     }
     Some(CellReport {
         cell: cell(books, record, now),
-        shares: Vec::new(),
+        shares: shares(books, std::iter::once(record)),
         lines: lines(books, record, true),
         timeline: points.to_vec(),
         notes,
@@ -66,7 +57,7 @@ pub fn live(books: &Books, process: Process, now: f64, mut notes: Vec<String>) -
     Live {
         live: live_of_everything(books),
         blocks: origins.iter().map(|origin| origin.cell.live_blocks).sum(),
-        shares: Vec::new(),
+        shares: shares(books, books.records()),
         origins,
         live_machinery: books.sites().live_of(machinery),
         live_cellheap: books.sites().live_of(cellheap),
@@ -153,153 +144,4 @@ fn cell(books: &Books, record: &Record, now: f64) -> Cell {
         }),
         traced: record.traced,
     }
-}
-
-/// A running cell's mark may still be open.
-fn peak(books: &Books, record: &Record) -> u64 {
-    if books.is_running(record.id) {
-        record
-            .peak
-            .max(books.tide.highest.saturating_sub(record.live_start))
-    } else {
-        record.peak
-    }
-}
-
-/// The lines of a cell, biggest first; with `all`, also those that have nothing live any more.
-fn lines(books: &Books, record: &Record, all: bool) -> Vec<Line> {
-    let mut tally = Tally::default();
-    let open = books.is_running(record.id) && peak(books, record) > record.peak;
-    for id in &record.sites {
-        let (Some(cold), hot) = (books.sites().cold(*id), books.sites().get(*id)) else {
-            continue;
-        };
-        if all || hot.live_blocks() > 0 {
-            let at_mark = if open {
-                books.tide.at_highest(hot)
-            } else {
-                cold.peak
-            };
-            tally.site(books, cold, hot, at_mark);
-        }
-    }
-    if all {
-        for folded in &record.lines {
-            let function: Arc<str> = if folded.line == 0 {
-                OLDER.into()
-            } else {
-                "".into()
-            };
-            let sum = Sum {
-                allocated: folded.allocated,
-                returned: folded.allocated,
-                blocks: u64::from(folded.blocks),
-                blocks_returned: u64::from(folded.blocks),
-            };
-            tally.add(
-                (folded.file.clone(), folded.line, function),
-                None,
-                sum,
-                folded.peak,
-            );
-        }
-    }
-    tally.finish()
-}
-
-type Where = (Arc<str>, u32, Arc<str>);
-
-/// A line and, under it, the library places that asked for it.
-type Row = (Line, HashMap<Where, Line>);
-
-#[derive(Default)]
-struct Tally {
-    lines: HashMap<(Arc<str>, u32), Row>,
-}
-
-impl Tally {
-    fn site(&mut self, books: &Books, cold: &Cold, hot: &Site, at_mark: u64) {
-        let nowhere = |word: &str| (Arc::from(""), 0, Arc::from(word));
-        let (line, leaf) = match cold.key.place {
-            Place::Line { leaf, line } if leaf == line => (place(books, line), None),
-            Place::Line { leaf, line } => (place(books, line), Some(place(books, leaf))),
-            Place::Deep => (nowhere(DEEP), None),
-            Place::Thread => (nowhere(THREAD), None),
-            Place::Reserve => (nowhere(RESERVE), None),
-            Place::Other => (nowhere(OTHER), None),
-        };
-        self.add(line, leaf, Sum::of(hot), at_mark);
-    }
-
-    fn add(&mut self, (file, line, function): Where, leaf: Option<Where>, sum: Sum, peak: u64) {
-        // Without a line the words tell rows apart.
-        let key = if line == 0 {
-            (function.clone(), 0)
-        } else {
-            (file.clone(), line)
-        };
-        let (total, library) = self
-            .lines
-            .entry(key)
-            .or_insert_with(|| (named(&file, line, &function), HashMap::new()));
-        if total.function.is_empty() {
-            total.function = function.to_string();
-        }
-        count(total, sum, peak);
-        if let Some(leaf) = leaf {
-            let row = library
-                .entry(leaf.clone())
-                .or_insert_with(|| named(&leaf.0, leaf.1, &leaf.2));
-            count(row, sum, peak);
-        }
-    }
-
-    fn finish(self) -> Vec<Line> {
-        let by_size = |a: &Line, b: &Line| {
-            let size = |line: &Line| (line.live, line.peak, line.allocated);
-            let name = |line: &Line| (line.file.clone(), line.line);
-            size(b).cmp(&size(a)).then_with(|| name(a).cmp(&name(b)))
-        };
-        let mut lines: Vec<Line> = (self.lines.into_values())
-            .map(|(mut line, library)| {
-                line.library = library.into_values().collect();
-                line.library.sort_by(by_size);
-                line
-            })
-            .collect();
-        lines.sort_by(by_size);
-        lines
-    }
-}
-
-fn place(books: &Books, spot: Spot) -> Where {
-    let code = books.codes.get(spot.code);
-    code.map_or_else(
-        || (Arc::from(""), 0, Arc::from(OTHER)),
-        |code| {
-            (
-                code.file.clone(),
-                code.line(spot.offset),
-                code.function.clone(),
-            )
-        },
-    )
-}
-
-fn named(file: &str, line: u32, function: &str) -> Line {
-    Line {
-        file: file.into(),
-        line,
-        function: function.into(),
-        ..Line::default()
-    }
-}
-
-fn count(line: &mut Line, sum: Sum, peak: u64) {
-    line.allocated += sum.allocated;
-    line.returned += sum.returned;
-    line.live += sum.live();
-    line.peak += peak;
-    line.blocks += sum.blocks;
-    line.live_blocks += sum.live_blocks();
 }

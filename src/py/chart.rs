@@ -6,7 +6,7 @@ use pyo3::types::PyBytes;
 use serde::de::DeserializeOwned;
 
 use crate::chart::lines::Source;
-use crate::chart::stacks::{Measure, Names, folded, tree};
+use crate::chart::stacks::{Measure, Names, folded, text, tree};
 use crate::chart::{ChartError, Svg, bytes, cells, column, flame, lines, raster, spark, timeline};
 use crate::heap::report::{CellReport, Overview, Stacks};
 
@@ -66,6 +66,19 @@ pub fn chart_flame(
     } else {
         drawn(flame::flame(&root, title, checked(width)?))
     }
+}
+
+/// The JSON of `stacks` as text for a terminal, at most about `most` rows.
+#[pyfunction]
+pub fn flame_text(
+    stacks_json: &str,
+    names_json: &str,
+    measure: &str,
+    most: usize,
+) -> PyResult<String> {
+    let stacks: Stacks = read("stacks", stacks_json)?;
+    let names: Names = read("names", names_json)?;
+    Ok(text(&tree(&stacks, &names, read_measure(measure)?, most)))
 }
 
 /// The JSON of `stacks` as collapsed stacks: `frame;frame;frame bytes`, one line each.

@@ -8,6 +8,7 @@ mod errors;
 mod json;
 mod kernel;
 mod message;
+mod reports;
 mod tracer;
 
 /// `cellheap._core`: what the Python package is built on. Private; a list.
@@ -20,7 +21,7 @@ mod _core {
     #[pymodule_export]
     use super::chart::{
         bytes_text, chart_cells, chart_column, chart_flame, chart_lines, chart_png, chart_spark,
-        chart_timeline, folded_stacks,
+        chart_timeline, flame_text, folded_stacks,
     };
     #[pymodule_export]
     use super::errors::ConnectionError;
@@ -29,9 +30,12 @@ mod _core {
     #[pymodule_export]
     use super::kernel::{Parent, PyKernel};
     #[pymodule_export]
+    use super::reports::{
+        cell_report, live, overview, process_json, span_begin, span_end, stacks_json,
+    };
+    #[pymodule_export]
     use super::tracer::{
-        Own, cell_begin, cell_end, cell_id, cell_report, current_cell, live, overview,
-        process_json, reset, set_notebook_files, totals_address, trace_note, trace_start,
-        trace_stop, tracing,
+        Own, cell_begin, cell_end, cell_id, current_cell, reset, set_notebook_files,
+        totals_address, trace_note, trace_start, trace_stop, tracing,
     };
 }

@@ -1,32 +1,29 @@
-//! The tracer as Python sees it: start and stop, cells, reports as JSON.
+//! The tracer as Python sees it: start and stop, cells, whose blocks are our own.
 
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use pyo3::exceptions::{PyKeyError, PyRuntimeError};
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use serde::Serialize;
 
-use crate::heap::books::Books;
 use crate::heap::cells::{CellId, Reading};
-use crate::heap::report::Process;
-use crate::heap::{process, reporter};
+use crate::heap::process;
 use crate::hooks::python::Api;
 use crate::hooks::tracer::Tracer;
-use crate::hooks::{arenas, control, sampler};
+use crate::hooks::{control, sampler};
 
 /// `gc.get_stats`, looked up once.
 static STATS: AtomicPtr<pyo3::ffi::PyObject> = AtomicPtr::new(std::ptr::null_mut());
 
 /// Does something with the tracer. Nothing in it may call Python. RuntimeError where none was ever started.
-fn with<T>(_: Python<'_>, work: impl FnOnce(&mut Tracer) -> T) -> PyResult<T> {
+pub(super) fn with<T>(_: Python<'_>, work: impl FnOnce(&mut Tracer) -> T) -> PyResult<T> {
     // SAFETY: `Python` proves that the interpreter's lock is held, and `work` cannot get here again without one.
     unsafe { control::with(work) }
         .ok_or_else(|| PyRuntimeError::new_err("the tracer was never started in this process"))
 }
 
-fn now() -> f64 {
+pub(super) fn now() -> f64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0.0, |since| since.as_secs_f64())
@@ -47,7 +44,7 @@ pub fn trace_start(py: Python<'_>) -> PyResult<()> {
     let first = with(py, |tracer| {
         let first = tracer.own_files.is_empty();
         if first {
-            tracer.kernel_files = ["app/", "__main__.py"]
+            tracer.kernel_files = ["app/", "__main__.py", "wrapped.py"]
                 .map(|part| format!("{package}/{part}"))
                 .into();
             tracer.own_files.push(package + "/");
@@ -235,65 +232,6 @@ pub fn reset(py: Python<'_>) {
     }
 }
 
-/// JSON of `heap::report::Overview`.
-#[pyfunction]
-pub fn overview(py: Python<'_>) -> PyResult<String> {
-    json(&with(py, |tracer| {
-        tracer.look_at_reserves();
-        reporter::overview(&tracer.books, process_of(&tracer.books), now(), notes())
-    })?)
-}
-
-/// JSON of `heap::report::CellReport`. Raises KeyError for an unknown id.
-#[pyfunction]
-pub fn cell_report(py: Python<'_>, id: u32) -> PyResult<String> {
-    let (cell, points) = (CellId(id), sampler::points(CellId(id)));
-    let report = with(py, |tracer| {
-        tracer.look_at_reserves();
-        reporter::cell_report(&tracer.books, cell, &points, now(), notes())
-    })?;
-    json(&report.ok_or_else(|| PyKeyError::new_err(id))?)
-}
-
-/// JSON of `heap::report::Live`.
-#[pyfunction]
-pub fn live(py: Python<'_>) -> PyResult<String> {
-    json(&with(py, |tracer| {
-        tracer.look_at_reserves();
-        let mut process = process_of(&tracer.books);
-        let shadow = tracer.books.shadow();
-        process.arena_live = (arenas::mapped().iter())
-            .map(|(at, size)| shadow.live_between(*at, at + size))
-            .sum();
-        reporter::live(&tracer.books, process, now(), notes())
-    })?)
-}
-
-/// JSON of `heap::report::Process`.
-#[pyfunction]
-#[pyo3(name = "process")]
-pub fn process_json(py: Python<'_>) -> PyResult<String> {
-    json(&with(py, |tracer| process_of(&tracer.books)).unwrap_or_else(|_| process::read()))
-}
-
-fn process_of(books: &Books) -> Process {
-    let arenas = arenas::mapped();
-    Process {
-        arenas: arenas.len() as u64,
-        arena_bytes: arenas.iter().map(|(_, size)| *size as u64).sum(),
-        books: books.bytes() + sampler::bytes(),
-        ..process::read()
-    }
-}
-
-fn notes() -> Vec<String> {
-    control::notes().into_iter().map(str::to_owned).collect()
-}
-
-fn json(report: &impl Serialize) -> PyResult<String> {
-    serde_json::to_string(report).map_err(|error| PyRuntimeError::new_err(error.to_string()))
-}
-
 /// For judges of totals: from the next `trace_start` on every block counts as the notebook's. Raises RuntimeError
 /// while tracing. Returns the address of two u64: live bytes, and the most there was since the last cell began.
 #[pyfunction]
@@ -331,11 +269,11 @@ impl Own {
 }
 
 /// The same for the rest of a function here.
-struct Inside<'py>(Python<'py>);
+pub(super) struct Inside<'py>(Python<'py>);
 
 impl<'py> Inside<'py> {
     /// Where there is no tracer, nothing is to be said of it.
-    fn enter(py: Python<'py>) -> Self {
+    pub(super) fn enter(py: Python<'py>) -> Self {
         Own.__enter__(py);
         Self(py)
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use cellheap::chart::flame::{flame, page};
-use cellheap::chart::stacks::{Measure, Names, Node, folded, tree};
+use cellheap::chart::stacks::{Measure, Names, Node, folded, text, tree};
 use cellheap::heap::report::Stacks;
 use roxmltree::Document;
 
@@ -77,7 +77,8 @@ fn frames_are_named_as_everywhere_with_their_size() {
 fn a_native_allocator_is_under_the_function_that_called_it() {
     let mut report = two_lines();
     report.stacks[1].allocator = "malloc".into();
-    report.stacks[1].object = "/lib/numpy/_core/_multiarray_umath.so".into();
+    report.stacks[1].object =
+        "/lib/numpy/_core/_multiarray_umath.cpython-312-x86_64-linux-gnu.so".into();
     let drawing = drawn(&report, 60);
     assert!((across(&drawing, NATIVE) - 744.0 * 0.75).abs() < 5.0);
     assert!(
@@ -169,4 +170,21 @@ fn the_page_has_every_frame_with_exact_bytes() {
 fn nothing_is_drawn_of_nothing() {
     assert!(drawn(&stacks(Vec::new()), 60).says("Nothing"));
     assert_eq!(folded(&stacks(Vec::new()), &names(), Measure::Live), "");
+}
+
+#[test]
+fn a_terminal_has_the_same_tree_in_eighty_columns() {
+    let shown = text(&tree(&two_lines(), &names(), Measure::Peak, 24));
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines[0].starts_with("In[5], line 3 ") && lines[0].contains("3.00 MiB"));
+    assert!(
+        lines[2].starts_with(" └ json/decoder.py, line 2 in raw_decode"),
+        "{shown}"
+    );
+    assert!(
+        lines.iter().all(|line| line.chars().count() <= 80),
+        "{shown}"
+    );
+    let bar = |line: &str| line.matches('█').count();
+    assert_eq!((bar(lines[0]), bar(lines[3])), (14, 5));
 }

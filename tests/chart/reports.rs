@@ -90,7 +90,7 @@ pub fn report(peak: u64, live: u64) -> CellReport {
 }
 
 /// A stack of `peak` bytes: a line of In[5], then these functions of `json/decoder.py`.
-pub fn stack(line: u32, library: &[&str], peak: u64) -> Stack {
+pub fn stack(line: u32, library: &[&str], peak: u64) -> (Vec<Frame>, Stack) {
     let frame = |file: &str, line: u32, function: &str| Frame {
         file: file.into(),
         line,
@@ -102,22 +102,31 @@ pub fn stack(line: u32, library: &[&str], peak: u64) -> Stack {
             .zip(library)
             .map(|(at, name)| frame("/lib/json/decoder.py", at, name)),
     );
-    Stack {
+    let stack = Stack {
         origin: "In[5]".into(),
-        frames,
         allocator: "pymalloc".into(),
         allocated: 2 * peak,
         peak,
         live: peak / 2,
         blocks: 1,
         ..Stack::default()
-    }
+    };
+    (frames, stack)
 }
 
-pub fn stacks(stacks: Vec<Stack>) -> Stacks {
-    Stacks {
+pub fn stacks(of: Vec<(Vec<Frame>, Stack)>) -> Stacks {
+    let mut stacks = Stacks {
         label: "In[5]".into(),
-        stacks,
-        notes: Vec::new(),
+        ..Stacks::default()
+    };
+    for (frames, stack) in of {
+        let first = stacks.frames.len() as u32;
+        let places = (first..).take(frames.len()).collect();
+        stacks.frames.extend(frames);
+        stacks.stacks.push(Stack {
+            frames: places,
+            ..stack
+        });
     }
+    stacks
 }

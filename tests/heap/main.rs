@@ -17,6 +17,7 @@ use cellheap::heap::report::Line as Row;
 use cellheap::heap::reporter;
 use cellheap::heap::sites::{Place, SiteId, Spot};
 use cellheap::heap::sources::Source;
+use cellheap::heap::spans::SpanId;
 use model::{Count, Line, Model};
 use proptest::prelude::*;
 
@@ -34,6 +35,8 @@ enum Event {
     /// The code object of a line dies; the next use of the line makes it anew.
     Die(Line),
     Reset,
+    Span,
+    EndSpan(usize),
 }
 
 fn events() -> impl Strategy<Value = Vec<Event>> {
@@ -49,6 +52,8 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         15 => (any::<usize>(), size, line.clone()).prop_map(|(which, size, line)| Event::Reallocate(which, size, line)),
         5 => line.prop_map(Event::Die),
         1 => Just(Event::Reset),
+        4 => Just(Event::Span),
+        3 => any::<usize>().prop_map(Event::EndSpan),
     ];
     prop::collection::vec(event, 1..400)
 }
@@ -60,6 +65,7 @@ struct Pair {
     running: Vec<u32>,
     entered: u32,
     addresses: Vec<usize>,
+    spans: Vec<SpanId>,
     next: usize,
 }
 
@@ -75,6 +81,7 @@ impl Pair {
             running: Vec::new(),
             entered: 0,
             addresses: Vec::new(),
+            spans: Vec::new(),
             next: 0x7000_0000,
         }
     }
@@ -133,7 +140,39 @@ impl Pair {
                     .reset(|id| id == between || running.contains(&id));
                 self.enter(between);
             }
+            Event::Span => {
+                self.spans.push(self.books.begin_span(0.0));
+                self.model.begin_span();
+            }
+            Event::EndSpan(which) if !self.spans.is_empty() => {
+                self.end_span(which % self.spans.len())
+            }
+            Event::EndSpan(_) => {}
         }
+    }
+
+    fn end_span(&mut self, which: usize) {
+        let (id, model) = (self.spans.remove(which), self.model.spans.remove(which));
+        let span = self.books.end_span(id, 0.0).expect("an open span");
+        let rows = || span.lines.iter().map(|row| (row.line, row));
+        let changes: BTreeMap<Line, (u64, u64, u64)> = rows()
+            .map(|(line, row)| (line, (row.allocated, row.returned, row.blocks)))
+            .collect();
+        let expected = (model.lines.iter())
+            .map(|(line, count)| (*line, (count.allocated, count.returned, count.blocks)))
+            .filter(|(_, counts)| *counts != (0, 0, 0));
+        assert_eq!(changes, expected.collect());
+        assert_eq!(span.peak, model.peak);
+        let peaks: BTreeMap<Line, i64> = rows()
+            .map(|(line, row)| (line, row.peak))
+            .filter(|(_, peak)| *peak != 0)
+            .collect();
+        assert_eq!(peaks.values().sum::<i64>(), span.peak as i64);
+        assert!(
+            model.at_peak.contains(&peaks),
+            "{peaks:?} is none of {:?}",
+            model.at_peak
+        );
     }
 
     fn begin(&mut self) {
@@ -281,6 +320,9 @@ proptest! {
             }
         }
         pair.check();
+        while !pair.spans.is_empty() {
+            pair.end_span(0);
+        }
     }
 }
 

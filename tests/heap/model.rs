@@ -30,10 +30,22 @@ pub struct Cell {
     pub lines: BTreeMap<Line, Count>,
 }
 
+/// What is measured between two moments, whoever runs.
+#[derive(Default)]
+pub struct Span {
+    pub lines: BTreeMap<Line, Count>,
+    pub peak: u64,
+    /// What each line had above the start each time that live stood at the peak.
+    pub at_peak: Vec<BTreeMap<Line, i64>>,
+    live_start: u64,
+    start: BTreeMap<Line, u64>,
+}
+
 #[derive(Default)]
 pub struct Model {
     pub blocks: HashMap<usize, Block>,
     pub cells: BTreeMap<u32, Cell>,
+    pub spans: Vec<Span>,
     pub live: u64,
 }
 
@@ -54,6 +66,24 @@ impl Cell {
             .map(|(line, count)| (*line, live(count)))
             .filter(|(_, live)| *live > 0)
             .collect()
+    }
+}
+
+impl Span {
+    fn look(&mut self, live: u64, lines: &BTreeMap<Line, u64>) {
+        let height = live.saturating_sub(self.live_start);
+        if height > self.peak {
+            self.at_peak.clear();
+        }
+        if height >= self.peak && height > 0 {
+            self.peak = height;
+            let of =
+                |lines: &BTreeMap<Line, u64>, line| lines.get(line).copied().unwrap_or(0) as i64;
+            let above = (lines.keys().chain(self.start.keys()))
+                .map(|line| (*line, of(lines, line) - of(&self.start, line)))
+                .filter(|(_, above)| *above != 0);
+            self.at_peak.push(above.collect());
+        }
     }
 }
 
@@ -86,9 +116,14 @@ impl Model {
 
     fn add(&mut self, address: usize, block: Block) {
         let cell = self.cells.entry(block.cell).or_default();
-        let count = cell.lines.entry(block.line).or_default();
-        count.allocated += block.size;
-        count.blocks += 1;
+        for lines in [&mut cell.lines]
+            .into_iter()
+            .chain(self.spans.iter_mut().map(|span| &mut span.lines))
+        {
+            let count = lines.entry(block.line).or_default();
+            count.allocated += block.size;
+            count.blocks += 1;
+        }
         self.live += block.size;
         self.blocks.insert(address, block);
     }
@@ -97,11 +132,15 @@ impl Model {
         let Some(block) = self.blocks.remove(&address) else {
             return;
         };
-        let count = (self.cells.entry(block.cell).or_default().lines)
-            .entry(block.line)
-            .or_default();
-        count.returned += block.size;
-        count.blocks_returned += 1;
+        let cell = self.cells.entry(block.cell).or_default();
+        for lines in [&mut cell.lines]
+            .into_iter()
+            .chain(self.spans.iter_mut().map(|span| &mut span.lines))
+        {
+            let count = lines.entry(block.line).or_default();
+            count.returned += block.size;
+            count.blocks_returned += 1;
+        }
         self.cells.entry(by).or_default().freed += block.size;
         self.live -= block.size;
     }
@@ -117,6 +156,31 @@ impl Model {
                 cell.at_peak.push(cell.live_by_line());
             }
         }
+        let lines = if self.spans.is_empty() {
+            BTreeMap::new()
+        } else {
+            self.live_by_line()
+        };
+        for span in &mut self.spans {
+            span.look(self.live, &lines);
+        }
+    }
+
+    pub fn begin_span(&mut self) {
+        self.spans.push(Span {
+            live_start: self.live,
+            start: self.live_by_line(),
+            at_peak: vec![BTreeMap::new()],
+            ..Span::default()
+        });
+    }
+
+    fn live_by_line(&self) -> BTreeMap<Line, u64> {
+        let mut lines = BTreeMap::new();
+        for block in self.blocks.values() {
+            *lines.entry(block.line).or_default() += block.size;
+        }
+        lines
     }
 
     /// Finished cells are forgotten; what lives of them counts as of cell 0.

@@ -1,0 +1,111 @@
+//! Reports as Python sees them: JSON of the types of `heap::report`.
+
+use pyo3::exceptions::{PyKeyError, PyRuntimeError};
+use pyo3::prelude::*;
+use serde::Serialize;
+
+use crate::heap::books::Books;
+use crate::heap::cells::CellId;
+use crate::heap::report::Process;
+use crate::heap::spans::SpanId;
+use crate::heap::{process, reporter, stacks};
+use crate::hooks::{arenas, control, sampler};
+
+use super::tracer::{Inside, now, with};
+
+/// JSON of `heap::report::Overview`.
+#[pyfunction]
+pub fn overview(py: Python<'_>) -> PyResult<String> {
+    json(&with(py, |tracer| {
+        tracer.look_at_reserves();
+        reporter::overview(&tracer.books, process_of(&tracer.books), now(), notes())
+    })?)
+}
+
+/// JSON of `heap::report::CellReport`. Raises KeyError for an unknown id.
+#[pyfunction]
+pub fn cell_report(py: Python<'_>, id: u32) -> PyResult<String> {
+    let (cell, points) = (CellId(id), sampler::points(CellId(id)));
+    let report = with(py, |tracer| {
+        tracer.look_at_reserves();
+        reporter::cell_report(&tracer.books, cell, &points, now(), notes())
+    })?;
+    json(&report.ok_or_else(|| PyKeyError::new_err(id))?)
+}
+
+/// JSON of `heap::report::Live`.
+#[pyfunction]
+pub fn live(py: Python<'_>) -> PyResult<String> {
+    json(&with(py, |tracer| {
+        tracer.look_at_reserves();
+        let mut process = process_of(&tracer.books);
+        let shadow = tracer.books.shadow();
+        process.arena_live = (arenas::mapped().iter())
+            .map(|(at, size)| shadow.live_between(*at, at + size))
+            .sum();
+        reporter::live(&tracer.books, process, now(), notes())
+    })?)
+}
+
+/// JSON of `heap::report::Process`.
+#[pyfunction]
+#[pyo3(name = "process")]
+pub fn process_json(py: Python<'_>) -> PyResult<String> {
+    json(&with(py, |tracer| process_of(&tracer.books)).unwrap_or_else(|_| process::read()))
+}
+
+fn process_of(books: &Books) -> Process {
+    let arenas = arenas::mapped();
+    Process {
+        arenas: arenas.len() as u64,
+        arena_bytes: arenas.iter().map(|(_, size)| *size as u64).sum(),
+        books: books.bytes() + sampler::bytes(),
+        ..process::read()
+    }
+}
+
+fn notes() -> Vec<String> {
+    control::notes().into_iter().map(str::to_owned).collect()
+}
+
+/// JSON of `heap::report::Stacks`, of a cell by our id or of the whole notebook. Raises KeyError for an unknown id.
+#[pyfunction]
+#[pyo3(name = "stacks", signature = (id = None))]
+pub fn stacks_json(py: Python<'_>, id: Option<u32>) -> PyResult<String> {
+    let stacks = with(py, |tracer| {
+        tracer.look_at_reserves();
+        stacks::stacks(&tracer.books, id.map(CellId), notes())
+    })?;
+    json(&stacks.ok_or_else(|| PyKeyError::new_err(id))?)
+}
+
+/// What happens from here on is measured on its own until `span_end`. Returns our id of the span; 0 in a forked child.
+#[pyfunction]
+pub fn span_begin(py: Python<'_>) -> PyResult<u64> {
+    if control::is_child() {
+        return Ok(0);
+    }
+    let _inside = Inside::enter(py);
+    with(py, |tracer| {
+        tracer.look_at_reserves();
+        tracer.books.begin_span(now()).0
+    })
+}
+
+/// JSON of `heap::report::Span`. Raises KeyError for an unknown id.
+#[pyfunction]
+pub fn span_end(py: Python<'_>, id: u64) -> PyResult<String> {
+    let _inside = Inside::enter(py);
+    let span = with(py, |tracer| {
+        tracer.look_at_reserves();
+        tracer.books.end_span(SpanId(id), now())
+    })?;
+    let mut span = span.ok_or_else(|| PyKeyError::new_err(id))?;
+    span.traced &= control::is_tracing();
+    span.notes = notes();
+    json(&span)
+}
+
+fn json(report: &impl Serialize) -> PyResult<String> {
+    serde_json::to_string(report).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
