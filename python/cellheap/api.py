@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
-from cellheap import _core, recorder
+from cellheap import _core, flames, recorder
 from cellheap.clearing import clear
-from cellheap.results import CellReport, Live, NoSources, Overview, Sources
+from cellheap.exports import ExportError, write
+from cellheap.flames import Flame, Measure
+from cellheap.results import CellReport, Live, NoSources, Overview, Result, Sources
 
-__all__ = ["Cells", "NoSuchCellError", "cells", "clear", "live", "overview"]
+__all__ = [
+    "Cells",
+    "ExportError",
+    "NoSuchCellError",
+    "cells",
+    "clear",
+    "export",
+    "flame",
+    "live",
+    "overview",
+]
 
 
 class NoSuchCellError(KeyError):
@@ -42,10 +56,14 @@ class Cells(Mapping[int, CellReport]):
     """Reports by execution count, of the latest run of each: `cellheap.cells[5]`."""
 
     def __getitem__(self, number: int) -> CellReport:
+        return report(self._id(number))
+
+    def _id(self, number: int) -> int:
+        """Our own id of the latest run of In[number]."""
         cell = _core.cell_id(number) if 0 <= number < 1 << 32 else None
         if cell is None:
             raise NoSuchCellError(f"there is no In[{number}]: {self._which()}")
-        return report(cell)
+        return cell
 
     def __iter__(self) -> Iterator[int]:
         return iter(sorted({cell.number for cell in overview().cells if cell.number is not None}))
@@ -66,6 +84,28 @@ class Cells(Mapping[int, CellReport]):
 
 
 cells = Cells()
+
+
+def flame(number: int | None = None, measure: Measure | None = None) -> Flame:
+    """A flame graph of In[number]'s memory, or of the whole notebook's.
+
+    `measure` is "peak" (the default of a cell), "live" (the default of the notebook) or "allocated"."""
+    cell = None if number is None else cells._id(number)
+    return flames.flame(cell, measure or ("live" if cell is None else "peak"))
+
+
+def export(file: str | os.PathLike[str], result: Result | None = None, *, force: bool = False) -> Path:
+    """Writes a result (an overview of the notebook, if none is given) to a file and returns its path::
+
+        cellheap.export("memory.html")
+        cellheap.export("cell.png", cellheap.cells[5])
+
+    The suffix says the format: .json and .csv have the exact numbers; .html is a page that needs nothing
+    else; .svg and .png are the chart; .folded (.collapsed, .txt) are collapsed stacks for other viewers of
+    flame graphs. The file is written beside and renamed. One that is there already raises ExportError, unless
+    `force` replaces it."""
+    with _core.own():
+        return write(overview() if result is None else result, file, force)
 
 
 def _sources() -> Sources:

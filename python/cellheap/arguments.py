@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import keyword
+import os
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 from IPython.core.error import UsageError
-from IPython.core.magic_arguments import argument, parse_argstring
+from IPython.core.magic_arguments import argument
+from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 
 help_argument = argument("-h", "--help", action="store_true", help="Show this text.")
 
@@ -18,7 +20,8 @@ help_argument = argument("-h", "--help", action="store_true", help="Show this te
 def parse(magic: Any, line: str) -> argparse.Namespace:
     """The arguments on a magic's line. A mistake raises UsageError, which says what is right."""
     try:
-        arguments: argparse.Namespace = parse_argstring(magic, line)
+        words = arg_split(line, posix=True)
+        arguments: argparse.Namespace = magic.parser.parse_intermixed_args(words)
     except (UsageError, ValueError) as error:
         raise mistake(magic, str(error)) from None
     return arguments
@@ -55,10 +58,25 @@ def options(magic: Any) -> list[str]:
     return sorted(strings[-1] for strings in names if strings)
 
 
-_MAGIC_LINE = re.compile(r"(?:^|=)\s*(?P<magic>%{1,2}\w+)\s(?:.*\s)?(?P<word>\S*)$")
+def files(word: str) -> list[str]:
+    """What a file's name that begins so may be; folders end in a slash."""
+    folder = os.path.dirname(word)
+    try:
+        entries = sorted(os.scandir(os.path.expanduser(folder) or "."), key=lambda entry: entry.name)
+        names = [entry.name + ("/" if entry.is_dir() else "") for entry in entries]
+    except OSError:
+        return []
+    hidden = os.path.basename(word).startswith(".")
+    return [os.path.join(folder, name) for name in names if hidden or not name.startswith(".")]
 
 
-def completer(offers: dict[str, tuple[Any, Callable[[], Iterable[str]]]]) -> Any:
+_MAGIC_LINE = re.compile(r"(?:^|=)\s*(?P<magic>%{1,2}\w+)\s(?P<before>.*\s)?(?P<word>\S*)$")
+
+#: What can follow the words before on a magic's line, given what is typed of the next.
+Follow = Callable[[list[str], str], Iterable[str]]
+
+
+def completer(offers: dict[str, tuple[Any, Follow]]) -> Any:
     """A matcher for IPython's completer. `offers` has for each magic (`%name`, `%%name`) its function and
     what can follow it besides options."""
 
@@ -68,9 +86,10 @@ def completer(offers: dict[str, tuple[Any, Callable[[], Iterable[str]]]]) -> Any
         found = _MAGIC_LINE.search(line)
         if found is None or found["magic"] not in offers:
             return {"completions": []}
-        magic, words = offers[found["magic"]]
-        all_words = options(magic) if found["word"].startswith("-") else words()
-        fitting = [SimpleCompletion(text=word) for word in all_words if word.startswith(found["word"])]
-        return {"completions": fitting, "suppress": True, "matched_fragment": found["word"], "ordered": True}
+        magic, follow = offers[found["magic"]]
+        word, before = found["word"], (found["before"] or "").split()
+        all_words = options(magic) if word.startswith("-") else follow(before, word)
+        fitting = [SimpleCompletion(text=one) for one in all_words if one.startswith(word)]
+        return {"completions": fitting, "suppress": True, "matched_fragment": word, "ordered": True}
 
     return match

@@ -7,8 +7,9 @@ script, no ids, no `var()`, colours in hex, all on a light card that reads in a 
 from __future__ import annotations
 
 import base64
+import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
@@ -32,6 +33,7 @@ _TABLE = f"border-collapse:collapse;margin:8px 0;color:{_INK};font-size:13px"
 _CAPTION = f"text-align:left;color:{_QUIET};padding:2px 0"
 _ROW = f"background:{_CARD}"
 _HEAD = f"{_ROW};border-bottom:1px solid {_INK}"
+_HEIGHT = re.compile(r'<svg[^>]* height="(\d+)"')
 _LABEL = "text-align:left;padding:3px 12px 5px 4px;font-weight:normal"
 _CELL = "padding:3px 6px 5px 16px"
 
@@ -78,6 +80,8 @@ class Table:
     caption: str
     columns: Sequence[Column]
     rows: Sequence[Sequence[str | Size]]
+    #: In a terminal a label may take a line of its own.
+    long_labels: bool = False
 
     def html(self) -> str:
         most = [self._most(at) for at in range(len(self.columns))]
@@ -130,6 +134,8 @@ class Table:
         if over > 0:
             widths[0] = max(8, widths[0] - over)
         lines = [self._text_row(row, widths) for row in grid]
+        if self.long_labels:
+            return "\n".join(self._long_text(grid, lines, widths[0]))
         strip = next((at for at, column in enumerate(self.columns) if column.strip), None)
         room = TEXT_WIDTH - 2 - max(map(len, lines))
         if strip is not None and room >= 5:
@@ -137,6 +143,15 @@ class Table:
             for at, row in enumerate(self.rows, 1):
                 lines[at] += "  " + bar_text(_bytes(row[strip]), most, min(room, 20))
         return "\n".join(line.rstrip()[:TEXT_WIDTH] for line in lines)
+
+    def _long_text(self, grid: Sequence[Sequence[str]], lines: Sequence[str], width: int) -> Iterator[str]:
+        """A label that is longer than its column is on a line of its own."""
+        for row, line in zip(grid, lines, strict=True):
+            if len(row[0]) > width:
+                yield clip(row[0], TEXT_WIDTH)
+                yield (" " * width + line[width:]).rstrip()
+            else:
+                yield line.rstrip()
 
     def _text_row(self, row: Sequence[str], widths: Sequence[int]) -> str:
         cells = [clip(row[0], widths[0]).ljust(widths[0])]
@@ -175,6 +190,39 @@ class Picture:
 
     def text(self) -> str:
         return ""
+
+
+@dataclass(frozen=True)
+class Zoomable:
+    """A drawing that can be looked at closer where scripts run; elsewhere it is a picture. `page` is SVG with
+    a script of its own. A browser shows what is in a frame's element only where there are no frames."""
+
+    svg: str
+    alt: str
+    page: str
+
+    def html(self) -> str:
+        height = _HEIGHT.search(self.page)
+        style = f"width:100%;height:{int(height[1]) + 4 if height else 400}px;border:0;background:{_CARD}"
+        page = self.page.replace("&", "&amp;").replace("'", "&#39;")
+        picture = Picture(self.svg, self.alt).html()
+        return f'<iframe title="{escape(self.alt)}" style="{style}" srcdoc=\'{page}\'>{picture}</iframe>'
+
+    def text(self) -> str:
+        return ""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Lines of text as a drawing for a terminal; a browser has a better one."""
+
+    lines: str
+
+    def html(self) -> str:
+        return ""
+
+    def text(self) -> str:
+        return self.lines
 
 
 @dataclass(frozen=True)
@@ -222,11 +270,15 @@ class Bundle:
     parts: Sequence[Part]
     data: Mapping[str, Any]
 
+    def whole_html(self) -> str:
+        """Its HTML with every part, however long."""
+        return self._html(self.parts)
+
     def html(self) -> str:
         parts = list(self.parts)
         html = self._html(parts)
         while len(html.encode()) > HTML_LIMIT and (
-            droppable := [p for p in parts if isinstance(p, Folded | Picture)]
+            droppable := [p for p in parts if isinstance(p, Folded | Picture | Zoomable)]
         ):
             parts.remove(droppable[-1])
             html = self._html(

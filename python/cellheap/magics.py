@@ -13,16 +13,21 @@ from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
 from cellheap import _core, api
-from cellheap.arguments import help_argument, mistake, natural, parse, print_help, variable
+from cellheap.arguments import files, help_argument, mistake, natural, parse, print_help, variable
 from cellheap.clearing import RefusedError, clearable
 from cellheap.config import CellHeap
+from cellheap.flames import Measure
 from cellheap.recorder import Recorder
 from cellheap.results import Result
 from cellheap.shown import give
+from cellheap.units import bytes_text
 
 #: A cell as a person types it, or as outputs name it.
 _CELL = re.compile(r"(?P<number>[0-9]+)|In\[(?P<label>[0-9]+)\]")
-WORDS = ("live", "on", "off", "stop", "start", "reset")
+WORDS = ("live", "flame", "export", "on", "off", "stop", "start", "reset")
+#: Of these, what is a result by itself; nothing is the overview.
+RESULTS = ("", "live")
+#: Said where there is no tracer at all.
 NEVER_BEGAN = "Nothing was recorded in this process so far: `%memtrace start` begins to record"
 GENERATION = "Collect generations 0 to N only; 2, the default, is everything."
 
@@ -41,6 +46,12 @@ def plain(magic: F) -> F:
     return magic
 
 
+def cell_number(text: str) -> str | None:
+    """The execution count that stands in `5` or `In[5]`."""
+    found = _CELL.fullmatch(text)
+    return (found["number"] or found["label"]) if found else None
+
+
 @magics_class
 class CellHeapMagics(Magics):
     """The magics of one shell."""
@@ -53,17 +64,25 @@ class CellHeapMagics(Magics):
     @line_magic
     @plain
     @magic_arguments()
-    @argument("what", nargs="?", metavar=" | ".join(["N", *WORDS]), help="See above.")
+    @argument("words", nargs="*", metavar=" | ".join(["N", *WORDS]), help="See above.")
+    @argument("--live", action="store_true", help="Of flame: what is live now.")
+    @argument("--allocated", action="store_true", help="Of flame: all that was allocated.")
+    @argument("--force", action="store_true", help="Of export: replace a file that is there.")
     @help_argument
     def memtrace(self, line: str) -> Result | None:
         """Show the memory of this notebook's cells, in exact bytes.
 
-        %memtrace         each cell so far: allocated, freed, net, peak, live
-        %memtrace 5       cell 5 in full, line by line
-        %memtrace live    what is alive now, by the cell and line that allocated it
-        %memtrace on      show a one-line summary after every cell; off ends that
-        %memtrace stop    record nothing more; start begins again
-        %memtrace reset   forget the cells recorded so far
+        %memtrace               each cell so far: allocated, freed, net, peak, live
+        %memtrace 5             cell 5 in full, line by line
+        %memtrace live          what is alive now, by cell, line and allocator
+        %memtrace flame 5       a flame graph of cell 5 at its peak; --live, --allocated
+        %memtrace flame         a flame graph of what is live in the whole notebook
+        %memtrace export FILE   write the notebook's report; its suffix says the format:
+                                .json .csv .html .svg .png .folded; --force replaces
+        %memtrace export 5 FILE           write cell 5; so with `live` and `flame 5`
+        %memtrace on            show a one-line summary after every cell; off ends that
+        %memtrace stop          record nothing more; start begins again
+        %memtrace reset         forget the cells recorded so far
 
         `r = %memtrace 5` returns the numbers instead of showing them. `%%memtrace` on the first line of a
         cell shows the report of that cell when it has run.
@@ -73,26 +92,62 @@ class CellHeapMagics(Magics):
             if arguments.help:
                 print_help(self.memtrace)
                 return None
-            return self._memtrace(arguments.what or "")
+            return self._memtrace(arguments)
 
-    def _memtrace(self, what: str) -> Result | None:
-        cell = _CELL.fullmatch(what)
-        if what in ("", "live") or cell:
-            return give(self._result(cell["number"] or cell["label"] if cell else what))
+    def _memtrace(self, asked: argparse.Namespace) -> Result | None:
+        what, *rest = asked.words or [""]
+        self._check_options(what, rest, asked)
+        if what == "export":
+            self._export(rest, asked)
+            return None
+        if what == "flame" or what in RESULTS or cell_number(what):
+            return give(self._result(asked.words, asked))
         if what not in WORDS:
             near = difflib.get_close_matches(what, WORDS, 1)
             meant = f"; {near[0]!r} is" if near else ""
             raise mistake(self.memtrace, f"{what!r} is no subcommand of %memtrace{meant}")
+        if rest:
+            raise mistake(self.memtrace, f"%memtrace {what} takes nothing after it, not {' '.join(rest)!r}")
         getattr(self, f"_{what}")()
         return None
 
-    def _result(self, what: str) -> Result:
+    def _check_options(self, what: str, rest: list[str], asked: argparse.Namespace) -> None:
+        """An option that would do nothing is a mistake."""
+        if asked.force and what != "export":
+            raise mistake(self.memtrace, "--force belongs to %memtrace export")
+        if (asked.live or asked.allocated) and "flame" not in (what, *rest[:1]):
+            raise mistake(self.memtrace, "--live and --allocated belong to %memtrace flame")
+        if asked.live and asked.allocated:
+            raise mistake(self.memtrace, "a flame graph is of --live or of --allocated, not of both")
+
+    def _result(self, words: list[str], asked: argparse.Namespace) -> Result:
+        """What `5`, `live`, `flame 5` or nothing stand for."""
+        what, *rest = words or [""]
+        number = cell_number(rest[0] if rest else what)
+        if len(rest) > (what == "flame") or (rest and not number):
+            raise mistake(self.memtrace, f"%memtrace {what} does not know {' '.join(rest)!r}")
+        measure: Measure | None = "live" if asked.live else "allocated" if asked.allocated else None
         try:
-            return api.cells[int(what)] if what.isdecimal() else api.live() if what else api.overview()
+            if what == "flame":
+                return api.flame(int(number) if number else None, measure)
+            return api.cells[int(number)] if number else api.live() if what else api.overview()
         except api.NoSuchCellError as error:
-            raise UsageError(f"%memtrace {what}: {error}") from None
+            raise UsageError(f"%memtrace {' '.join(words)}: {error}") from None
         except RuntimeError:
             raise UsageError(NEVER_BEGAN) from None
+
+    def _export(self, rest: list[str], asked: argparse.Namespace) -> None:
+        if not rest:
+            raise mistake(self.memtrace, "%memtrace export needs a file to write to")
+        *what, file = rest
+        if what and not (what[0] in ("flame", "live") or cell_number(what[0])):
+            raise mistake(self.memtrace, f"%memtrace export knows N, live and flame, not {what[0]!r}")
+        result = self._result(what, asked)
+        try:
+            path = api.export(file, result, force=asked.force)
+        except (api.ExportError, OSError) as error:
+            raise UsageError(f"%memtrace export: {error}") from None
+        print(f"Written to {path} ({bytes_text(path.stat().st_size)}).")
 
     def _on(self) -> None:
         self._settings.summary = True
@@ -182,10 +237,20 @@ class CellHeapMagics(Magics):
     def offers(self) -> dict[str, tuple[Any, Any]]:
         """For Tab: each magic with what can follow it besides options."""
         return {
-            "%memtrace": (self.memtrace, lambda: WORDS),
-            "%%memtrace": (self.memtrace_cell, tuple),
-            "%gcclear": (self.gcclear, self._names),
+            "%memtrace": (self.memtrace, _after_memtrace),
+            "%%memtrace": (self.memtrace_cell, lambda before, word: ()),
+            "%gcclear": (self.gcclear, lambda before, word: clearable(self.shell)),
         }
 
-    def _names(self) -> Iterable[str]:
-        return clearable(self.shell)
+
+def _after_memtrace(before: list[str], word: str) -> Iterable[str]:
+    """What can follow these words of a line."""
+    words = [one for one in before if not one.startswith("-")]
+    match words:
+        case []:
+            return WORDS
+        case ["export"]:
+            return ["live", "flame", *files(word)]
+        case ["export", "flame"] | ["export", *_] if len(words) < 4:
+            return files(word)
+    return ()

@@ -53,8 +53,35 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What came from one allocator (`pymalloc`, `malloc`, `mmap`), asked by the code of one shared object;
+    `object` is empty for Python itself."""
+
+    allocator: str = ""
+    object: str = ""
+    allocated: int = 0
+    peak: int = 0
+    live: int = 0
+    temporary: int = 0
+    blocks: int = 0
+    live_blocks: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A function on a stack, at the line where it stood."""
+
+    file: str = ""
+    line: int = 0
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """One line of code in one cell; `library` are the functions that really asked, biggest first."""
+    """One line of code in one cell; `library` are the functions that really asked, biggest first.
+
+    `sizes` counts its blocks by size: fewer than 8 bytes, 64, 512, 4 KiB, 32 KiB, 256 KiB, 2 MiB, and the
+    larger. `path` is of a library function: how the line first came to it."""
 
     file: str = ""
     line: int = 0
@@ -63,9 +90,45 @@ class Line:
     peak: int = 0
     returned: int = 0
     live: int = 0
+    temporary: int = 0
     blocks: int = 0
     live_blocks: int = 0
+    sizes: tuple[int, ...] = (0,) * 8
+    shares: tuple[Share, ...] = ()
     library: tuple[Line, ...] = ()
+    path: tuple[Frame, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A line's part in what `cellheap.trace()` measured; `library` are the functions that really asked.
+
+    `peak` is what it had at the peak above what it had at the beginning: the parts of all lines add up to the
+    peak. It and `net` are below zero where older blocks of the line were given back."""
+
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    allocated: int = 0
+    returned: int = 0
+    net: int = 0
+    peak: int = 0
+    blocks: int = 0
+    library: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Memory that one stack asked for: the notebook's line first, the function that asked last."""
+
+    origin: str = ""
+    frames: tuple[Frame, ...] = ()
+    allocator: str = ""
+    object: str = ""
+    allocated: int = 0
+    peak: int = 0
+    live: int = 0
+    blocks: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,30 @@ Built from the tracer's JSON. A result holds numbers and text: no object of the 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from cellheap import _core, sentences, tables
 from cellheap.display import Bundle, Folded, Part, Picture, Words
-from cellheap.records import Cell, Line, Origin, Point, Process, read
+from cellheap.records import Cell, Change, Line, Origin, Point, Process, Share, read
 from cellheap.units import bytes_text, count_text
 
 #: Rows that go into the raw numbers of an output; the result has all.
-_RAW_CELLS, _RAW_LINES, _RAW_LIBRARY = 80, 24, 3
+RAW_CELLS, RAW_LINES, RAW_LIBRARY = 80, 24, 3
+
+#: Columns of a table of lines.
+PLACE_COLUMNS = ("file", "line", "function", "library_file", "library_line", "library_function")
+_LINE_COLUMNS = (
+    *PLACE_COLUMNS,
+    "allocated",
+    "peak",
+    "live",
+    "temporary",
+    "returned",
+    "blocks",
+    "live_blocks",
+)
 
 
 class Sources(Protocol):
@@ -51,6 +64,16 @@ class Result:
         """All numbers as plain data, exact."""
         raise NotImplementedError
 
+    #: The columns of its table, and the table row by row: exact bytes, for a file.
+    columns: ClassVar[Sequence[str]] = ()
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        raise NotImplementedError
+
+    def pictures(self) -> list[Picture]:
+        """Its charts, under each other."""
+        return []
+
     @property
     def json(self) -> str:
         """All numbers as JSON."""
@@ -61,6 +84,9 @@ class Result:
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return self.bundle().mimebundle()
+
+    def _repr_html_(self) -> str:
+        return self.bundle().html()
 
 
 class _Holds:
@@ -98,13 +124,20 @@ class Overview(_Holds, Result):
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "overview", **asdict(self)}
 
+    columns = tuple(name for name in Cell.__slots__ if name not in ("machinery", "cellheap", "collections"))
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        return map(asdict, self.cells)
+
+    def pictures(self) -> list[Picture]:
+        return [Picture(_core.chart_cells(self.json), sentences.of_cells_chart(self.cells))]
+
     def bundle(self) -> Bundle:
-        picture = Picture(_core.chart_cells(self.json), sentences.of_cells_chart(self.cells))
         process = Folded("The process now", [tables.of_process(self)], browser_only=True)
-        parts: list[Part] = [picture, tables.of_cells(self.cells)] if self.cells else []
-        kept, rest = tables.biggest(self.cells, tables.cell_size, _RAW_CELLS)
+        parts: list[Part] = [*self.pictures(), tables.of_cells(self.cells)] if self.cells else []
+        kept, rest = tables.biggest(self.cells, tables.cell_size, RAW_CELLS)
         raw = {**replace(self, cells=tuple(kept)).to_dict(), "left_out": len(rest)}
-        return Bundle(sentences.of_overview(self), [*parts, process, *_beside(self.notes)], raw)
+        return Bundle(sentences.of_overview(self), [*parts, process, *beside(self.notes)], raw)
 
 
 @dataclass(frozen=True, repr=False)
@@ -112,6 +145,8 @@ class CellReport(Result):
     """One cell in full."""
 
     cell: Cell = field(default_factory=Cell)
+    #: Its blocks by allocator and library, biggest first.
+    shares: tuple[Share, ...] = ()
     lines: tuple[Line, ...] = ()
     timeline: tuple[Point, ...] = ()
     notes: tuple[str, ...] = ()
@@ -128,7 +163,7 @@ class CellReport(Result):
         report = read(cls, data)
         files = {line.file for line in report.lines if line.file}
         own = file or next((name for name in files if sources.number(name) == report.cell.number), "")
-        names = _names(report.lines, sources)
+        names = file_names(files_of(report.lines), sources)
         if own:
             names[own] = report.cell.label
         return replace(report, file=own, source=tuple(sources.lines(own)) if own else (), names=names)
@@ -165,24 +200,42 @@ class CellReport(Result):
         """The `top` biggest lines are shown."""
         parts: list[Part] = [tables.of_totals(self.cell)]
         if chart:
-            parts += self._pictures()
+            parts += self.pictures()
         if self.lines:
             title = f"Lines of {self.cell.label} in numbers"
             parts.append(Folded(title, [tables.of_lines(self.lines, self.names, top)]))
+        if any(share.object for share in self.shares):
+            parts.append(tables.of_shares(self.shares, f"Memory of {self.cell.label} by allocator"))
+        if self.lines:
+            sizes = tables.of_sizes(self.lines, self.names, top)
+            parts.append(Folded("Blocks by size", [sizes], browser_only=True))
+        if paths := self._paths(top):
+            parts.append(Folded("How lines came to library code", paths, browser_only=True))
         title = f"Meanwhile, and not in the numbers of {self.cell.label}"
         parts.append(Folded(title, [tables.beside_cell(self.cell)], browser_only=True))
-        return Bundle(sentences.of_cell(self), [*parts, *_beside(self.notes)], self._raw())
+        return Bundle(sentences.of_cell(self), [*parts, *beside(self.notes)], self._raw())
 
-    def _pictures(self) -> list[Part]:
+    columns = _LINE_COLUMNS
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        return line_rows(self.lines)
+
+    def pictures(self) -> list[Picture]:
         report = self.json
-        pictures: list[Part] = [Picture(_core.chart_timeline(report), sentences.of_timeline(self))]
+        pictures = [Picture(_core.chart_timeline(report), sentences.of_timeline(self))]
         if self.lines or self.source:
             source = json.dumps({"file": self.file, "lines": self.source, "names": dict(self.names)})
             pictures.append(Picture(_core.chart_lines(report, source), sentences.of_lines_chart(self)))
         return pictures
 
+    def _paths(self, top: int) -> list[Part]:
+        """The ways to library functions that lead through others."""
+        shown, _ = tables.biggest(self.lines, tables.line_size, top)
+        ways = ((line, leaf) for line in shown for leaf in line.library[: tables.LIBRARY_ROWS])
+        return [Words(sentences.path_of(line, leaf, self.names)) for line, leaf in ways if len(leaf.path) > 1]
+
     def _raw(self) -> dict[str, Any]:
-        lines = tuple(replace(line, library=line.library[:_RAW_LIBRARY]) for line in self.lines[:_RAW_LINES])
+        lines = tuple(replace(line, library=line.library[:RAW_LIBRARY]) for line in self.lines[:RAW_LINES])
         raw = replace(self, lines=lines, source=()).to_dict()
         return {**raw, "left_out": len(self.lines) - len(lines)}
 
@@ -193,6 +246,8 @@ class Live(_Holds, Result):
 
     live: int = 0
     blocks: int = 0
+    #: The cells' blocks by allocator and library, biggest first.
+    shares: tuple[Share, ...] = ()
     origins: tuple[Origin, ...] = ()
     live_machinery: int = 0
     live_cellheap: int = 0
@@ -206,7 +261,7 @@ class Live(_Holds, Result):
         """From `_core.live()`."""
         live = read(cls, json.loads(text))
         lines = (line for origin in live.origins for line in origin.lines)
-        return replace(live, names=_names(lines, sources or NoSources()))
+        return replace(live, names=file_names(files_of(lines), sources or NoSources()))
 
     def __repr__(self) -> str:
         return f"<Live: {bytes_text(self.live_notebook)} of {count_text(len(self.origins), 'origin')}>"
@@ -214,9 +269,17 @@ class Live(_Holds, Result):
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "live", **asdict(self)}
 
+    columns = ("origin", *_LINE_COLUMNS)
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        for origin in self.origins:
+            for row in line_rows(origin.lines):
+                yield {"origin": origin.cell.label, **row}
+
     def bundle(self) -> Bundle:
         lines = [self._lines(origin, browser_only=at > 0) for at, origin in enumerate(self.origins[:6])]
-        parts = [tables.of_origins(self), *lines, tables.of_process(self), *_beside(self.notes)]
+        shares = tables.of_live_shares(self.shares)
+        parts = [tables.of_origins(self), shares, *lines, tables.of_process(self), *beside(self.notes)]
         return Bundle(sentences.of_live(self), parts, self._raw())
 
     def _lines(self, origin: Origin, browser_only: bool) -> Part:
@@ -226,20 +289,39 @@ class Live(_Holds, Result):
     def _raw(self) -> dict[str, Any]:
         origins = tuple(
             replace(origin, lines=tuple(replace(line, library=()) for line in origin.lines[:5]))
-            for origin in self.origins[:_RAW_LINES]
+            for origin in self.origins[:RAW_LINES]
         )
         return {**replace(self, origins=origins).to_dict(), "left_out": len(self.origins) - len(origins)}
 
 
-def _names(lines: Iterable[Line], sources: Sources) -> dict[str, str]:
-    names: dict[str, str] = {}
+def files_of(lines: Iterable[Line | Change]) -> Iterator[str]:
+    """The files that lines and their library lines are in."""
     for line in lines:
-        for file in (line.file, *(leaf.file for leaf in line.library)):
-            if file and file not in names:
-                number = sources.number(file)
-                names[file] = sentences.short_file(file) if number is None else f"In[{number}]"
+        yield line.file
+        yield from (leaf.file for leaf in line.library)
+        if isinstance(line, Line):
+            yield from (frame.file for leaf in line.library for frame in leaf.path)
+
+
+def file_names(files: Iterable[str], sources: Sources) -> dict[str, str]:
+    """How files are named."""
+    names: dict[str, str] = {}
+    for file in dict.fromkeys(files):
+        if file:
+            number = sources.number(file)
+            names[file] = sentences.short_file(file) if number is None else f"In[{number}]"
     return names
 
 
-def _beside(notes: Sequence[str]) -> list[Part]:
+def line_rows(lines: Iterable[Line | Change]) -> Iterator[dict[str, Any]]:
+    """Rows of a table of lines. Those with a library function are parts of the line above them."""
+    for line in lines:
+        yield asdict(line)
+        for leaf in line.library:
+            names = {"library_file": leaf.file, "library_line": leaf.line, "library_function": leaf.function}
+            yield {**asdict(leaf), "file": line.file, "line": line.line, "function": line.function, **names}
+
+
+def beside(notes: Sequence[str]) -> list[Part]:
+    """What must be said beside the numbers."""
     return [Words(note, quiet=True) for note in (*notes, sentences.UNCOUNTED)]

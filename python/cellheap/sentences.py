@@ -6,15 +6,17 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellheap.records import Cell, Line
-from cellheap.units import bytes_text, count_text, seconds_text
+from cellheap.records import Cell, Change, Frame, Line, Share
+from cellheap.units import bytes_text, count_text, seconds_text, signed_bytes_text
 
 if TYPE_CHECKING:
+    from cellheap.flames import Flame
+    from cellheap.report import Report
     from cellheap.results import CellReport, Live, Overview
 
 UNCOUNTED = (
-    "Counted: blocks of Python's allocators. Not counted: native memory such as numpy's buffers (it is in"
-    " RSS), child processes, GPU memory."
+    "Counted: Python's allocators, and what native code takes by malloc and mmap, in bytes as asked for."
+    " Not counted: child processes, GPU memory."
 )
 _LIBRARY = re.compile(r".*/(?:site-packages|dist-packages|lib-dynload|lib/python3[^/]*)/")
 
@@ -54,6 +56,24 @@ def of_cell(report: CellReport) -> str:
     return f"{subject} allocated {bytes_text(cell.allocated)}, {peaked} and {keeps}{most}."
 
 
+def of_span(report: Report) -> str:
+    """What a measured block allocated, its peak and what is left."""
+    if not report.traced:
+        return "Nothing was recorded for part of the block: its numbers are not whole."
+    if report.allocated == 0:
+        freed = f" and freed {bytes_text(report.freed)}" if report.freed else ""
+        return f"The block allocated nothing{freed}."
+    top = max(report.lines, key=lambda line: line.peak, default=None)
+    most = (
+        f"; most of the peak is of {where(top, report.names)} ({bytes_text(top.peak)})"
+        if top and top.peak > 0
+        else ""
+    )
+    peaked = f"peaked at {bytes_text(report.peak)} above its start"
+    net = f"its net is {signed_bytes_text(report.net)}"
+    return f"The block allocated {bytes_text(report.allocated)}, {peaked}, and {net}{most}."
+
+
 def of_live(live: Live) -> str:
     """Which cell is the origin of the most that is alive."""
     if not live.origins:
@@ -61,6 +81,34 @@ def of_live(live: Live) -> str:
     most = live.origins[0].cell
     total = f"{bytes_text(live.live_notebook)} in {count_text(live.blocks, 'block')}"
     return f"{total} are live; {most.label} is the origin of the most ({bytes_text(most.live)})."
+
+
+def of_flame(flame: Flame) -> str:
+    """How much there is, and the stack that has the most."""
+    words = {"peak": "held {} at its peak", "live": "holds {}", "allocated": "allocated {}"}[flame.measure]
+    if not flame.total:
+        nothing = {
+            "peak": "held nothing at its peak",
+            "live": "holds nothing",
+            "allocated": "allocated nothing",
+        }
+        return f"{flame.subject} {nothing[flame.measure]}."
+    most = max(flame.stacks, key=flame.bytes_of)
+    share = f"{bytes_text(flame.bytes_of(most))}, {flame.bytes_of(most) * 100 // flame.total}%"
+    ends = f", in {where(most.frames[-1], flame.names)}" if len(most.frames) > 1 else ""
+    total, line = words.format(bytes_text(flame.total)), where(most.frames[0], flame.names)
+    return f"{flame.subject} {total}; the biggest stack ({share}) is of {line}{ends}."
+
+
+def of_flame_chart(flame: Flame) -> str:
+    """A flame graph in words."""
+    biggest = sorted(flame.stacks, key=flame.bytes_of, reverse=True)[:3]
+    said = "; ".join(
+        f"{' > '.join(where(frame, flame.names) for frame in (stack.frames[:1] + stack.frames[1:][-1:]))}:"
+        f" {bytes_text(flame.bytes_of(stack))}"
+        for stack in biggest
+    )
+    return f"Flame graph. {flame.title}. The biggest: {said}."
 
 
 def of_cells_chart(cells: Sequence[Cell]) -> str:
@@ -92,12 +140,28 @@ def of_lines_chart(report: CellReport) -> str:
     return f"The source of {report.cell.label} with bars of bytes. {lines}."
 
 
-def where(line: Line, names: Mapping[str, str]) -> str:
+def where(line: Line | Change | Frame, names: Mapping[str, str]) -> str:
     """How a line is named: `In[2], line 5 in make`, `copy.py, line 193 in deepcopy`."""
     if line.line == 0:
         return line.function or "(other)"
     inside = "" if line.function in ("", "<module>") else f" in {line.function}"
     return f"{names.get(line.file) or short_file(line.file)}, line {line.line}{inside}"
+
+
+def allocator(share: Share) -> str:
+    """How an allocator is named: `pymalloc`, `malloc in _multiarray_umath.so`."""
+    return f"{share.allocator} in {library(share.object)}" if share.object else share.allocator
+
+
+def library(path: str) -> str:
+    """The name of a shared object without what says how it was built."""
+    return re.sub(r"\.(cpython|abi3)[^/]*(?=\.so$)", "", path.rsplit("/", 1)[-1])
+
+
+def path_of(line: Line, leaf: Line, names: Mapping[str, str]) -> str:
+    """The way from a line to a library function."""
+    places: list[Line | Frame] = [line, *leaf.path]
+    return " → ".join(where(place, names) for place in places)
 
 
 def short_file(file: str) -> str:

@@ -6,21 +6,28 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from cellheap.display import ALLOCATED, LIVE, PEAK, Column, Size, Table
-from cellheap.records import Cell, Line, Process
-from cellheap.sentences import where
+from cellheap.records import Cell, Change, Line, Process, Share
+from cellheap.sentences import allocator, where
 from cellheap.units import count_text, seconds_text
 
 if TYPE_CHECKING:
+    from cellheap.report import Report
     from cellheap.results import Live, Overview
 
 R = TypeVar("R")
+L = TypeVar("L", Line, Change)
 Row = list[str | Size]
 
 #: Rows that a table shows before it folds the rest into one.
 ROWS = 20
 #: Library functions under a line.
 LIBRARY_ROWS = 2
+#: Allocators and libraries that a table shows.
+SHARE_ROWS = 8
 _UNDER = "└ "
+BY_LINE = "By line; └ is what asked for it: library code, a native allocator"
+#: The classes that blocks are counted in by size.
+SIZE_CLASSES = ("< 8 B", "< 64 B", "< 512 B", "< 4 KiB", "< 32 KiB", "< 256 KiB", "< 2 MiB", "2 MiB and up")
 
 
 def biggest(rows: Sequence[R], size: Callable[[R], int], most: int) -> tuple[list[R], list[R]]:
@@ -91,44 +98,131 @@ def of_totals(cell: Cell) -> Table:
 
 
 def of_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table:
-    """The biggest lines, the library lines that really asked under each."""
+    """The biggest lines; under each the library lines and the native allocators that it came to."""
     columns = [
         Column("Line"),
         Column("Allocated", ALLOCATED),
         Column("At peak", PEAK, strip=True),
-        Column("Still live", LIVE),
+        Column("Temporary"),
+        Column("Blocks"),
+        Column("Live", LIVE),
     ]
-    rows: list[Row] = [
-        [label, *(Size(n, bar=not label.startswith(_UNDER)) for n in (line.allocated, line.peak, line.live))]
-        for label, line in _rows_of_lines(lines, names, line_size, top)
-    ]
-    return Table("By line; └ is library code that asked for it", columns, rows)
+    rows: list[Row] = []
+    for label, line in _rows_of(lines, names, line_size, top, _sum):
+        bar = not label.startswith(_UNDER)
+        sizes = [Size(n, bar=bar) for n in (line.allocated, line.peak, line.temporary)]
+        rows.append([label, *sizes, f"{line.blocks:,}", Size(line.live, bar=bar)])
+    return Table(BY_LINE, columns, rows, long_labels=True)
 
 
 def of_live_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table:
-    """The lines with the most live bytes, the library lines that really asked under each."""
+    """The lines with the most live bytes; under each what it came to."""
     rows: list[Row] = [
         [label, Size(line.live, bar=not label.startswith(_UNDER)), f"{line.live_blocks:,}"]
-        for label, line in _rows_of_lines(lines, names, lambda line: line.live, top)
+        for label, line in _rows_of(lines, names, lambda line: line.live, top, _sum)
     ]
-    columns = [Column("Line"), Column("Live", LIVE, strip=True), Column("Blocks")]
-    return Table("By line; └ is library code that asked for it", columns, rows)
+    return Table(BY_LINE, [Column("Line"), Column("Live", LIVE, strip=True), Column("Blocks")], rows)
 
 
-def _rows_of_lines(
-    lines: Sequence[Line], names: Mapping[str, str], size: Callable[[Line], int], top: int
-) -> Iterator[tuple[str, Line]]:
+def of_sizes(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table:
+    """How many blocks of each size the biggest lines asked for."""
+    shown, rest = biggest(lines, line_size, top)
+    others = [(count_text(len(rest), "other line"), _sum(rest))] if rest else []
+    rows: list[Row] = [
+        [label, *(f"{count:,}" if count else "-" for count in line.sizes)]
+        for label, line in [*((where(line, names), line) for line in shown), *others]
+    ]
+    heads = ("Line", *SIZE_CLASSES)
+    return Table("Blocks by size", [Column(head) for head in heads], rows)
+
+
+def of_shares(shares: Sequence[Share], caption: str) -> Table:
+    """What came from which allocator, and whose code asked."""
+    shown, rest = biggest(shares, lambda share: max(share.live, share.peak, share.allocated), SHARE_ROWS)
+    others = (
+        [(count_text(len(rest), "other library", "other libraries"), _sum_of_shares(rest))] if rest else []
+    )
+    rows: list[Row] = [
+        [label, *(Size(n) for n in (share.allocated, share.peak, share.live)), f"{share.live_blocks:,}"]
+        for label, share in [*((allocator(share), share) for share in shown), *others]
+    ]
+    columns = [
+        Column("Allocator"),
+        Column("Allocated", ALLOCATED),
+        Column("At peak", PEAK),
+        Column("Live", LIVE, strip=True),
+        Column("Live blocks"),
+    ]
+    return Table(caption, columns, rows)
+
+
+def of_live_shares(shares: Sequence[Share]) -> Table:
+    """What is live by allocator, and whose code asked."""
+    shown, rest = biggest(shares, lambda share: share.live, SHARE_ROWS)
+    others = (
+        [(count_text(len(rest), "other library", "other libraries"), _sum_of_shares(rest))] if rest else []
+    )
+    rows: list[Row] = [
+        [label, Size(share.live), f"{share.live_blocks:,}"]
+        for label, share in [*((allocator(share), share) for share in shown), *others]
+    ]
+    columns = [Column("Allocator"), Column("Live", LIVE, strip=True), Column("Blocks")]
+    return Table("Live now, by allocator", columns, rows)
+
+
+def _rows_of(
+    lines: Sequence[L],
+    names: Mapping[str, str],
+    size: Callable[[L], int],
+    top: int,
+    total: Callable[[Sequence[L]], L],
+) -> Iterator[tuple[str, L]]:
     shown, rest = biggest(lines, size, top)
     for line in shown:
         yield where(line, names), line
-        most = LIBRARY_ROWS + (len(line.library) == LIBRARY_ROWS + 1)
-        asked, others = biggest(line.library, size, most)
-        for leaf in asked:
-            yield f"{_UNDER}{where(leaf, names)}", leaf
+        parts: list[tuple[str, L]] = [(_called(leaf, names), leaf) for leaf in line.library]
+        if isinstance(line, Line):
+            parts += _direct(line)
+        most = LIBRARY_ROWS + (len(parts) == LIBRARY_ROWS + 1)
+        asked, others = biggest(parts, lambda part: size(part[1]), most)
+        for label, leaf in asked:
+            yield f"{_UNDER}{label}", leaf
         if others:
-            yield f"{_UNDER}{count_text(len(others), 'other library line')}", _sum(others)
+            label = count_text(len(others), "other part")
+            yield f"{_UNDER}{label}", total([leaf for _, leaf in others])
     if rest:
-        yield count_text(len(rest), "other line"), _sum(rest)
+        yield count_text(len(rest), "other line"), total(rest)
+
+
+def _called(leaf: Line | Change, names: Mapping[str, str]) -> str:
+    """A library line; where native code asked, which."""
+    native = [share for share in leaf.shares if share.object] if isinstance(leaf, Line) else []
+    asked = f" ({allocator(max(native, key=lambda share: share.allocated))})" if native else ""
+    return f"{where(leaf, names)}{asked}"
+
+
+def _direct(line: Line) -> Iterator[tuple[str, Line]]:
+    """What native code asked for that the line itself called, with no library line between."""
+    for share in line.shares:
+        if share.object:
+            inside = [
+                part
+                for leaf in line.library
+                for part in leaf.shares
+                if (part.allocator, part.object) == (share.allocator, share.object)
+            ]
+            rest = _sum_of_shares([share], inside)
+            if rest.blocks:
+                yield (
+                    allocator(share),
+                    Line(
+                        allocated=rest.allocated,
+                        peak=rest.peak,
+                        live=rest.live,
+                        blocks=rest.blocks,
+                        live_blocks=rest.live_blocks,
+                    ),
+                )
 
 
 def _sum(lines: Sequence[Line]) -> Line:
@@ -136,7 +230,64 @@ def _sum(lines: Sequence[Line]) -> Line:
         allocated=sum(line.allocated for line in lines),
         peak=sum(line.peak for line in lines),
         live=sum(line.live for line in lines),
+        temporary=sum(line.temporary for line in lines),
+        blocks=sum(line.blocks for line in lines),
         live_blocks=sum(line.live_blocks for line in lines),
+        sizes=tuple(map(sum, zip(*(line.sizes for line in lines), strict=True))),
+    )
+
+
+def _sum_of_shares(shares: Sequence[Share], less: Sequence[Share] = ()) -> Share:
+    signed = [*((1, share) for share in shares), *((-1, share) for share in less)]
+    return Share(
+        allocated=sum(sign * share.allocated for sign, share in signed),
+        peak=sum(sign * share.peak for sign, share in signed),
+        live=sum(sign * share.live for sign, share in signed),
+        temporary=sum(sign * share.temporary for sign, share in signed),
+        blocks=sum(sign * share.blocks for sign, share in signed),
+        live_blocks=sum(sign * share.live_blocks for sign, share in signed),
+    )
+
+
+def of_span(report: Report) -> Table:
+    """The numbers of a measured block."""
+    heads = ("", "Allocated", "Freed", "Net", "Peak")
+    row: Row = [
+        "the block",
+        Size(report.allocated),
+        Size(report.freed),
+        Size(report.net, signed=True),
+        Size(report.peak),
+    ]
+    return Table(f"The block ran {seconds_text(report.seconds)}", [Column(head) for head in heads], [row])
+
+
+def of_changes(lines: Sequence[Change], names: Mapping[str, str], top: int) -> Table:
+    """The biggest lines of a measured block, the library lines that really asked under each."""
+    columns = [
+        Column("Line"),
+        Column("Allocated", ALLOCATED),
+        Column("At peak", PEAK, strip=True),
+        Column("Net", LIVE),
+    ]
+    rows: list[Row] = []
+    for label, line in _rows_of(lines, names, change_size, top, _sum_of_changes):
+        bar = not label.startswith(_UNDER)
+        sizes = Size(line.allocated, bar=bar), Size(line.peak, True, bar), Size(line.net, True, bar)
+        rows.append([label, *sizes])
+    return Table(BY_LINE, columns, rows, long_labels=True)
+
+
+def change_size(line: Change) -> int:
+    """What makes a line of a measured block one to show."""
+    return max(abs(line.peak), abs(line.net), line.allocated, line.returned)
+
+
+def _sum_of_changes(lines: Sequence[Change]) -> Change:
+    return Change(
+        allocated=sum(line.allocated for line in lines),
+        peak=sum(line.peak for line in lines),
+        net=sum(line.net for line in lines),
     )
 
 

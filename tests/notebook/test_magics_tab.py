@@ -1,6 +1,7 @@
 """What Tab offers on a magic's line, with Jedi and without, and over the wire."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from IPython.core.completer import provisionalcompleter
@@ -25,7 +26,7 @@ def offered(notebook: Terminal, code: str) -> list[str]:
 @pytest.mark.parametrize(
     ("code", "lines"),
     [
-        ("%memtrace ", ["live", "on", "off", "stop", "start", "reset"]),
+        ("%memtrace ", ["live", "flame", "export", "on", "off", "stop", "start", "reset"]),
         ("%memtrace li", ["live"]),
         ("%memtrace st", ["stop", "start"]),
         ("r = %memtrace l", ["live"]),
@@ -43,6 +44,26 @@ def test_tab_offers_what_can_follow(notebook: Terminal, code: str, lines: list[s
     stem = code[: len(code) - len(code.split(" ")[-1])]
     expected = [stem + line for line in lines if not (line == "-o" and code.endswith("--"))]
     assert sorted(offered(notebook, code)) == sorted(expected)
+
+
+def test_tab_offers_files_to_write(
+    notebook: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "one.csv").touch()
+    (tmp_path / "data.csv").touch()
+    (tmp_path / ".hidden").touch()
+    start = "%memtrace export"
+    for given, found in (
+        (f"{start} ", ["live", "flame", "data/", "data.csv"]),
+        (f"{start} da", ["data/", "data.csv"]),
+        (f"{start} 5 data/", ["data/one.csv"]),
+        (f"{start} flame 5 {tmp_path}/data.", [f"{tmp_path}/data.csv"]),
+        (f"{start} flame 5 da --f", ["--force"]),
+    ):
+        stem = given[: len(given) - len(given.split(" ")[-1])]
+        assert sorted(offered(notebook, given)) == sorted(stem + one for one in found)
 
 
 def test_tab_elsewhere_is_as_without_us(notebook: Terminal) -> None:

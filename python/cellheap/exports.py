@@ -1,0 +1,166 @@
+"""Writes a result to a file, in the format that its suffix names. Owns the formats; a result owns its
+content."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+
+from cellheap import _core
+from cellheap.display import Zoomable
+from cellheap.flames import Flame, flame
+from cellheap.results import CellReport, Live, Overview, Result
+
+#: Pixels of a PNG for each of the chart's own.
+_SCALE = 2.0
+
+
+class ExportError(ValueError):
+    """A file that cannot be written: the message says why, and what is right."""
+
+
+def write(result: Result, file: str | os.PathLike[str], force: bool = False) -> Path:
+    """Writes a result to `file` and returns its path. What was there stays until all is written.
+
+    Raises ExportError for a suffix that is no format or that this result does not have, and, without `force`,
+    where the file is there already; OSError where it cannot be written."""
+    path = Path(file).expanduser()
+    form = _FORMATS.get(path.suffix.lower())
+    if form is None:
+        what = f"{path.suffix!r} is no format" if path.suffix else f"{path.name!r} has no suffix"
+        raise ExportError(f"{what}: the suffix is one of {', '.join(_FORMATS)}")
+    if path.is_dir():
+        raise ExportError(f"{path} is a folder: name a file in it")
+    if path.exists() and not force:
+        raise ExportError(f"{path} is there already, and stays: --force (force=True) replaces it")
+    _replace(path, form(result))
+    return path
+
+
+def suffixes() -> list[str]:
+    """The suffixes of all formats."""
+    return list(_FORMATS)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Written beside and renamed: a reader never sees half a file."""
+    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with open(number, "wb") as file:
+            file.write(content)
+        os.chmod(name, path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask())
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _json(result: Result) -> bytes:
+    return (json.dumps(result.to_dict(), indent=1) + "\n").encode()
+
+
+def _csv(result: Result) -> bytes:
+    text = io.StringIO()
+    table = csv.DictWriter(text, result.columns, extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(result.rows())
+    return text.getvalue().encode()
+
+
+def _svg(result: Result) -> bytes:
+    return _picture(result).encode()
+
+
+def _png(result: Result) -> bytes:
+    return _core.chart_png(_picture(result), _SCALE)
+
+
+def _picture(result: Result) -> str:
+    pictures = [picture.svg for picture in result.pictures()]
+    if not pictures:
+        stacks = _flame(result)
+        if stacks is None:
+            raise ExportError(f"{result!r} has no chart: .json, .csv and .html have its numbers")
+        pictures = [stacks.svg()]
+    return pictures[0] if len(pictures) == 1 else _core.chart_column(pictures)
+
+
+def _folded(result: Result) -> bytes:
+    stacks = _flame(result)
+    if stacks is None:
+        raise ExportError(f"{result!r} has no stacks: .json, .csv and .html have its numbers")
+    return stacks.folded().encode()
+
+
+def _flame(result: Result) -> Flame | None:
+    """The stacks of a result; None where it has none, or where the books have forgotten its cell."""
+    match result:
+        case Flame():
+            return result
+        case CellReport():
+            try:
+                return flame(result.cell.id, "peak")
+            except KeyError:
+                return None
+        case Live() | Overview():
+            return flame(None, "live")
+    return None
+
+
+def _html(result: Result) -> bytes:
+    """A page that needs nothing else: the report, its flame graph, and all numbers as JSON."""
+    bundle, stacks = result.bundle(), None if isinstance(result, Flame) else _flame(result)
+    graph = ""
+    if stacks is not None and stacks.total:
+        drawn = Zoomable(stacks.svg(), stacks.title, stacks.page())
+        graph = f"<h2>{escape(stacks.title)}</h2>{drawn.html()}"
+    numbers = json.dumps(result.to_dict()).replace("</", "<\\/")
+    return _PAGE.format(
+        title=escape(bundle.sentence), report=bundle.whole_html(), graph=graph, numbers=numbers
+    ).encode()
+
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>{title}</title>
+<style>
+body {{ font-family: Helvetica, Arial, sans-serif; max-width: 820px; margin: 24px auto; padding: 0 12px; }}
+h2 {{ font-size: 16px; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #0d1117; color: #e6edf3; }} }}
+</style>
+</head>
+<body>
+{report}
+{graph}
+<script type="application/json" id="cellheap">{numbers}</script>
+</body>
+</html>
+"""
+
+_FORMATS: dict[str, Callable[[Result], bytes]] = {
+    ".json": _json,
+    ".csv": _csv,
+    ".html": _html,
+    ".svg": _svg,
+    ".png": _png,
+    ".folded": _folded,
+    ".collapsed": _folded,
+    ".txt": _folded,
+}
