@@ -5,27 +5,57 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cellheap._core import __version__
-    from cellheap.api import cells, clear, live, overview
+    from cellheap.api import cells, clear, export, flame, live, overview
+    from cellheap.exports import ExportError
     from cellheap.extension import load_ipython_extension, unload_ipython_extension
+    from cellheap.flames import Flame
+    from cellheap.limits import CellMemoryLimit, assert_peak, limit
+    from cellheap.measuring import trace
+    from cellheap.report import Report
+    from cellheap.results import CellReport, Live, Overview
 
 __all__ = [
+    "CellMemoryLimit",
+    "CellReport",
+    "ExportError",
+    "Flame",
+    "Live",
+    "Overview",
+    "Report",
     "__version__",
+    "assert_peak",
     "cells",
     "clear",
+    "export",
+    "flame",
+    "limit",
     "live",
     "load_ipython_extension",
     "overview",
+    "trace",
     "unload_ipython_extension",
 ]
 
 #: Where each name lives. Looked up on first use, so that `python -m cellheap` can start without IPython.
 _HOMES = {
+    "CellMemoryLimit": "limits",
+    "CellReport": "results",
+    "ExportError": "exports",
+    "Flame": "flames",
+    "Live": "results",
+    "Overview": "results",
+    "Report": "report",
     "__version__": "_core",
+    "assert_peak": "limits",
     "cells": "api",
     "clear": "api",
+    "export": "api",
+    "flame": "api",
+    "limit": "limits",
     "live": "api",
     "load_ipython_extension": "extension",
     "overview": "api",
+    "trace": "measuring",
     "unload_ipython_extension": "extension",
 }
 

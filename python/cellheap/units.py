@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+import operator
 import re
+from typing import SupportsIndex
 
 from cellheap._core import bytes_text as bytes_text
 
 _NUMBER_AND_UNIT = re.compile(r"(\d) (?=(?:[KMGTPE]i)?B\b)")
+
+_SIZE = re.compile(
+    r"(?P<number>\d[\d_]*(?:\.\d+)?)\s*(?:(?P<power>[kmgt])(?P<kind>ib|b)?|b)?", re.ASCII | re.IGNORECASE
+)
+
+
+def parse_bytes(size: str | SupportsIndex) -> int:
+    """A size as a person writes it: `10 MiB`, `2G`, `1.5 GB`, `4096`. K, M, G and T are powers of 1024 as
+    KiB, MiB, GiB and TiB are; KB, MB, GB and TB are powers of 1000. ValueError or TypeError say what is
+    right."""
+    right = "a size is text such as '10 MiB' or '2G', or a whole number of bytes"
+    if not isinstance(size, str):
+        try:
+            n = operator.index(size)
+        except TypeError:
+            raise TypeError(f"{right}, not {size!r}") from None
+        if isinstance(size, bool) or n < 0:
+            raise ValueError(f"{right}, not {size!r}")
+        return n
+    found = _SIZE.fullmatch(size.strip())
+    if found is None:
+        raise ValueError(f"{right}, not {size!r}")
+    power, kind = (found["power"] or "").lower(), (found["kind"] or "").lower()
+    unit = (1000 if kind == "b" else 1024) ** ("kmgt".index(power) + 1 if power else 0)
+    return int(float(found["number"]) * unit) if "." in found["number"] else int(found["number"]) * unit
 
 
 def unbroken(text: str) -> str:

@@ -1,0 +1,118 @@
+"""`assert_peak` and `limit`: a peak that went too far is an error, with the lines that it was made of."""
+
+from __future__ import annotations
+
+import linecache
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import ParamSpec, SupportsIndex, TypeVar
+
+from cellheap import _core
+from cellheap.measuring import entering, trace
+from cellheap.report import Report
+from cellheap.sentences import where
+from cellheap.units import bytes_text, parse_bytes
+from cellheap.wrapped import wrap
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Lines that an error names.
+_TOP = 3
+
+
+class CellMemoryLimit(MemoryError):  # noqa: N818 - named by what it says
+    """Memory went past a limit that the user set. `report` has the numbers."""
+
+    def __init__(self, message: str, report: Report) -> None:
+        super().__init__(message)
+        self.report = report
+
+
+class _Judge:
+    """Measures blocks; where one's peak is above `most`, `fail` makes the error. A block's own error goes
+    first."""
+
+    def __init__(self, most: int, file: str, subject: str, fail: Callable[[str, Report], Exception]) -> None:
+        self._most, self._file, self._subject, self._fail = most, file, subject, fail
+        self._open: list[trace] = []
+
+    @entering
+    def __enter__(self) -> trace:
+        self._open.append(trace.of(self._file))
+        return self._open[-1].__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        block = self._open.pop()
+        block.__exit__(kind, error, traceback)
+        if kind is None and block.report.peak > self._most:
+            with _core.own():
+                failure = self._fail(_words(self._subject, block.report, self._most), block.report)
+            raise failure
+
+
+class assert_peak(_Judge):  # noqa: N801 - used like a function: `with cellheap.assert_peak("10 MiB"):`
+    """Fails with AssertionError where the code inside peaks above a size; the message names the biggest
+    lines.
+
+    For a block, whose trace it gives, or for each call of a function::
+
+        with cellheap.assert_peak("10 MiB") as t:
+            rows = load()
+
+        @cellheap.assert_peak("10 MiB")
+        def test_load(): ...
+
+    Sizes are text such as `"10 MiB"` or `"2G"`, or a number of bytes. What counts, and whose lines are named,
+    is as in `cellheap.trace`.
+    """
+
+    def __init__(self, most: str | SupportsIndex) -> None:
+        file = sys._getframe(1).f_code.co_filename
+        super().__init__(parse_bytes(most), file, "the block", _assertion)
+
+    def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
+        most, file, name = self._most, self._file, _name(function)
+        return wrap(function, lambda: _Judge(most, file, name, _assertion))
+
+
+def limit(most: str | SupportsIndex) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """A decorator: a call of the function that peaks above a size raises CellMemoryLimit, a MemoryError::
+
+        @cellheap.limit("10 MiB")
+        def load(): ...
+
+    The call runs to its end and is judged then: nothing stops it while it allocates. What it returned is lost
+    with the error. Sizes, and what counts, are as in `cellheap.assert_peak`.
+    """
+    size, file = parse_bytes(most), sys._getframe(1).f_code.co_filename
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        name = _name(function)
+        return wrap(function, lambda: _Judge(size, file, name, CellMemoryLimit))
+
+    return decorate
+
+
+def _assertion(message: str, report: Report) -> AssertionError:
+    return AssertionError(message)
+
+
+def _name(function: object) -> str:
+    return f"{getattr(function, '__qualname__', repr(function))}()"
+
+
+def _words(subject: str, report: Report, most: int) -> str:
+    """`load() peaked at 38.1 MiB, above its limit of 10.0 MiB`, and its biggest lines."""
+    peak, allowed = bytes_text(report.peak), bytes_text(most)
+    if peak == allowed:
+        peak, allowed = f"{report.peak:,} B", f"{most:,} B"
+    said = [f"{subject} peaked at {peak}, above its limit of {allowed}"]
+    for line in sorted(report.lines, key=lambda line: line.peak, reverse=True)[:_TOP]:
+        if line.peak > 0:
+            code = linecache.getline(line.file, line.line).strip()
+            said.append(f"  {bytes_text(line.peak):>8}  {where(line, report.names)}{code and ': '}{code}")
+    return "\n".join(said)
