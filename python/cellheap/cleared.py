@@ -16,8 +16,8 @@ TYPES = 6
 #: Who holds small numbers and short strings.
 SHARED = "Python, which shares such values"
 BESIDE = (
-    "Freed: blocks of Python's allocators that cells made since recording began."
-    " Native memory is told by malloc, about."
+    "Freed: what cells had allocated since recording began, native memory too."
+    " What older blocks gave back is told by malloc, about."
 )
 
 
