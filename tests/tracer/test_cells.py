@@ -281,7 +281,9 @@ say(live()["live"] >= 0)
 
 
 @pytest.mark.parametrize("runs", [True, False])
-def test_library_code_too_deep_for_a_line_is_the_cells_that_runs_and_else_machinery(run: Run, runs: bool) -> None:
+def test_library_code_too_deep_for_a_line_is_the_cells_that_runs_and_else_machinery(
+    run: Run, runs: bool
+) -> None:
     cell, lines, machinery = run(
         START
         + f"""
