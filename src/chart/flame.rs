@@ -42,7 +42,7 @@ pub fn flame(root: &Node, title: &str, width: i32) -> Result<Svg, ChartError> {
         text(area, (left, top + 8), title, HEADING, Anchor::Start)?;
         let mut x = left;
         for (whose, word) in KINDS {
-            if has(root, whose) {
+            if root.under.iter().any(|node| has(node, whose)) {
                 x = legend(area, (x, top + 30), word, |area, (x, y)| {
                     fill(area, (x, y - 5), (x + 12, y + 5), colour(whose))
                 })? + 14;
