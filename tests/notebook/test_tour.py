@@ -134,6 +134,27 @@ def test_a_shown_object_stays_until_the_output_history_is_cleared(tour: Tour) ->
     assert tour.row("table")["live"] < 10 * KIB
 
 
+def test_an_arrays_numbers_count_and_a_view_adds_none(tour: Tour) -> None:
+    lines = {line["line"]: line for line in tour.shown("array")["lines"]}
+    assert 8 * MILLION <= lines[2]["live"] < 8 * MILLION + KIB
+    assert lines[3]["live"] < KIB
+    assert {share["allocator"] for share in lines[2]["shares"]} == {"pymalloc", "malloc"}
+    # A few bytes that earlier cells left behind may go meanwhile.
+    assert 16 * MILLION - KIB <= tour.report("array")["peak"] < 24 * MILLION + KIB
+
+
+def test_the_flame_graph_has_all_that_is_live(tour: Tour) -> None:
+    shown = tour.shown("flame")
+    assert shown["measure"] == "live"
+    assert shown["stacks"][0]["origin"] == f"In[{tour.cells['array'].execution_count}]"
+
+
+def test_a_block_is_measured_on_its_own(tour: Tour) -> None:
+    peak, net = map(int, tour.value("block").strip("()").split(","))
+    assert 1000 * sys.getsizeof(bytes(1000)) <= peak < 1.1 * MILLION
+    assert net == 0
+
+
 def test_what_is_kept_is_live_at_the_end(tour: Tour) -> None:
     assert tour.row("kept")["live"] >= kept_by("[str(n) for n in range(200_000)]")
 
