@@ -60,6 +60,8 @@ class Cells(Mapping[int, CellReport]):
 
     def _id(self, number: int) -> int:
         """Our own id of the latest run of In[number]."""
+        if not isinstance(number, int):
+            raise NoSuchCellError(f"cells go by their number, as in cells[5], not by {number!r}")
         cell = _core.cell_id(number) if 0 <= number < 1 << 32 else None
         if cell is None:
             raise NoSuchCellError(f"there is no In[{number}]: {self._which()}")

@@ -38,6 +38,8 @@ def write(result: Result, file: str | os.PathLike[str], force: bool = False) -> 
         raise ExportError(f"{what}: the suffix is one of {', '.join(_FORMATS)}")
     if path.is_dir():
         raise ExportError(f"{path} is a folder: name a file in it")
+    if not path.parent.is_dir():
+        raise ExportError(f"there is no folder {path.parent}")
     if path.exists() and not force:
         raise ExportError(f"{path} is there already, and stays: --force (force=True) replaces it")
     _replace(path, form(result))

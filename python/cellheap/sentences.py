@@ -14,10 +14,7 @@ if TYPE_CHECKING:
     from cellheap.report import Report
     from cellheap.results import CellReport, Live, Overview
 
-UNCOUNTED = (
-    "Counted: Python's allocators, and what native code takes by malloc and mmap, in bytes as asked for."
-    " Not counted: child processes, GPU memory."
-)
+UNCOUNTED = "Not counted: child processes, GPU memory."
 _LIBRARY = re.compile(r".*/(?:site-packages|dist-packages|lib-dynload|lib/python3[^/]*)/")
 
 

@@ -23,7 +23,10 @@ const ALLOCATORS: [(&str, plotters::style::RGBColor); 3] = [
 /// An allocator, by its place in `ALLOCATORS`, and what it had at the peak.
 pub type Part = (usize, u64);
 
-/// Each allocator's part of the peak; none where there is one allocator only.
+/// Of the peak, in hundredths: what is less is not worth a strip.
+const LEAST: u64 = 1;
+
+/// Each allocator's part of the peak; none where all is Python's but for a little.
 pub fn parts(shares: &[Share]) -> Vec<Part> {
     let sum = |name: &str| {
         let of = shares.iter().filter(|share| share.allocator == name);
@@ -33,7 +36,14 @@ pub fn parts(shares: &[Share]) -> Vec<Part> {
         .map(|(at, (name, _))| (at, sum(name)))
         .filter(|(_, bytes)| *bytes > 0)
         .collect();
-    if parts.len() > 1 { parts } else { Vec::new() }
+    let all: u64 = parts.iter().map(|(_, bytes)| bytes).sum();
+    let native = parts.iter().filter(|(at, _)| *at > 0);
+    let native: u64 = native.map(|(_, bytes)| bytes).sum();
+    if native > 0 && native * 100 >= all * LEAST {
+        parts
+    } else {
+        Vec::new()
+    }
 }
 
 /// Draws the strip across the card, its head before it.

@@ -111,11 +111,17 @@ pub fn frame((file, line, function): &Where) -> Frame {
     }
 }
 
-/// The library frames under a site's line, the one next to it first. What runs no line of code is left out.
+/// The library frames under a site's line, the one next to it first. What runs no line of code is left out, and the
+/// import system's frames too unless they asked, as in Python's tracebacks.
 pub fn path<'a>(books: &'a Books, cold: &Cold) -> impl Iterator<Item = Spot> + use<'a> {
     let mut spots: Vec<Spot> = books.paths.frames(cold.path).collect();
     spots.reverse();
-    (spots.into_iter()).filter(|at| spot(books, *at).1 > 0)
+    let last = spots.len().saturating_sub(1);
+    (spots.into_iter().enumerate()).filter_map(move |(at, place)| {
+        let (file, line, _) = spot(books, place);
+        let is_shown = line > 0 && (at == last || !file.starts_with("<frozen importlib"));
+        is_shown.then_some(place)
+    })
 }
 
 /// The frame of an instruction.

@@ -106,6 +106,6 @@ fn the_peak_is_split_by_allocator_where_there_are_several() {
     assert!((drawing.area("#007052") / drawing.area("#0072B2") - 3.0).abs() < 0.3);
     assert!(drawing.clipped().is_empty() && drawing.collisions().is_empty());
     let mut one = report(8 * MIB, MIB);
-    one.shares = vec![share("pymalloc", 8 * MIB)];
+    one.shares = vec![share("pymalloc", 8 * MIB), share("malloc", 500)];
     assert!(!Drawing::read(&timeline(&one, 760).expect("it can be drawn")).says("at peak"));
 }

@@ -120,7 +120,7 @@ def test_a_file_that_is_there_stays_without_force(notebook: Terminal, tmp_path: 
     [
         ("out.pdf", "'.pdf' is no format: the suffix is one of .json, .csv, .html, .svg, .png, .folded"),
         ("out", "'out' has no suffix: the suffix is one of .json"),
-        ("missing/out.csv", "No such file or directory"),
+        ("missing/out.csv", "/missing"),
         (".", "has no suffix"),
     ],
 )

@@ -5,6 +5,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import cellheap
@@ -132,3 +133,17 @@ def test_both_kernels_show_it(kernel: Kernel) -> None:
     (text,) = texts(outputs)
     assert "The notebook holds" in text
     assert "█" in text
+
+
+def test_the_import_systems_frames_are_left_out(notebook: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "outer_module.py").write_text("import inner_module\n")
+    (tmp_path / "inner_module.py").write_text("kept = [0] * 100_000\n")
+    notebook.run(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport outer_module")
+    stacks = counts(cellheap.flame(notebook.number, "live").folded())
+    (deep,) = (stack for stack, size in stacks.items() if size >= 800_000)
+    first, *library = deep.split(";")
+    assert first == f"In[{notebook.number}], line\N{NO-BREAK SPACE}3"
+    assert [frame.partition(",")[0].rpartition("/")[2] for frame in library] == [
+        "outer_module.py",
+        "inner_module.py",
+    ]

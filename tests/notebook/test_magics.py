@@ -118,6 +118,8 @@ def test_a_cell_that_does_not_exist_is_told_with_those_that_do(notebook: Termina
     ]
     with pytest.raises(api.NoSuchCellError, match=r"In\[1\] to In\[3\]"):
         cellheap.cells[99]
+    with pytest.raises(api.NoSuchCellError, match=r"cells go by their number, as in cells\[5\], not by '2'"):
+        cellheap.cells["2"]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
