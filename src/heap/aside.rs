@@ -33,6 +33,14 @@ impl Aside {
         self.0.get(&address)
     }
 
+    /// Blocks that are aside for another reason than their size, by address.
+    pub fn small(&self) -> impl Iterator<Item = (usize, &Block)> {
+        let small = |block: &Block| block.code.is_some() && block.site.0 != 0;
+        (self.0.iter())
+            .filter(move |(_, block)| small(block))
+            .map(|(address, block)| (*address, block))
+    }
+
     /// Forgets every block; gives back the copies of code that were spoken of.
     pub fn clear(&mut self) -> Vec<CodeId> {
         let blocks = std::mem::take(&mut self.0);

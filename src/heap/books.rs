@@ -354,6 +354,11 @@ impl Books {
         &self.sites
     }
 
+    /// How many live tables there were before this one.
+    pub fn table(&self) -> u32 {
+        self.table
+    }
+
     pub fn shadow(&self) -> &Shadow {
         &self.shadow
     }

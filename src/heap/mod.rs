@@ -7,6 +7,8 @@ pub mod aside;
 pub mod books;
 pub mod cells;
 pub mod codes;
+pub mod fullness;
+pub mod kept;
 pub mod ledger;
 mod lines;
 pub mod pages;

@@ -235,10 +235,53 @@ pub struct Live {
     pub shares: Vec<Share>,
     /// By the cell each block was allocated in, biggest first; lines within, biggest first.
     pub origins: Vec<Origin>,
+    /// Blocks that Python keeps in its free lists, by the type that was in them: in no origin.
+    pub kept: Vec<Kept>,
+    pub arenas: Arenas,
     pub live_machinery: u64,
     pub live_cellheap: u64,
     pub process: Process,
     pub notes: Vec<String>,
+}
+
+/// Blocks of a type in Python's free lists.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Kept {
+    pub name: String,
+    pub blocks: u64,
+    pub bytes: u64,
+}
+
+/// How full pymalloc's arenas are. One goes back to the system when its last block is freed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Arenas {
+    /// Those mapped since the live table began, the bytes they span and the live bytes in them.
+    pub count: u64,
+    pub bytes: u64,
+    pub live: u64,
+    /// How many are filled up to a quarter, a half, three quarters, and above.
+    pub filled: [u64; 4],
+    /// Lines with blocks in arenas filled up to a quarter, those in most arenas first.
+    pub pins: Vec<Pin>,
+    /// Arenas from before the live table: not all that is in them is known.
+    pub older: u64,
+}
+
+/// A line that keeps arenas from going back to the system.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pin {
+    /// The cell that ran: `In[5]`; empty where no cell's code asked.
+    pub origin: String,
+    pub file: String,
+    pub line: u32,
+    pub function: String,
+    /// How many nearly empty arenas hold blocks of it, at least.
+    pub arenas: u64,
+    pub blocks: u64,
+    pub live: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

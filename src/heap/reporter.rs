@@ -2,8 +2,9 @@
 
 use super::books::Books;
 use super::cells::{CellId, Record};
+use super::kept::Found;
 use super::lines::{lines, peak, shares};
-use super::report::{Cell, CellReport, Live, Origin, Overview, Point, Process, State};
+use super::report::{Arenas, Cell, CellReport, Live, Origin, Overview, Point, Process, State};
 use super::sites::{Class, cellheap, machinery};
 
 /// The notebook so far. `now` is in seconds since the epoch.
@@ -44,26 +45,38 @@ pub fn cell_report(
 }
 
 /// What is alive now, by origin and line.
-pub fn live(books: &Books, process: Process, now: f64, mut notes: Vec<String>) -> Live {
+pub fn live(
+    books: &Books,
+    process: Process,
+    arenas: Arenas,
+    kept: Found,
+    now: f64,
+    mut notes: Vec<String>,
+) -> Live {
     notes.extend(standing_notes(books));
-    let mut origins: Vec<Origin> = (books.records())
+    let origins: Vec<Origin> = (books.records())
         .filter(|record| books.sum(record.id).live() > 0)
         .map(|record| Origin {
             cell: cell(books, record, now),
             lines: lines(books, record, false),
         })
         .collect();
-    origins.sort_by_key(|origin| std::cmp::Reverse(origin.cell.live));
-    Live {
+    let mut live = Live {
         live: live_of_everything(books),
         blocks: origins.iter().map(|origin| origin.cell.live_blocks).sum(),
         shares: shares(books, books.records()),
         origins,
+        kept: Vec::new(),
+        arenas,
         live_machinery: books.sites().live_of(machinery),
         live_cellheap: books.sites().live_of(cellheap),
         process,
         notes,
-    }
+    };
+    kept.set_apart(books, &mut live);
+    live.origins.retain(|origin| origin.cell.live_blocks > 0);
+    (live.origins).sort_by_key(|origin| std::cmp::Reverse(origin.cell.live));
+    live
 }
 
 /// All live bytes: the notebook's, the machinery's and ours.

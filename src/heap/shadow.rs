@@ -142,24 +142,22 @@ impl Shadow {
         });
     }
 
-    /// Bytes of the blocks noted between `start` and `end`.
-    pub fn live_between(&self, start: usize, end: usize) -> u64 {
-        let mut live = 0;
+    /// Visits the blocks noted between `start` and `end`.
+    pub fn each_between(&self, start: usize, end: usize, mut visit: impl FnMut(usize, Entry)) {
         let mut at = start;
         while at < end {
             let stop = ((at >> CHUNK_BITS) + 1) << CHUNK_BITS;
             let count = (stop.min(end) - at) >> GRANULE_BITS;
             if let Some(slot) = self.slot(at) {
-                // SAFETY: `count` entries from `slot` stay within its chunk.
-                let entries = unsafe { std::slice::from_raw_parts(slot, count) };
-                live += entries
-                    .iter()
-                    .map(|entry| Entry(*entry).size())
-                    .sum::<u64>();
+                each(slot, at, count, &mut visit);
             }
             at = stop;
         }
-        live
+    }
+
+    /// Visits every block.
+    pub fn each(&self, mut visit: impl FnMut(usize, Entry)) {
+        self.each_chunk(|start, chunk| each(chunk, start, ENTRIES, &mut visit));
     }
 
     /// Resident bytes of the table itself.
@@ -208,6 +206,17 @@ impl Drop for Shadow {
         {
             // SAFETY: as above.
             unsafe { libc::munmap(node.cast(), size_of::<Node>()) };
+        }
+    }
+}
+
+/// Visits `count` entries of a chunk, the first of which is for `start`.
+fn each(first: *mut u32, start: usize, count: usize, visit: &mut impl FnMut(usize, Entry)) {
+    // SAFETY: callers keep within a chunk.
+    let entries = unsafe { std::slice::from_raw_parts(first, count) };
+    for (at, entry) in entries.iter().enumerate() {
+        if *entry != 0 {
+            visit(start + (at << GRANULE_BITS), Entry(*entry));
         }
     }
 }
@@ -264,6 +273,14 @@ mod tests {
         for at in [start, start + 16, start + 32, start + 48] {
             assert!(shadow.grow(at) && shadow.set(at, Entry::new(SiteId(3), 100)));
         }
-        assert_eq!(shadow.live_between(start, start + 48), 300);
+        let (mut live, mut places) = (0, Vec::new());
+        shadow.each_between(start, start + 48, |address, entry| {
+            live += entry.size();
+            places.push(address);
+        });
+        assert_eq!((live, places), (300, vec![start, start + 16, start + 32]));
+        let mut all = 0;
+        shadow.each(|_, entry| all += entry.size());
+        assert_eq!(all, 400);
     }
 }

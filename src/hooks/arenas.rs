@@ -15,7 +15,8 @@ const SMALLEST_ARENA: usize = 256 << 10;
 
 struct State {
     real: ArenaAllocator,
-    arenas: HashMap<usize, usize>,
+    /// Sizes by start, and the live table in which they were mapped.
+    arenas: HashMap<usize, (usize, u32)>,
 }
 
 // SAFETY: the context pointer in `real` is only handed back to the functions that came with it.
@@ -58,8 +59,23 @@ pub fn mapped() -> Vec<(usize, usize)> {
     let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     state
         .as_ref()
-        .map(|state| state.arenas.iter().map(|(at, size)| (*at, *size)).collect())
+        .map(|state| {
+            let arenas = state.arenas.iter();
+            arenas.map(|(at, (size, _))| (*at, *size)).collect()
+        })
         .unwrap_or_default()
+}
+
+/// Those mapped in this live table, and how many are older.
+pub fn known(table: u32) -> (Vec<(usize, usize)>, u64) {
+    let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(state) = state.as_ref() else {
+        return (Vec::new(), 0);
+    };
+    let known = (state.arenas.iter()).filter(|(_, (_, of))| *of == table);
+    let known: Vec<_> = known.map(|(at, (size, _))| (*at, *size)).collect();
+    let older = state.arenas.len() - known.len();
+    (known, older as u64)
 }
 
 fn real() -> Option<ArenaAllocator> {
@@ -83,7 +99,9 @@ unsafe extern "C" fn alloc(_: *mut c_void, size: usize) -> *mut c_void {
             .unwrap_or_else(PoisonError::into_inner)
             .as_mut()
     {
-        state.arenas.insert(arena as usize, size);
+        // SAFETY: arenas are mapped under the interpreter's lock, and the word is written under it.
+        let table = unsafe { (*tracer()).books.table() };
+        state.arenas.insert(arena as usize, (size, table));
     }
     arena
 }

@@ -5,7 +5,9 @@ use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::heap::books::Books;
+use crate::heap::kept::Found;
 
+use super::kept::Types;
 use super::layout::{self, V311, V312, V313, V314};
 use super::python::{self, Api};
 use super::tracer::{Tracer, place, tracer};
@@ -35,6 +37,15 @@ const NOTES: [Option<&str>; 3] = [
 const INTERPRETERS: &str =
     "A second interpreter appeared in this process: its blocks count as between cells.";
 const NO_NATIVE: &str = "Native memory is not counted (CELLHEAP_NATIVE=off): only what Python's own allocators were asked for.";
+
+/// Blocks in Python's free lists, where they can be told. With the interpreter's lock, in a turn at the books.
+pub fn kept(books: &Books) -> Found {
+    let Some(types) = Types::find(MINOR.load(Relaxed)) else {
+        return Found::default();
+    };
+    // SAFETY: the books hand out live blocks of Python's allocators, and their callers hold the lock.
+    Found::look(books, |address, size| unsafe { types.kept(address, size) })
+}
 
 /// Whether there is a tracer at all.
 pub fn is_placed() -> bool {

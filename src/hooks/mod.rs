@@ -17,6 +17,7 @@ pub(crate) mod caches;
 pub(crate) mod chain;
 pub(crate) mod control;
 pub(crate) mod elf;
+pub(crate) mod kept;
 pub(crate) mod layout;
 pub(crate) mod native;
 pub(crate) mod owners;

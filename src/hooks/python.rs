@@ -113,6 +113,11 @@ pub fn runtime() -> Option<usize> {
     symbol(c"_PyRuntime").map(|found| found as usize)
 }
 
+/// A type of the interpreter by its symbol.
+pub fn type_named(name: &CStr) -> Option<Object> {
+    symbol(name)
+}
+
 /// Whether an object is a code object. Shims of the evaluation loop have something else in its place.
 ///
 /// # Safety

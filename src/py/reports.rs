@@ -8,7 +8,7 @@ use crate::heap::books::Books;
 use crate::heap::cells::CellId;
 use crate::heap::report::Process;
 use crate::heap::spans::SpanId;
-use crate::heap::{process, reporter, stacks};
+use crate::heap::{fullness, process, reporter, stacks};
 use crate::hooks::{arenas, control, sampler};
 
 use super::tracer::{Inside, now, with};
@@ -38,12 +38,14 @@ pub fn cell_report(py: Python<'_>, id: u32) -> PyResult<String> {
 pub fn live(py: Python<'_>) -> PyResult<String> {
     json(&with(py, |tracer| {
         tracer.look_at_reserves();
-        let mut process = process_of(&tracer.books);
-        let shadow = tracer.books.shadow();
-        process.arena_live = (arenas::mapped().iter())
-            .map(|(at, size)| shadow.live_between(*at, at + size))
-            .sum();
-        reporter::live(&tracer.books, process, now(), notes())
+        let books = &tracer.books;
+        let (known, older) = arenas::known(books.table());
+        let arenas = fullness::arenas(books, &known, older);
+        let process = Process {
+            arena_live: arenas.live,
+            ..process_of(books)
+        };
+        reporter::live(books, process, arenas, control::kept(books), now(), notes())
     })?)
 }
 

@@ -1,0 +1,114 @@
+//! How full pymalloc's arenas are, and which lines' blocks keep those that are nearly empty: an arena goes back to the
+//! system only when its last block is freed.
+
+use std::collections::HashMap;
+
+use super::books::Books;
+use super::report::{Arenas, Pin};
+use super::sites::{Class, SiteId};
+use super::tally::read;
+
+/// Lines that are told of.
+const MOST_PINS: usize = 10;
+
+/// What lies in one arena by the site it is of: blocks and their bytes.
+type Filling = HashMap<SiteId, (u64, u64)>;
+
+/// Of arenas that were mapped since the live table began, by start and size, and so many older ones.
+pub fn arenas(books: &Books, mapped: &[(usize, usize)], older: u64) -> Arenas {
+    let mut arenas = Arenas {
+        count: mapped.len() as u64,
+        older,
+        ..Arenas::default()
+    };
+    let mut pins: HashMap<SiteId, (u64, u64, u64)> = HashMap::new();
+    for ((_, size), filling) in mapped.iter().zip(fillings(books, mapped)) {
+        let live: u64 = filling.values().map(|(_, bytes)| bytes).sum();
+        let size = *size as u64;
+        let quarter = (live * 4 / size.max(1)).min(3);
+        arenas.bytes += size;
+        arenas.live += live;
+        arenas.filled[quarter as usize] += 1;
+        if quarter == 0 {
+            for (site, (blocks, bytes)) in filling {
+                let pin = pins.entry(site).or_default();
+                *pin = (pin.0 + 1, pin.1 + blocks, pin.2 + bytes);
+            }
+        }
+    }
+    arenas.pins = named(books, pins);
+    arenas
+}
+
+fn fillings(books: &Books, mapped: &[(usize, usize)]) -> Vec<Filling> {
+    let mut fillings = vec![Filling::new(); mapped.len()];
+    for ((start, size), filling) in mapped.iter().zip(&mut fillings) {
+        books.shadow.each_between(*start, start + size, |_, entry| {
+            let (blocks, bytes) = filling.entry(entry.site()).or_default();
+            (*blocks, *bytes) = (*blocks + 1, *bytes + entry.size());
+        });
+    }
+    // Code objects that were seen lie aside.
+    for (address, block) in books.aside.small() {
+        let within = |(start, size): &(usize, usize)| (*start..start + size).contains(&address);
+        if let Some(at) = mapped.iter().position(within) {
+            let (blocks, bytes) = fillings[at].entry(block.site).or_default();
+            (*blocks, *bytes) = (*blocks + 1, *bytes + block.size);
+        }
+    }
+    fillings
+}
+
+/// Lines that have blocks in most arenas first.
+fn named(books: &Books, pins: HashMap<SiteId, (u64, u64, u64)>) -> Vec<Pin> {
+    let mut lines: HashMap<(String, String, u32, String), Pin> = HashMap::new();
+    for (site, (arenas, blocks, live)) in pins {
+        let mut pin = whose(books, site);
+        let key = (
+            pin.origin.clone(),
+            pin.file.clone(),
+            pin.line,
+            pin.function.clone(),
+        );
+        (pin.arenas, pin.blocks, pin.live) = (arenas, blocks, live);
+        lines
+            .entry(key)
+            .and_modify(|known| {
+                // Two sites of a line may lie in the same arenas: at least so many.
+                known.arenas = known.arenas.max(arenas);
+                known.blocks += blocks;
+                known.live += live;
+            })
+            .or_insert(pin);
+    }
+    let mut pins: Vec<Pin> = lines.into_values().collect();
+    let place = |pin: &Pin| (pin.file.clone(), pin.line);
+    pins.sort_by(|a, b| {
+        let order = (b.arenas, b.live).cmp(&(a.arenas, a.live));
+        order.then_with(|| place(a).cmp(&place(b)))
+    });
+    pins.truncate(MOST_PINS);
+    pins
+}
+
+fn whose(books: &Books, site: SiteId) -> Pin {
+    let Some(cold) = books.sites.cold(site) else {
+        let words = match books.sites.get(site).class {
+            Class::Cellheap => "(cellheap)",
+            _ => "(notebook machinery)",
+        };
+        return Pin {
+            function: words.into(),
+            ..Pin::default()
+        };
+    };
+    let ((file, line, function), _) = read(books, cold.key.place);
+    let origin = books.record(cold.key.cell);
+    Pin {
+        origin: origin.map(|record| record.label()).unwrap_or_default(),
+        file: file.to_string(),
+        line,
+        function: function.to_string(),
+        ..Pin::default()
+    }
+}
