@@ -6,9 +6,9 @@ Nothing here holds an object of the user's: numbers and text only.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 R = TypeVar("R")
@@ -167,17 +167,19 @@ class Process:
 
 def read(kind: type[R], data: Mapping[str, Any]) -> R:
     """A row from its JSON. Unknown fields are left out, missing ones keep their default."""
-    hints = _hints(cast(Any, kind))
-    names = [field.name for field in dataclasses.fields(kind) if field.name in data]  # type: ignore[arg-type]
-    return kind(**{name: _value(hints[name], data[name]) for name in names})
+    plan = _plan(cast(Any, kind))
+    return kind(**{name: make(data[name]) if make else data[name] for name, make in plan if name in data})
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _plan(kind: Any) -> tuple[tuple[str, Callable[[Any], Any] | None], ...]:
+    """The fields of a row, and what makes each of its JSON; None where the JSON is the value."""
+    hints = get_type_hints(kind)
+    return tuple((field.name, _maker(hints[field.name])) for field in dataclasses.fields(kind))
 
 
-def _value(hint: Any, data: Any) -> Any:
+def _maker(hint: Any) -> Callable[[Any], Any] | None:
     if get_origin(hint) is tuple:
-        return tuple(_value(get_args(hint)[0], item) for item in data)
-    return read(hint, data) if dataclasses.is_dataclass(hint) and isinstance(hint, type) else data
+        make = _maker(get_args(hint)[0])
+        return tuple if make is None else lambda items: tuple(map(make, items))
+    return partial(read, cast(Any, hint)) if dataclasses.is_dataclass(hint) else None

@@ -221,7 +221,8 @@ class CellReport(Result):
         return line_rows(self.lines)
 
     def pictures(self) -> list[Picture]:
-        report = self.json
+        # A picture has lines, and nothing of what is under them.
+        report = replace(self, lines=tuple(replace(line, library=()) for line in self.lines)).json
         pictures = [Picture(_core.chart_timeline(report), sentences.of_timeline(self))]
         if self.lines or self.source:
             source = json.dumps({"file": self.file, "lines": self.source, "names": dict(self.names)})

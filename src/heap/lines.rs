@@ -2,9 +2,10 @@
 
 use super::books::Books;
 use super::cells::{FoldedLine, Record, Sum};
+use super::places::{Where, frame};
 use super::report::{Line, Share, State};
 use super::sites::{Cold, SIZES, Site, SiteId};
-use super::tally::{Row, Tally, Where, frame_of, path};
+use super::tally::{Row, Tally};
 
 const OLDER: &str = "(other lines, nothing of them live)";
 
@@ -15,27 +16,21 @@ pub struct Part {
     peak: u64,
     sizes: [u64; SIZES],
     share: Share,
+    with_path: bool,
 }
 
-/// The lines of a cell, biggest first; with `all`, also those that have nothing live any more.
+/// The lines of a cell, biggest first; with `all`, also those that have nothing live any more, and the paths to library
+/// functions.
 pub fn lines(books: &Books, record: &Record, all: bool) -> Vec<Line> {
-    let mut tally = Tally::<Line>::default();
+    let mut tally = Tally::<Line>::new(books);
     for (_, cold, hot) in sites(books, record) {
-        if !all && hot.live_blocks() == 0 {
-            continue;
-        }
-        let part = part(books, record, cold, hot);
-        if let Some(library) = tally.place(books, cold.key.place, &part)
-            && library.path.is_empty()
-        {
-            library.path = path(books, cold)
-                .map(|spot| frame_of(books, spot))
-                .collect();
+        if all || hot.live_blocks() > 0 {
+            tally.site(cold, &part(books, record, cold, hot, all));
         }
     }
     if all {
         for folded in &record.lines {
-            tally.add(place_of(folded), None, &folded_part(folded));
+            tally.line(&place_of(folded), &folded_part(folded));
         }
     }
     tally.finish()
@@ -46,7 +41,7 @@ pub fn shares<'a>(books: &Books, records: impl Iterator<Item = &'a Record>) -> V
     let mut shares = Vec::new();
     for record in records {
         for (_, cold, hot) in sites(books, record) {
-            add_share(&mut shares, &part(books, record, cold, hot).share);
+            add_share(&mut shares, &part(books, record, cold, hot, false).share);
         }
     }
     sort_shares(&mut shares);
@@ -80,7 +75,7 @@ pub fn at_mark(books: &Books, record: &Record, cold: &Cold, hot: &Site) -> u64 {
     }
 }
 
-fn part(books: &Books, record: &Record, cold: &Cold, hot: &Site) -> Part {
+fn part(books: &Books, record: &Record, cold: &Cold, hot: &Site, with_path: bool) -> Part {
     let running = record.state == State::Running;
     let (sum, peak) = (Sum::of(hot), at_mark(books, record, cold, hot));
     let temporary = if running {
@@ -104,6 +99,7 @@ fn part(books: &Books, record: &Record, cold: &Cold, hot: &Site) -> Part {
             blocks: sum.blocks,
             live_blocks: sum.live_blocks(),
         },
+        with_path,
     }
 }
 
@@ -149,6 +145,7 @@ fn folded_part(folded: &FoldedLine) -> Part {
         peak: folded.peak,
         sizes: [0; SIZES],
         share: Share::default(),
+        with_path: false,
     }
 }
 
@@ -184,6 +181,14 @@ impl Row for Line {
 
     fn place(&self) -> (&str, u32) {
         (&self.file, self.line)
+    }
+
+    fn wants_path(&self, part: &Part) -> bool {
+        part.with_path && self.path.is_empty()
+    }
+
+    fn put_path(&mut self, path: Vec<Where>) {
+        self.path = path.iter().map(frame).collect();
     }
 
     fn put_library(&mut self, rows: Vec<Self>) {

@@ -13,6 +13,7 @@ pub mod ledger;
 mod lines;
 pub mod pages;
 pub mod paths;
+mod places;
 pub mod process;
 pub mod ranges;
 pub mod registry;

@@ -2,9 +2,10 @@
 //! Owns what must be remembered of the beginning; the counters are the sites'.
 
 use super::books::Books;
+use super::places::Where;
 use super::report;
 use super::sites::{Class, Site, SiteId, Sites};
-use super::tally::{Row, Tally, Where};
+use super::tally::{Row, Tally};
 use super::tide::Tide;
 
 /// Our own id of a span; never used again.
@@ -141,7 +142,7 @@ impl Books {
         let at = self.spans.iter().position(|span| span.id == id)?;
         self.close_stretch();
         let span = self.spans.remove(at);
-        let mut tally = Tally::<report::Change>::default();
+        let mut tally = Tally::<report::Change>::new(self);
         let (mut allocated, mut freed, mut blocks) = (0, 0, 0);
         for (id, cold, site) in self.sites.iter() {
             if site.class != Class::Notebook || !span.has_part_in(id, site) {
@@ -151,7 +152,7 @@ impl Books {
             allocated += part.allocated;
             freed += part.returned;
             blocks += part.blocks;
-            tally.place(self, cold.key.place, &part);
+            tally.site(cold, &part);
         }
         Some(report::Span {
             seconds: (now - span.started).max(0.0),

@@ -5,13 +5,17 @@ use std::collections::HashMap;
 use super::books::Books;
 use super::cells::{CellId, Record, Sum};
 use super::lines::{at_mark, sites};
+use super::places::{Places, Where, frame};
 use super::report::{Frame, Stack, Stacks};
-use super::sites::{Cold, Spot};
-use super::tally::{frame, frame_of, path, read};
+use super::sites::Cold;
 
 /// The stacks of a cell, or of the whole notebook; none where the cell's id is unknown.
 pub fn stacks(books: &Books, cell: Option<CellId>, notes: Vec<String>) -> Option<Stacks> {
-    let mut frames = Frames::default();
+    let mut frames = Frames {
+        places: Places::new(books),
+        all: Vec::new(),
+        numbers: HashMap::new(),
+    };
     let mut stacks = Vec::new();
     let mut label = String::new();
     if let Some(id) = cell {
@@ -31,14 +35,14 @@ pub fn stacks(books: &Books, cell: Option<CellId>, notes: Vec<String>) -> Option
     })
 }
 
-fn of_record(books: &Books, record: &Record, frames: &mut Frames) -> Vec<Stack> {
+fn of_record(books: &Books, record: &Record, frames: &mut Frames<'_>) -> Vec<Stack> {
     let origin = record.label();
     sites(books, record)
         .map(|(_, cold, hot)| {
             let sum = Sum::of(hot);
             Stack {
                 origin: origin.clone(),
-                frames: frames.of(books, cold),
+                frames: frames.of(cold),
                 allocator: cold.key.source.layer.name().into(),
                 object: books.objects.path(cold.key.source.object).into(),
                 allocated: sum.allocated,
@@ -52,40 +56,28 @@ fn of_record(books: &Books, record: &Record, frames: &mut Frames) -> Vec<Stack> 
 }
 
 /// Frames by their place, each once.
-#[derive(Default)]
-struct Frames {
+struct Frames<'a> {
+    places: Places<'a>,
     all: Vec<Frame>,
-    by_frame: HashMap<Frame, u32>,
-    by_spot: HashMap<Spot, u32>,
+    numbers: HashMap<Where, u32>,
 }
 
-impl Frames {
+impl Frames<'_> {
     /// From the notebook's line to the function that asked.
-    fn of(&mut self, books: &Books, cold: &Cold) -> Vec<u32> {
-        let (line, leaf) = read(books, cold.key.place);
-        let mut stack = vec![self.place(frame(&line))];
-        stack.extend(path(books, cold).map(|spot| self.spot(books, spot)));
+    fn of(&mut self, cold: &Cold) -> Vec<u32> {
+        let (line, leaf) = self.places.read(cold.key.place);
+        let mut stack = vec![line];
+        stack.extend(self.places.path(cold));
         if let (1, Some(leaf)) = (stack.len(), leaf) {
-            stack.push(self.place(frame(&leaf)));
+            stack.push(leaf);
         }
-        stack
+        stack.into_iter().map(|place| self.number(place)).collect()
     }
 
-    fn spot(&mut self, books: &Books, spot: Spot) -> u32 {
-        match self.by_spot.get(&spot) {
-            Some(place) => *place,
-            None => {
-                let place = self.place(frame_of(books, spot));
-                self.by_spot.insert(spot, place);
-                place
-            }
-        }
-    }
-
-    fn place(&mut self, frame: Frame) -> u32 {
+    fn number(&mut self, place: Where) -> u32 {
         let next = self.all.len() as u32;
-        *self.by_frame.entry(frame).or_insert_with_key(|frame| {
-            self.all.push(frame.clone());
+        *self.numbers.entry(place).or_insert_with_key(|place| {
+            self.all.push(frame(place));
             next
         })
     }

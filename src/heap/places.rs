@@ -1,0 +1,86 @@
+//! Where code stands, in words: file, line and function of instructions. Reads the books; decodes each instruction once.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::books::Books;
+use super::report::Frame;
+use super::sites::{Cold, Place, Spot};
+
+/// Rows for which no line number can be told.
+const DEEP: &str = "(deep library recursion)";
+const THREAD: &str = "(a thread without notebook code)";
+const RESERVE: &str = "(a library's own allocator)";
+const OTHER: &str = "(other)";
+/// The import system's own files.
+const IMPORT: &str = "<frozen importlib";
+
+/// File, line and function; line zero has words for a function.
+pub type Where = (Arc<str>, u32, Arc<str>);
+
+pub struct Places<'a> {
+    books: &'a Books,
+    known: HashMap<Spot, Where>,
+}
+
+impl<'a> Places<'a> {
+    pub fn new(books: &'a Books) -> Self {
+        Self {
+            books,
+            known: HashMap::new(),
+        }
+    }
+
+    /// The notebook's line, and the library place that asked for it.
+    pub fn read(&mut self, place: Place) -> (Where, Option<Where>) {
+        match place {
+            Place::Line { leaf, line } if leaf == line => (self.spot(line), None),
+            Place::Line { leaf, line } => (self.spot(line), Some(self.spot(leaf))),
+            Place::Deep => (nowhere(DEEP), None),
+            Place::Thread => (nowhere(THREAD), None),
+            Place::Reserve => (nowhere(RESERVE), None),
+            Place::Other => (nowhere(OTHER), None),
+        }
+    }
+
+    /// The library frames under a site's line, the one next to it first. What runs no line of code is left out, and
+    /// the import system's frames too unless they asked, as in Python's tracebacks.
+    pub fn path(&mut self, cold: &Cold) -> Vec<Where> {
+        let spots = self.books.paths.frames(cold.path).enumerate();
+        let mut path: Vec<Where> = spots
+            .map(|(depth, spot)| (depth, self.spot(spot)))
+            .filter(|(depth, (file, line, _))| {
+                *line > 0 && (*depth == 0 || !file.starts_with(IMPORT))
+            })
+            .map(|(_, place)| place)
+            .collect();
+        path.reverse();
+        path
+    }
+
+    fn spot(&mut self, spot: Spot) -> Where {
+        let books = self.books;
+        let decode = || match books.codes.get(spot.code) {
+            Some(code) => (
+                code.file.clone(),
+                code.line(spot.offset),
+                code.function.clone(),
+            ),
+            None => nowhere(OTHER),
+        };
+        self.known.entry(spot).or_insert_with(decode).clone()
+    }
+}
+
+fn nowhere(words: &str) -> Where {
+    (Arc::from(""), 0, Arc::from(words))
+}
+
+/// The place as a frame of a stack.
+pub fn frame((file, line, function): &Where) -> Frame {
+    Frame {
+        file: file.to_string(),
+        line: *line,
+        function: function.to_string(),
+    }
+}
