@@ -4,9 +4,9 @@
 use std::collections::HashMap;
 
 use super::books::Books;
+use super::places::Places;
 use super::report::{Arenas, Pin};
 use super::sites::{Class, SiteId};
-use super::tally::read;
 
 /// Lines that are told of.
 const MOST_PINS: usize = 10;
@@ -102,7 +102,7 @@ fn whose(books: &Books, site: SiteId) -> Pin {
             ..Pin::default()
         };
     };
-    let ((file, line, function), _) = read(books, cold.key.place);
+    let ((file, line, function), _) = Places::new(books).read(cold.key.place);
     let origin = books.record(cold.key.cell);
     Pin {
         origin: origin.map(|record| record.label()).unwrap_or_default(),

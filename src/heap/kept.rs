@@ -4,10 +4,10 @@
 use std::collections::HashMap;
 
 use super::books::Books;
+use super::places::{Places, Where};
 use super::report::{Kept, Line, Live};
 use super::sites::{Cold, SiteId};
 use super::sources::Layer;
-use super::tally::{Where, read};
 
 /// Blocks and their bytes.
 type Count = (u64, u64);
@@ -82,7 +82,7 @@ fn take_out(books: &Books, live: &mut Live, cold: &Cold, (blocks, bytes): Count)
     };
     origin.cell.live -= bytes;
     origin.cell.live_blocks -= blocks;
-    let (line, leaf) = read(books, cold.key.place);
+    let (line, leaf) = Places::new(books).read(cold.key.place);
     if let Some(row) = row_of(&mut origin.lines, &line) {
         lessen(row, blocks, bytes);
         if let Some(row) = leaf.and_then(|leaf| row_of(&mut row.library, &leaf)) {
