@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 from cellheap import _core, flames, recorder
 from cellheap.clearing import clear
 from cellheap.exports import ExportError, write
 from cellheap.flames import Flame, Measure
+from cellheap.pools import pools
 from cellheap.results import CellReport, Live, NoSources, Overview, Result, Sources
 
 __all__ = [
@@ -25,6 +28,9 @@ __all__ = [
 ]
 
 
+R = TypeVar("R", Overview, Live)
+
+
 class NoSuchCellError(KeyError):
     """A cell of this number was not recorded; the message says which were."""
 
@@ -35,13 +41,13 @@ class NoSuchCellError(KeyError):
 def overview() -> Overview:
     """The notebook so far, one row a cell."""
     with _core.own():
-        return Overview.from_json(_core.overview(), _sources())
+        return _with_pools(Overview.from_json(_core.overview(), _sources()))
 
 
 def live() -> Live:
     """What is alive now, by the cell and line that it was allocated in."""
     with _core.own():
-        return Live.from_json(_core.live(), _sources())
+        return _with_pools(Live.from_json(_core.live(), _sources()))
 
 
 def report(cell: int) -> CellReport:
@@ -108,6 +114,10 @@ def export(file: str | os.PathLike[str], result: Result | None = None, *, force:
     `force` replaces it."""
     with _core.own():
         return write(overview() if result is None else result, file, force)
+
+
+def _with_pools(report: R) -> R:
+    return replace(report, process=replace(report.process, pools=pools()))
 
 
 def _sources() -> Sources:

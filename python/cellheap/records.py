@@ -149,6 +149,15 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Pool:
+    """What a library says of an allocator of its own: bytes in use now, and at the most so far."""
+
+    name: str = ""
+    used: int = 0
+    peak: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """What the operating system and the allocators say. `None`: could not be known here."""
 
@@ -163,6 +172,7 @@ class Process:
     malloc_mapped: int | None = None
     malloc_free: int | None = None
     books: int = 0
+    pools: tuple[Pool, ...] = ()
 
 
 def read(kind: type[R], data: Mapping[str, Any]) -> R:

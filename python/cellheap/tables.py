@@ -340,10 +340,14 @@ def of_process(report: Overview | Live) -> Table:
 
 
 def _allocator_rows(process: Process) -> list[Row]:
-    return [
+    rows: list[Row] = [
         ["pymalloc: live in its arenas", Size(process.arena_live or None)],
         ["pymalloc: arenas mapped", Size(process.arena_bytes)],
         ["malloc: in use, native memory too", Size(process.malloc_used)],
         ["malloc: mapped on its own", Size(process.malloc_mapped)],
         ["malloc: free, not handed back", Size(process.malloc_free)],
     ]
+    for pool in process.pools:
+        rows.append([f"{pool.name}: in use, as it says", Size(pool.used)])
+        rows.append([f"{pool.name}: at the most", Size(pool.peak)])
+    return rows
