@@ -13,9 +13,9 @@ use crate::heap::books::Lifted;
 
 use super::layout::{Layout, V311, V312, V313, V314};
 use super::python::{Allocator, Api};
-use super::thread_state;
+use super::thread_state::{self, is_mains};
 use super::tracer::{Tracer, tracer};
-use super::turn::{self, Turn, beneath, beneath_in_turn};
+use super::turn::{self, Turn, beneath};
 
 /// The form of a hook: the thread state is read where it lies.
 const DIRECT: u8 = 0;
@@ -63,16 +63,6 @@ unsafe fn thread<L: Layout, const F: u8>() -> *mut u8 {
     }
 }
 
-/// Asks the real allocator for so many bytes.
-#[inline(always)]
-fn below<T>(size: usize, call: impl FnOnce() -> T) -> T {
-    if size <= OWN.load(Relaxed) {
-        beneath(call)
-    } else {
-        beneath_in_turn(call)
-    }
-}
-
 unsafe extern "C" fn malloc<L: Layout, const D: usize, const F: u8>(
     _: *mut c_void,
     size: usize,
@@ -80,7 +70,7 @@ unsafe extern "C" fn malloc<L: Layout, const D: usize, const F: u8>(
     // SAFETY: a hook is called as its domain's contract says.
     unsafe {
         let real = original(D);
-        let block = below(size, || (real.malloc)(real.context, size));
+        let block = beneath(|| (real.malloc)(real.context, size));
         if !block.is_null() {
             made::<L, F>(block, size);
         }
@@ -97,7 +87,7 @@ unsafe extern "C" fn calloc<L: Layout, const D: usize, const F: u8>(
     unsafe {
         let real = original(D);
         let size = count.wrapping_mul(each);
-        let block = below(size, || (real.calloc)(real.context, count, each));
+        let block = beneath(|| (real.calloc)(real.context, count, each));
         if !block.is_null() {
             made::<L, F>(block, size);
         }
@@ -110,7 +100,9 @@ unsafe fn made<L: Layout, const F: u8>(block: *mut c_void, size: usize) {
     // SAFETY: hooks are called with the interpreter's lock, and the tracer is reached in a turn.
     unsafe {
         let thread = thread::<L, F>();
-        if let Some(_turn) = turn::quick() {
+        if is_mains(thread)
+            && let Some(_turn) = turn::quick()
+        {
             let tracer = &mut *tracer();
             if tracer.is_turned_to::<L>(thread) {
                 let site = tracer.quick_site::<L>(thread);
@@ -137,13 +129,14 @@ unsafe fn made_slowly<L: Layout>(block: *mut c_void, size: usize, thread: *mut u
 /// Does something in a turn, once it is known who runs; nothing where that is not to be counted.
 #[inline(always)]
 unsafe fn slowly<L: Layout>(thread: *mut u8, work: impl FnOnce(&mut Tracer)) {
-    let _turn = Turn::take();
-    // SAFETY: hooks are called with the interpreter's lock, and it is our turn.
+    // SAFETY: hooks are called with an interpreter's lock, and it is our turn.
     unsafe {
+        let mains = is_mains(thread);
+        let _turn = Turn::of(mains);
         let tracer = &mut *tracer();
         // Ids are of one interpreter only.
-        let known = !turn::is_shared_for_good() && tracer.is_turned_to::<L>(thread);
-        if known || tracer.turn_to::<L>(thread) {
+        let known = mains && tracer.is_turned_to::<L>(thread);
+        if known || tracer.turn_to::<L>(thread, true) {
             work(tracer);
         }
     }
@@ -160,10 +153,10 @@ unsafe extern "C" fn realloc<L: Layout, const D: usize, const F: u8>(
         let real = original(D);
         let thread = thread::<L, F>();
         let lifted = lift::<L>(old, thread);
-        let block = beneath_in_turn(|| (real.realloc)(real.context, old, size));
+        let block = beneath(|| (real.realloc)(real.context, old, size));
         match (block.is_null(), lifted) {
             (false, _) => changed::<L>(lifted, block, size, thread),
-            (true, Some(lifted)) => put_back(old, lifted),
+            (true, Some(lifted)) => put_back(old, lifted, is_mains(thread)),
             (true, None) => {}
         }
         block
@@ -207,8 +200,8 @@ unsafe fn changed<L: Layout>(
 }
 
 #[cold]
-fn put_back(old: *mut c_void, lifted: Lifted) {
-    let _turn = Turn::take();
+fn put_back(old: *mut c_void, lifted: Lifted, mains: bool) {
+    let _turn = Turn::of(mains);
     // SAFETY: it is our turn.
     unsafe { (*tracer()).books.put_back(old as usize, lifted) };
 }
@@ -223,7 +216,7 @@ unsafe extern "C" fn free<L: Layout, const D: usize, const F: u8>(
         if block.is_null() || gone::<L, F>(block) <= OWN.load(Relaxed) as u64 {
             return (real.free)(real.context, block);
         }
-        beneath_in_turn(|| (real.free)(real.context, block));
+        beneath(|| (real.free)(real.context, block));
     }
 }
 
@@ -233,7 +226,9 @@ unsafe fn gone<L: Layout, const F: u8>(block: *mut c_void) -> u64 {
     // SAFETY: as in `made`.
     unsafe {
         let thread = thread::<L, F>();
-        if let Some(_turn) = turn::quick() {
+        if is_mains(thread)
+            && let Some(_turn) = turn::quick()
+        {
             let tracer = &mut *tracer();
             if tracer.is_turned_to::<L>(thread)
                 && let Some(size) = tracer.books.freed(block as usize)

@@ -12,15 +12,13 @@ use super::layout::{self, V311, V312, V313, V314};
 use super::python::{self, Api};
 use super::tracer::{Tracer, place, tracer};
 use super::turn::{self, Turn};
-use super::{allocators, arenas, audit, native, thread_state};
+use super::{allocators, arenas, native, thread_state};
 
 /// Where more threads than this were seen, those that are gone are forgotten.
 const MANY_THREADS: usize = 256;
 
 /// The minor version whose hooks are in; zero before the first start.
 static MINOR: AtomicU32 = AtomicU32::new(0);
-/// A second interpreter may run.
-static INTERPRETERS_SEEN: AtomicBool = AtomicBool::new(false);
 /// The C library's allocators are to be left alone.
 static PYTHON_ONLY: AtomicBool = AtomicBool::new(false);
 static CHILD: AtomicBool = AtomicBool::new(false);
@@ -168,10 +166,6 @@ unsafe fn first_start() -> Result<(), String> {
         place(prepare()?);
         MINOR.store(minor, Relaxed);
         arenas::begin();
-        audit::begin();
-        if audit::missed_interpreters() {
-            another_interpreter();
-        }
         libc::pthread_atfork(None, None, Some(after_fork_in_child));
     }
     Ok(())
@@ -193,7 +187,7 @@ unsafe fn prepare() -> Result<Tracer, String> {
         }
         let thread = api.thread_state.ok_or(lacking)?();
         let mut tracer = Tracer::new(books, variable);
-        tracer.main_interpreter = api.interpreter.ok_or(lacking)?();
+        thread_state::set_main(api.interpreter.ok_or(lacking)?());
         tracer.main_thread = api.thread_state_id.ok_or(lacking)?(thread);
         tracer.older = newest_thread();
         Ok(tracer)
@@ -292,32 +286,6 @@ pub fn newest_thread() -> u64 {
         // SAFETY: the caller holds the lock; the list of thread states begins with the youngest.
         (Some(interpreter), Some(first), Some(id)) => unsafe { id(first(interpreter())) },
         _ => 0,
-    }
-}
-
-/// The audit event: the running thread is about to start another.
-pub fn thread_starts() {
-    // SAFETY: audit events come with the interpreter's lock.
-    unsafe {
-        let (newest, thread) = (newest_thread(), thread_state::ask());
-        with(|tracer| {
-            let counted = match MINOR.load(Relaxed) {
-                11 => tracer.turn_to::<V311>(thread),
-                12 => tracer.turn_to::<V312>(thread),
-                13 => tracer.turn_to::<V313>(thread),
-                _ => tracer.turn_to::<V314>(thread),
-            };
-            if counted {
-                tracer.announce(newest);
-            }
-        });
-    }
-}
-
-/// A subinterpreter, maybe with a lock of its own, may come. Called before it runs.
-pub fn another_interpreter() {
-    if is_placed() && !INTERPRETERS_SEEN.swap(true, Relaxed) {
-        turn::share_for_good();
     }
 }
 

@@ -12,7 +12,6 @@
 
 pub(crate) mod allocators;
 pub(crate) mod arenas;
-pub(crate) mod audit;
 pub(crate) mod caches;
 pub(crate) mod chain;
 pub(crate) mod control;

@@ -14,7 +14,7 @@ use super::elf::{self, Hook};
 use super::layout::Layout;
 use super::reals;
 use super::stubs;
-use super::thread_state;
+use super::thread_state::{self, is_mains};
 use super::tracer::{Tracer, tracer};
 use super::turn::{self, Turn};
 
@@ -84,45 +84,37 @@ fn scan() {
     tracer.objects.sort_unstable();
 }
 
-fn turn_of(holds: bool) -> Turn {
-    if holds {
-        Turn::take()
-    } else {
-        Turn::take_without_interpreter()
-    }
-}
-
-/// The thread state that holds the interpreter's lock in this thread, or null; none where this event is not to be noted.
+/// The thread state with which this thread holds an interpreter's lock, or null; none where this event is not to be noted.
 #[inline(always)]
 unsafe fn noted<L: Layout>() -> Option<*mut u8> {
     if !is_active() {
         return None;
     }
     // SAFETY: hooks are begun after `thread_state`.
-    let thread = unsafe { thread_state::holder::<L>() };
-    (!turn::is_inside(!thread.is_null())).then_some(thread)
+    unsafe {
+        let thread = thread_state::holder::<L>();
+        (!turn::is_inside(is_mains(thread))).then_some(thread)
+    }
 }
 
 /// Does something in a turn, once it is known who runs; nothing where that is not to be counted. `thread` is the state that
-/// holds the interpreter's lock, or null. What C code reads of `errno` stays what the real function left there.
+/// holds an interpreter's lock, or null. What C code reads of `errno` stays what the real function left there.
 #[inline(never)]
 unsafe fn slowly<L: Layout>(thread: *mut u8, work: impl FnOnce(&mut Tracer, *mut u8)) {
     // SAFETY: errno is the thread's own; it is our turn at the tracer; a thread's own state stays while the thread is here.
     unsafe {
         let errno = *libc::__errno_location();
-        let turn = turn_of(!thread.is_null());
+        let mains = is_mains(thread);
+        let turn = Turn::of(mains);
         let tracer = &mut *tracer();
-        if thread.is_null() {
-            let state = thread_state::of_this_thread();
-            let known = !turn::is_shared_for_good() && tracer.is_turned_to::<L>(state);
-            if known || tracer.turn_to_lockless::<L>(state) {
-                work(tracer, state);
-            }
+        let state = if thread.is_null() {
+            thread_state::of_this_thread()
         } else {
-            let known = !turn::is_shared_for_good() && tracer.is_turned_to::<L>(thread);
-            if known || tracer.turn_to::<L>(thread) {
-                work(tracer, thread);
-            }
+            thread
+        };
+        let known = is_mains(state) && tracer.is_turned_to::<L>(state);
+        if known || tracer.turn_to::<L>(state, !thread.is_null()) {
+            work(tracer, state);
         }
         drop(turn);
         *libc::__errno_location() = errno;
@@ -139,7 +131,7 @@ unsafe fn made<L: Layout>(block: *mut c_void, size: usize, caller: usize) {
         let Some(thread) = noted::<L>() else {
             return;
         };
-        if !thread.is_null()
+        if is_mains(thread)
             && let Some(_turn) = turn::quick()
         {
             let tracer = &mut *tracer();
@@ -165,7 +157,7 @@ unsafe fn gone<L: Layout>(block: *mut c_void) {
         let Some(thread) = noted::<L>() else {
             return;
         };
-        if !thread.is_null()
+        if is_mains(thread)
             && let Some(_turn) = turn::quick()
         {
             let tracer = &mut *tracer();

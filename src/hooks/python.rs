@@ -5,7 +5,6 @@ use std::ffi::{CStr, c_char, c_int, c_long, c_void};
 use std::sync::OnceLock;
 
 pub type Object = *mut c_void;
-pub type AuditHook = unsafe extern "C" fn(*const c_char, Object, *mut c_void) -> c_int;
 
 /// `PyMemAllocatorEx`.
 #[derive(Clone, Copy)]
@@ -85,13 +84,6 @@ api! {
     frame_code: fn(Object) -> Object, c"PyFrame_GetCode";
     frame_back: fn(Object) -> Object, c"PyFrame_GetBack";
     frame_lasti: fn(Object) -> c_int, c"PyFrame_GetLasti";
-    first_interpreter: fn() -> *mut u8, c"PyInterpreterState_Head";
-    next_interpreter: fn(*mut u8) -> *mut u8, c"PyInterpreterState_Next";
-    modules: fn() -> Object, c"PyImport_GetModuleDict";
-    dict_get: fn(Object, *const c_char) -> Object, c"PyDict_GetItemString";
-    tuple_get: fn(Object, isize) -> Object, c"PyTuple_GetItem";
-    text_compare: fn(Object, *const c_char) -> c_int, c"PyUnicode_CompareWithASCIIString";
-    add_audit_hook: fn(AuditHook, *mut c_void) -> c_int, c"PySys_AddAuditHook";
 }
 
 impl Api {

@@ -3,14 +3,31 @@
 //! The interpreter keeps it in a thread-local, before 3.12 in a global. Both are found by what they hold with and without
 //! the interpreter's lock, and read directly; where they are not found the interpreter is asked.
 
-use std::sync::atomic::{AtomicIsize, AtomicPtr, Ordering::Relaxed};
+use std::sync::atomic::{AtomicIsize, AtomicPtr, AtomicUsize, Ordering::Relaxed};
 
-use super::layout::Layout;
+use super::layout::{INTERPRETER, Layout, word};
 use super::python::{self, Api};
 
 static FUNCTION: AtomicPtr<()> = AtomicPtr::new(std::ptr::null_mut());
 /// Where it is: from the thread pointer to the thread-local, or the global's address. Zero: ask.
 static PLACE: AtomicIsize = AtomicIsize::new(0);
+
+/// The interpreter that tracing began in.
+static MAIN: AtomicUsize = AtomicUsize::new(0);
+
+pub fn set_main(interpreter: *mut u8) {
+    MAIN.store(interpreter as usize, Relaxed);
+}
+
+/// Whether this is a state of the interpreter that tracing began in. Others may have a lock of their own.
+///
+/// # Safety
+/// `thread` is the current thread state or null.
+#[inline(always)]
+pub unsafe fn is_mains(thread: *const u8) -> bool {
+    // SAFETY: the caller's promise.
+    !thread.is_null() && unsafe { word(thread, INTERPRETER) } == MAIN.load(Relaxed)
+}
 
 /// Looks for the function, and for the place. False where the interpreter has none.
 ///

@@ -13,14 +13,12 @@ use crate::heap::sources::ObjectId;
 
 use super::caches::caches;
 use super::chain::Chain;
-use super::layout::{INTERPRETER, Layout, word};
+use super::layout::{Layout, word};
 use super::python::{Api, Object};
-use super::thread_state::me;
+use super::thread_state::{is_mains, me};
 
 /// No thread state has this id.
 const NOBODY: usize = usize::MAX;
-/// Announced threads that nobody saw yet; more than this and the oldest is given up.
-const MOST_STARTING: usize = 4096;
 /// Threads that are remembered by the thread; past it all are forgotten. Those of threads that are gone are used again.
 const MOST_NATIVE: usize = 8192;
 
@@ -57,7 +55,6 @@ pub struct Tracer {
     generation: u64,
     /// The ContextVar that says which cell runs.
     pub variable: Object,
-    pub main_interpreter: *mut u8,
     /// Another interpreter was seen.
     pub others: bool,
     pub main_thread: u64,
@@ -72,8 +69,6 @@ pub struct Tracer {
     pub objects: Vec<(usize, usize, ObjectId)>,
     /// Threads with ids up to this are older than the cell that began last, and than tracing.
     pub older: u64,
-    /// Threads announced by an audit event, not yet seen: an id that theirs is above, and their cell.
-    starting: Vec<(u64, CellId)>,
     /// Threads inside our own API, by the thread state's id.
     own: Vec<u64>,
     pub notebook_files: Vec<String>,
@@ -126,7 +121,6 @@ impl Tracer {
             voided: 1,
             generation: 0,
             variable,
-            main_interpreter: std::ptr::null_mut(),
             others: false,
             main_thread: 0,
             threads: Map::default(),
@@ -134,7 +128,6 @@ impl Tracer {
             natives: Map::default(),
             objects: Vec::new(),
             older: 0,
-            starting: Vec::new(),
             own: Vec::new(),
             notebook_files: Vec::new(),
             own_files: Vec::new(),
@@ -162,65 +155,47 @@ impl Tracer {
         self.thread = NOBODY;
     }
 
-    /// Finds out who runs. False: this event is not to be counted at all.
+    /// Finds out who runs. False: this event is not to be counted at all. Without the interpreter's lock the context cannot
+    /// be asked: a thread is what it was when it had the lock.
     ///
     /// # Safety
-    /// `thread` is the current thread state or null; the interpreter's lock is held.
+    /// `thread` is the state of the current thread or null; with `holds`, its interpreter's lock is held.
     #[inline(never)]
-    pub unsafe fn turn_to<L: Layout>(&mut self, thread: *mut u8) -> bool {
+    pub unsafe fn turn_to<L: Layout>(&mut self, thread: *mut u8, holds: bool) -> bool {
         self.look_again();
         if self.muted {
             return false;
         }
-        // SAFETY: the caller's promise.
-        let id = unsafe { (!thread.is_null()).then(|| word(thread, L::THREAD_ID)) };
+        // SAFETY: the caller's promise; ids are of one interpreter only.
+        let id = unsafe { is_mains(thread).then(|| word(thread, L::THREAD_ID) as u64) };
         let (cell, started) = match id {
             // SAFETY: as above.
-            Some(id) => unsafe { self.cell_of(thread, id as u64) },
-            None => (self.books.between, false),
+            Some(id) if holds => unsafe { self.cell_of(id) },
+            Some(id) => self.lockless_cell(id),
+            None if thread.is_null() && !holds => self.native_cell(),
+            None => {
+                self.others |= !thread.is_null();
+                (self.books.between, false)
+            }
         };
-        self.turn(cell, started);
-        self.in_own = id.is_some_and(|id| self.own.contains(&(id as u64)) && self.is_main(thread));
+        (self.cell, self.started) = (cell, started);
+        self.in_cell = (self.books.record(cell)).is_some_and(Record::is_cell);
+        self.books.enter(cell);
+        self.catch_up();
+        self.stamp = self.stamp_of(cell);
+        self.in_own = id.is_some_and(|id| self.own.contains(&id));
         if let (Some(id), false) = (id, self.in_own) {
-            self.thread = id;
+            self.thread = id as usize;
             // SAFETY: as above.
             self.version = unsafe { word(thread, L::CONTEXT_VERSION) };
-            self.turned.insert(id as u64, (cell, started));
+            if holds {
+                self.turned.insert(id, (cell, started));
+            }
         }
         true
     }
 
-    /// Finds out who runs where the interpreter's lock is not held: then the context cannot be asked, and the thread is
-    /// what it was when it held the lock. False: this event is not to be counted at all.
-    ///
-    /// # Safety
-    /// `thread` is the state of the current thread or null.
-    #[inline(never)]
-    pub unsafe fn turn_to_lockless<L: Layout>(&mut self, thread: *mut u8) -> bool {
-        self.look_again();
-        if self.muted {
-            return false;
-        }
-        // SAFETY: the caller's promise.
-        let id = unsafe { (!thread.is_null()).then(|| word(thread, L::THREAD_ID)) };
-        let (cell, started) = match id {
-            Some(id) => self.lockless_cell(thread, id as u64),
-            None => self.native_cell(),
-        };
-        self.turn(cell, started);
-        self.in_own = id.is_some_and(|id| self.own.contains(&(id as u64)) && self.is_main(thread));
-        if let (Some(id), false) = (id, self.in_own) {
-            self.thread = id;
-            // SAFETY: as above.
-            self.version = unsafe { word(thread, L::CONTEXT_VERSION) };
-        }
-        true
-    }
-
-    fn lockless_cell(&mut self, thread: *mut u8, id: u64) -> (CellId, bool) {
-        if !self.is_main(thread) {
-            return (self.books.between, false);
-        }
+    fn lockless_cell(&mut self, id: u64) -> (CellId, bool) {
         match self.turned.get(&id) {
             Some((cell, started)) if self.books.is_running(*cell) || *started => (*cell, *started),
             _ if id == self.main_thread => (self.books.latest_running(), false),
@@ -262,21 +237,9 @@ impl Tracer {
         }
     }
 
-    fn turn(&mut self, cell: CellId, started: bool) {
-        (self.cell, self.started) = (cell, started);
-        self.in_cell = (self.books.record(cell)).is_some_and(Record::is_cell);
-        self.books.enter(cell);
-        self.catch_up();
-        self.stamp = self.stamp_of(cell);
-    }
-
     /// The cell that the thread's context names, else the one that started the thread, else the one that runs. And
     /// whether the thread is a cell's own.
-    unsafe fn cell_of(&mut self, thread: *mut u8, id: u64) -> (CellId, bool) {
-        if !self.is_main(thread) {
-            self.others = true;
-            return (self.books.between, false);
-        }
+    unsafe fn cell_of(&mut self, id: u64) -> (CellId, bool) {
         // SAFETY: the lock is held, as the caller promises.
         if let Some(cell) = unsafe { self.named_by_context() } {
             return (cell, false);
@@ -307,12 +270,6 @@ impl Tracer {
         }
     }
 
-    /// Whether the thread is of the interpreter that the tracer began in. Ids are unique within one only.
-    fn is_main(&self, thread: *mut u8) -> bool {
-        // SAFETY: callers hand the current thread state.
-        unsafe { word(thread, INTERPRETER) == self.main_interpreter as usize }
-    }
-
     /// The cell that the context names, if any.
     unsafe fn named_by_context(&self) -> Option<CellId> {
         let api = Api::get();
@@ -331,23 +288,11 @@ impl Tracer {
         }
     }
 
-    /// A thread is about to be started by the one that runs. `newest` is the greatest id of a thread state so far.
-    pub fn announce(&mut self, newest: u64) {
-        if self.starting.len() >= MOST_STARTING {
-            self.starting.remove(0);
-        }
-        self.starting.push((newest, self.cell));
-    }
-
-    /// The cell that announced the thread: the latest announcement made before it was there. Without one (C's own
-    /// threads, and Python's before 3.12) the cell that runs, if it began before the thread: `Thread.start` waits.
-    fn starter_of(&mut self, id: u64) -> CellId {
-        if let Some(cell) = self.natives.get(&me()) {
-            return *cell;
-        }
-        let before = (self.starting.iter().enumerate()).filter(|(_, (newest, _))| *newest < id);
-        match before.max_by_key(|(at, (newest, _))| (*newest, *at)) {
-            Some((at, _)) => self.starting.remove(at).1,
+    /// The cell that started the thread. Where that was not seen it is the cell that runs, if it began before the thread
+    /// was there: `Thread.start` waits.
+    fn starter_of(&self, id: u64) -> CellId {
+        match self.natives.get(&me()) {
+            Some(cell) => *cell,
             None if id > self.older => self.books.latest_running(),
             None => self.books.between,
         }

@@ -4,7 +4,7 @@
 //! The holder marks that it is *busy*, and looks whether the books are *shared*. The first event of another thread makes
 //! them shared: it sets that mark, has the system put a barrier through every thread (`membarrier`), and waits until the
 //! holder is not busy. From then on everybody takes the lock, until the holder was alone for long. Where the system has no
-//! such barrier, or several interpreters each have a lock of their own, the books stay shared.
+//! such barrier the books stay shared. A thread that holds another interpreter's lock is one of the others.
 
 use std::sync::atomic::{
     AtomicBool, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
@@ -23,8 +23,8 @@ static FOR_GOOD: AtomicBool = AtomicBool::new(false);
 static LOCK: AtomicUsize = AtomicUsize::new(0);
 /// Events of the holder since the last of another thread. Guarded by the lock.
 static IN_A_ROW: AtomicU32 = AtomicU32::new(0);
-/// The holder is inside an allocator beneath one of our Python hooks. Where there are several holders it has the lock then.
-static BENEATH: AtomicBool = AtomicBool::new(false);
+/// The thread that is inside an allocator beneath one of our Python hooks.
+static BENEATH: AtomicUsize = AtomicUsize::new(0);
 
 /// The holder's turn, while the books are its own.
 pub struct Quick(());
@@ -77,6 +77,15 @@ impl Turn {
         Self::Quick(Quick(()))
     }
 
+    /// For a thread that holds the interpreter's lock, or for any other.
+    pub fn of(holds: bool) -> Self {
+        if holds {
+            Self::take()
+        } else {
+            Self::take_without_interpreter()
+        }
+    }
+
     /// For any other thread.
     pub fn take_without_interpreter() -> Self {
         let lock = Lock::wait();
@@ -114,20 +123,11 @@ fn share() {
     }
 }
 
-/// From here on several threads may hold an interpreter's lock. Called by the only one that does so far.
-pub fn share_for_good() {
-    FOR_GOOD.store(true, SeqCst);
-    SHARED.store(true, SeqCst);
-}
-
-pub fn is_shared_for_good() -> bool {
-    FOR_GOOD.load(Relaxed)
-}
-
 /// Tells the system that `barrier` will be wanted; where it has none the books are shared for good.
 pub fn begin() {
     if !membarrier(libc::MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) {
-        share_for_good();
+        FOR_GOOD.store(true, SeqCst);
+        SHARED.store(true, SeqCst);
     }
 }
 
@@ -144,37 +144,26 @@ fn membarrier(command: libc::c_int) -> bool {
 /// books (a signal's handler, say, that interrupted it there). `holds`: it holds the interpreter's lock.
 #[inline(always)]
 pub fn is_inside(holds: bool) -> bool {
-    holds && (BENEATH.load(Relaxed) || BUSY.load(Relaxed)) || LOCK.load(Relaxed) == me()
+    let me = me();
+    BENEATH.load(Relaxed) == me || LOCK.load(Relaxed) == me || holds && BUSY.load(Relaxed)
 }
 
 /// Calls an allocator that lies beneath a Python hook, which counts for it: pymalloc's own bookkeeping is not the
-/// notebook's.
+/// notebook's. Threads of other interpreters may be here too, and take the mark from one another: then a block is noted
+/// twice, and the second note replaces the first.
 #[inline(always)]
 pub fn beneath<T>(call: impl FnOnce() -> T) -> T {
-    BENEATH.store(true, Relaxed);
+    BENEATH.store(me(), Relaxed);
     let done = call();
-    BENEATH.store(false, Relaxed);
+    BENEATH.store(0, Relaxed);
     done
-}
-
-/// The same where the request goes on to the C library, which several holders may ask at once.
-#[inline(never)]
-pub fn beneath_in_turn<T>(call: impl FnOnce() -> T) -> T {
-    if !is_shared_for_good() {
-        return beneath(call);
-    }
-    if LOCK.load(Relaxed) == me() {
-        return call();
-    }
-    let _lock = Lock::wait();
-    call()
 }
 
 /// In a forked child, whose one thread is none of those that had a turn.
 pub fn give_up_all() {
     LOCK.store(0, Relaxed);
     BUSY.store(false, Relaxed);
-    BENEATH.store(false, Relaxed);
+    BENEATH.store(0, Relaxed);
     FOR_GOOD.store(true, Relaxed);
     SHARED.store(true, Relaxed);
 }
