@@ -149,12 +149,47 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+<<<<<<< HEAD
 class Pool:
     """What a library says of an allocator of its own: bytes in use now, and at the most so far."""
 
     name: str = ""
     used: int = 0
     peak: int = 0
+=======
+class Kept:
+    """Blocks of one type in Python's free lists: live to the allocator, and nobody's."""
+
+    name: str = ""
+    blocks: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """A line with blocks in nearly empty arenas: they keep these from going back to the system."""
+
+    origin: str = ""
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    arenas: int = 0
+    blocks: int = 0
+    live: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Arenas:
+    """How full pymalloc's arenas are: how many up to a quarter, a half, three quarters, and above. `older`
+    are from before tracing: not all that is in them is known."""
+
+    count: int = 0
+    bytes: int = 0
+    live: int = 0
+    filled: tuple[int, ...] = (0, 0, 0, 0)
+    pins: tuple[Pin, ...] = ()
+    older: int = 0
+>>>>>>> e80fbfb (Show what free lists keep and which lines pin arenas)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from cellheap import _core, sentences, tables
 from cellheap.display import Bundle, Folded, Part, Picture, Words
-from cellheap.records import Cell, Change, Line, Origin, Point, Process, Share, read
+from cellheap.records import Arenas, Cell, Change, Kept, Line, Origin, Point, Process, Share, read
 from cellheap.units import bytes_text, count_text
 
 #: Rows that go into the raw numbers of an output; the result has all.
@@ -250,6 +250,10 @@ class Live(_Holds, Result):
     #: The cells' blocks by allocator and library, biggest first.
     shares: tuple[Share, ...] = ()
     origins: tuple[Origin, ...] = ()
+    #: What Python keeps in its free lists, by type: in no origin.
+    kept: tuple[Kept, ...] = ()
+    #: How full pymalloc's arenas are, and the lines that pin nearly empty ones.
+    arenas: Arenas = field(default_factory=Arenas)
     live_machinery: int = 0
     live_cellheap: int = 0
     process: Process = field(default_factory=Process)
@@ -262,7 +266,18 @@ class Live(_Holds, Result):
         """From `_core.live()`."""
         live = read(cls, json.loads(text))
         lines = (line for origin in live.origins for line in origin.lines)
-        return replace(live, names=file_names(files_of(lines), sources or NoSources()))
+        files = (*files_of(lines), *(pin.file for pin in live.arenas.pins))
+        return replace(live, names=file_names(files, sources or NoSources()))
+
+    @property
+    def live_kept(self) -> int:
+        """Bytes in Python's free lists."""
+        return sum(kept.bytes for kept in self.kept)
+
+    @property
+    def live_notebook(self) -> int:
+        """Live bytes that cells allocated, without what is kept."""
+        return super().live_notebook - self.live_kept
 
     def __repr__(self) -> str:
         return f"<Live: {bytes_text(self.live_notebook)} of {count_text(len(self.origins), 'origin')}>"
@@ -280,8 +295,16 @@ class Live(_Holds, Result):
     def bundle(self) -> Bundle:
         lines = [self._lines(origin, browser_only=at > 0) for at, origin in enumerate(self.origins[:6])]
         shares = tables.of_live_shares(self.shares)
-        parts = [tables.of_origins(self), shares, *lines, tables.of_process(self), *beside(self.notes)]
+        parts = [tables.of_origins(self), shares, *lines, *self._arenas(), tables.of_process(self)]
+        parts += beside(self.notes)
         return Bundle(sentences.of_live(self), parts, self._raw())
+
+    def _arenas(self) -> list[Part]:
+        """Why memory does not go back to the system, where it does not."""
+        if not self.arenas.filled[0]:
+            return []
+        pins = tables.of_pins(self.arenas.pins, self.names)
+        return [Folded(sentences.of_arenas(self.arenas), [pins] if self.arenas.pins else [])]
 
     def _lines(self, origin: Origin, browser_only: bool) -> Part:
         title = f"Live lines of {origin.cell.label}, {bytes_text(origin.cell.live)}"

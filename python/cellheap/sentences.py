@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellheap.records import Cell, Change, Frame, Line, Share
+from cellheap.records import Arenas, Cell, Change, Frame, Line, Pin, Share
 from cellheap.units import bytes_text, count_text, seconds_text, signed_bytes_text
 
 if TYPE_CHECKING:
@@ -80,6 +80,13 @@ def of_live(live: Live) -> str:
     return f"{total} are live; {most.label} is the origin of the most ({bytes_text(most.live)})."
 
 
+def of_arenas(arenas: Arenas) -> str:
+    """How many of pymalloc's arenas are nearly empty."""
+    empty, are = arenas.filled[0], "is" if arenas.filled[0] == 1 else "are"
+    what = f"{empty:,} of {count_text(arenas.count, 'arena')} of pymalloc {are} a quarter full at most"
+    return f"{what}: each goes back to the system when its last block goes"
+
+
 def of_flame(flame: Flame) -> str:
     """How much there is, and the stack that has the most."""
     words = {"peak": "held {} at its peak", "live": "holds {}", "allocated": "allocated {}"}[flame.measure]
@@ -137,7 +144,7 @@ def of_lines_chart(report: CellReport) -> str:
     return f"The source of {report.cell.label} with bars of bytes. {lines}."
 
 
-def where(line: Line | Change | Frame, names: Mapping[str, str]) -> str:
+def where(line: Line | Change | Frame | Pin, names: Mapping[str, str]) -> str:
     """How a line is named: `In[2], line 5 in make`, `copy.py, line 193 in deepcopy`."""
     if line.line == 0:
         return line.function or "(other)"

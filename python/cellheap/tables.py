@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from cellheap.display import ALLOCATED, LIVE, PEAK, Column, Size, Table
-from cellheap.records import Cell, Change, Line, Process, Share
+from cellheap.records import Cell, Change, Line, Pin, Process, Share
 from cellheap.sentences import allocator, where
 from cellheap.units import count_text, seconds_text
 
@@ -158,6 +158,7 @@ def of_shares(shares: Sequence[Share], caption: str) -> Table:
 
 def of_live_shares(shares: Sequence[Share]) -> Table:
     """What is live by allocator, and whose code asked."""
+    shares = [share for share in shares if share.live_blocks]
     shown, rest = biggest(shares, lambda share: share.live, SHARE_ROWS)
     others = (
         [(count_text(len(rest), "other library", "other libraries"), _sum_of_shares(rest))] if rest else []
@@ -316,11 +317,25 @@ def of_origins(live: Live) -> Table:
     if rest:
         size, blocks = sum(o.cell.live for o in rest), sum(o.cell.live_blocks for o in rest)
         rows.append([count_text(len(rest), "other cell"), Size(size), f"{blocks:,}"])
+    if live.kept:
+        rows.append(
+            ["kept in free lists", Size(live.live_kept), f"{sum(kept.blocks for kept in live.kept):,}"]
+        )
     rows.append(["notebook machinery", Size(live.live_machinery), "-"])
     rows.append(["cellheap", Size(live.live_cellheap), "-"])
     return Table(
         "Live now, by origin", [Column("Origin"), Column("Live", LIVE, strip=True), Column("Blocks")], rows
     )
+
+
+def of_pins(pins: Sequence[Pin], names: Mapping[str, str]) -> Table:
+    """The lines that keep nearly empty arenas."""
+    rows: list[Row] = [
+        [where(pin, names), pin.origin or "-", f"{pin.arenas:,}", f"{pin.blocks:,}", Size(pin.live)]
+        for pin in pins[:SHARE_ROWS]
+    ]
+    heads = ("Line", "Origin", "Arenas", "Blocks", "Live in them")
+    return Table("Lines with blocks in these arenas", [Column(head) for head in heads], rows)
 
 
 def of_process(report: Overview | Live) -> Table:

@@ -240,3 +240,17 @@ def test_numbers_of_the_running_cell_are_those_so_far(notebook: Terminal) -> Non
     assert notebook.names["r"].cell.state == "running"
     assert 8000 <= notebook.names["r"].live < 10_000
     assert cellheap.cells[2].live >= 88_000
+
+
+def test_live_says_what_keeps_arenas_from_the_system(notebook: Terminal) -> None:
+    notebook.run("import gc\ngc.disable()\nx = [bytes(400) for _ in range(60_000)]\nkeep = x[::6000]\ndel x")
+    live = cellheap.live()
+    notebook.run("gc.enable()")
+    assert live.live == live.live_notebook + live.live_kept + live.live_machinery + live.live_cellheap
+    assert live.live_notebook == sum(share.live for share in live.shares)
+    (pin,) = (pin for pin in live.arenas.pins if pin.origin == "In[2]")
+    assert (live.names[pin.file], pin.line) == ("In[2]", 3)
+    assert 5 <= pin.arenas <= live.arenas.filled[0]
+    text = str(live)
+    assert f"{live.arenas.filled[0]} of {live.arenas.count} arenas of pymalloc" in text
+    assert "In[2], line 3" in text
