@@ -149,14 +149,15 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-<<<<<<< HEAD
 class Pool:
     """What a library says of an allocator of its own: bytes in use now, and at the most so far."""
 
     name: str = ""
     used: int = 0
     peak: int = 0
-=======
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """Blocks of one type in Python's free lists: live to the allocator, and nobody's."""
 
@@ -189,7 +190,6 @@ class Arenas:
     filled: tuple[int, ...] = (0, 0, 0, 0)
     pins: tuple[Pin, ...] = ()
     older: int = 0
->>>>>>> e80fbfb (Show what free lists keep and which lines pin arenas)
 
 
 @dataclass(frozen=True, slots=True)
