@@ -227,8 +227,7 @@ impl Look<'_> {
             return;
         };
         self.found.objects.push(image.object());
-        let mut spared = self.hooks.iter().map(|hook| hook.ours);
-        if image.is_loader() || spared.any(|ours| image.code.contains(&ours)) {
+        if self.is_spared(&image) {
             self.scan.done.insert(key);
             return;
         }
@@ -241,6 +240,16 @@ impl Look<'_> {
             self.scan.unfinished.entry(key).or_insert_with(Instant::now);
         }
     }
+    /// Ourselves, and what lies beneath what we catch: the loader, and an allocator that stands in for the C library's.
+    /// It may hold a lock when it asks the system for pages, and we would ask it for memory.
+    fn is_spared(&self, image: &Image) -> bool {
+        let holds = |address: usize| image.code.contains(&address);
+        let is_ours = self.hooks.iter().any(|hook| holds(hook.ours));
+        let is_real = self.hooks.iter().any(|hook| holds(hook.real));
+        let is_c_library = holds(libc::gnu_get_libc_version as *const () as usize);
+        is_ours || is_real && !is_c_library || image.is_loader()
+    }
+
     /// Whether no other object defines the name: whatever the order in which a library's names are looked up, they
     /// then come to the real function.
     fn is_alone(&mut self, hook: &Hook) -> bool {

@@ -1,13 +1,15 @@
 //! The patcher against libraries that the C compiler makes here. It patches the whole test process, so one test at
 //! a time; what is caught is told from others' allocations by the thread and by unusual sizes.
 
+mod library;
+
 use std::cell::Cell;
-use std::ffi::{CStr, CString, c_char, c_int, c_void};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::ffi::{CStr, c_char, c_void};
 use std::sync::OnceLock;
 
 use parking_lot::{Mutex, MutexGuard};
+
+use library::{Library, compile, folder};
 
 use super::{Found, Hook, changed, patch, resolve, restore};
 
@@ -26,6 +28,12 @@ unsafe extern "C" fn our_malloc(size: usize) -> *mut c_void {
     }
     // SAFETY: what the caller asked for; this executable is not patched.
     unsafe { libc::malloc(size) }
+}
+
+/// For `allocate` of a test's library.
+unsafe extern "C" fn our_allocate(size: usize) -> *mut c_void {
+    // SAFETY: as above.
+    unsafe { our_malloc(size) }
 }
 
 unsafe extern "C" fn our_free(block: *mut c_void) {
@@ -72,11 +80,6 @@ impl Drop for Turn {
     }
 }
 
-/// Where the libraries are compiled.
-fn folder() -> PathBuf {
-    std::env::temp_dir().join(format!("cellheap-elf-{}", std::process::id()))
-}
-
 const SOURCE: &str = r"
 #include <stdlib.h>
 void *make(size_t size) { return malloc(size); }
@@ -98,84 +101,6 @@ void drop(void *block) { free(block); }
 ";
 
 const MAKERS: [&CStr; 4] = [c"make", c"make_sealed", c"make_written", c"make_taken"];
-
-/// A shared library, compiled from `source` as `name`.
-fn compile(name: &str, source: &str, flags: &[&str]) -> PathBuf {
-    let code = folder().join(format!("{name}.c"));
-    let library = folder().join(format!("lib{name}.so"));
-    std::fs::write(&code, source).unwrap();
-    let done = Command::new("cc")
-        .args(["-O1", "-fPIC", "-shared", "-o"])
-        .args([&library, &code])
-        .args(flags)
-        .output()
-        .unwrap();
-    assert!(
-        done.status.success(),
-        "{}",
-        String::from_utf8_lossy(&done.stderr)
-    );
-    library
-}
-
-struct Library {
-    handle: *mut c_void,
-    path: PathBuf,
-}
-
-impl Library {
-    fn open(path: &Path) -> Self {
-        Self::open_as(path, libc::RTLD_LAZY | libc::RTLD_LOCAL)
-    }
-
-    fn open_as(path: &Path, mode: c_int) -> Self {
-        let name = CString::new(path.to_str().unwrap()).unwrap();
-        // SAFETY: a library of this file's sources.
-        let handle = unsafe { libc::dlopen(name.as_ptr(), mode) };
-        assert!(!handle.is_null(), "{} does not load", path.display());
-        let path = path.to_path_buf();
-        Self { handle, path }
-    }
-
-    /// Allocates with one of its functions and frees with its `drop`; how many of either were caught.
-    fn caught(&self, maker: &CStr) -> (usize, usize) {
-        let before = (MALLOCS.get(), FREES.get());
-        // SAFETY: functions of this file's sources, of these types.
-        unsafe {
-            let make: extern "C" fn(usize) -> *mut c_void = self.function(maker);
-            let drop: extern "C" fn(*mut c_void) = self.function(c"drop");
-            let block = make(1000);
-            block.cast::<u8>().write_bytes(7, 1000);
-            drop(block);
-        }
-        (MALLOCS.get() - before.0, FREES.get() - before.1)
-    }
-
-    unsafe fn function<F: Copy>(&self, name: &CStr) -> F {
-        // SAFETY: the caller knows the type.
-        unsafe {
-            let found = libc::dlsym(self.handle, name.as_ptr());
-            assert!(!found.is_null());
-            std::mem::transmute_copy(&found)
-        }
-    }
-
-    /// Ranges and protections of its pages.
-    fn pages(&self) -> Vec<String> {
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let name = self.path.file_name().unwrap().to_str().unwrap();
-        (maps.lines().filter(|line| line.ends_with(name)))
-            .map(|line| line.split(' ').take(2).collect::<Vec<_>>().join(" "))
-            .collect()
-    }
-}
-
-impl Drop for Library {
-    fn drop(&mut self) {
-        // SAFETY: opened once and closed once; no pointer into it outlives it.
-        unsafe { libc::dlclose(self.handle) };
-    }
-}
 
 const BINDINGS: [(&str, &[&str]); 5] = [
     ("lazy", &["-Wl,-z,lazy", "-Wl,-z,relro"]),
@@ -228,6 +153,41 @@ fn the_c_library_is_caught_and_we_are_not() {
         libc::free(libc::strdup(c"a text".as_ptr()).cast());
         assert_eq!(MALLOCS.get() - before, 1);
     }
+}
+
+#[test]
+fn what_a_caught_function_asks_itself_is_not_caught() {
+    let turn = Turn::take();
+    let beneath = "#include <stdlib.h>\nvoid *allocate(size_t size) { return malloc(size); }";
+    let beneath = compile("beneath", beneath, &[]);
+    let above = "#include <stdlib.h>
+        void *allocate(size_t);
+        void *make(size_t size) { return allocate(size); }
+        void drop(void *block) { free(block); }";
+    let above = compile("above", above, &[beneath.to_str().unwrap()]);
+    let (library, beneath) = (Library::open(&above), Library::open(&beneath));
+    // SAFETY: a function of this type.
+    let allocate: extern "C" fn(usize) -> *mut c_void = unsafe { beneath.function(c"allocate") };
+    let hook = |name, real, ours| Hook { name, real, ours };
+    let malloc = resolve(c"malloc").unwrap();
+    let hooks: &'static [Hook] = Box::leak(Box::new([
+        hook(
+            c"allocate",
+            allocate as *const () as usize,
+            our_allocate as *const () as usize,
+        ),
+        hook(c"malloc", malloc, our_malloc as *const () as usize),
+    ]));
+    patch(hooks).expect("one test at a time");
+    assert_eq!(library.caught(c"make"), (1, 0));
+    let before = MALLOCS.get();
+    let block = allocate(1000);
+    // SAFETY: made by malloc, freed once.
+    unsafe { libc::free(block) };
+    assert_eq!(MALLOCS.get(), before);
+    restore(hooks);
+    assert_eq!(library.caught(c"make"), (0, 0));
+    drop(turn);
 }
 
 #[test]
