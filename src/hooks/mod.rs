@@ -1,7 +1,7 @@
 //! Where allocations are caught: Python allocators, slots of loaded objects, frame reading. The unsafe room.
 //!
-//! `allocators` holds the hooks on Python's allocators, `native` those on the C library's, which `stubs` lead to and which
-//! `elf` points slots of loaded objects at; `turn` lets one event at a time at the books. `tracer` is what hooks share,
+//! `allocators` holds the hooks on Python's allocators, `native` and `mappings` those on the C library's, which `stubs` lead to and
+//! which `elf` points slots of loaded objects at; `turn` lets one event at a time at the books. `tracer` is what hooks share,
 //! `walk` finds the site of the running instruction, `owners` whose code it is; `caches` and `chain` remember. `layout` knows
 //! where each CPython minor keeps what is read, `python` is the C API by name, `reals` the C library's functions.
 //!
@@ -18,6 +18,7 @@ pub(crate) mod control;
 pub(crate) mod elf;
 pub(crate) mod kept;
 pub(crate) mod layout;
+pub(crate) mod mappings;
 pub(crate) mod native;
 pub(crate) mod owners;
 pub(crate) mod python;

@@ -1,4 +1,4 @@
-//! The hooks on the C library's allocators and on `mmap`, put in place by patching the slots that loaded objects call them
+//! The hooks on the C library's allocators, put in place by patching the slots that loaded objects call them
 //! through (`elf`). Called by every thread, with and without the interpreter's lock.
 //!
 //! Each is a stub that hands on where it returns to, so that the object whose code asked is known, and a function that
@@ -86,7 +86,7 @@ fn scan() {
 
 /// The thread state with which this thread holds an interpreter's lock, or null; none where this event is not to be noted.
 #[inline(always)]
-unsafe fn noted<L: Layout>() -> Option<*mut u8> {
+pub(super) unsafe fn noted<L: Layout>() -> Option<*mut u8> {
     if !is_active() {
         return None;
     }
@@ -100,7 +100,7 @@ unsafe fn noted<L: Layout>() -> Option<*mut u8> {
 /// Does something in a turn, once it is known who runs; nothing where that is not to be counted. `thread` is the state that
 /// holds an interpreter's lock, or null. What C code reads of `errno` stays what the real function left there.
 #[inline(never)]
-unsafe fn slowly<L: Layout>(thread: *mut u8, work: impl FnOnce(&mut Tracer, *mut u8)) {
+pub(super) unsafe fn slowly<L: Layout>(thread: *mut u8, work: impl FnOnce(&mut Tracer, *mut u8)) {
     // SAFETY: errno is the thread's own; it is our turn at the tracer; a thread's own state stays while the thread is here.
     unsafe {
         let errno = *libc::__errno_location();
@@ -327,105 +327,6 @@ pub unsafe extern "C" fn pvalloc<L: Layout>(size: usize, caller: usize) -> *mut 
         let block = reals::pvalloc(size);
         made::<L>(block, size, caller);
         block
-    }
-}
-
-/// What a mapping is to the books.
-enum Pages {
-    Memory,
-    /// Address space that may not be touched yet, or that the system was told will not all be: it counts as it is.
-    Reserve,
-    /// A file's pages are the file's.
-    File,
-}
-
-fn pages(protection: c_int, flags: c_int) -> Pages {
-    let writable = protection & libc::PROT_WRITE != 0;
-    match (flags & libc::MAP_ANONYMOUS, flags & libc::MAP_NORESERVE) {
-        (0, _) => Pages::File,
-        (_, 0) if writable => Pages::Memory,
-        _ => Pages::Reserve,
-    }
-}
-
-fn whole_pages(bytes: usize) -> usize {
-    bytes.next_multiple_of(crate::heap::pages::PAGE)
-}
-
-pub unsafe extern "C" fn mmap<L: Layout>(
-    address: *mut c_void,
-    bytes: usize,
-    protection: c_int,
-    flags: c_int,
-    file: c_int,
-    offset: libc::off_t,
-    caller: usize,
-) -> *mut c_void {
-    // SAFETY: as in `malloc`.
-    unsafe {
-        let start = reals::mmap(address, bytes, protection, flags, file, offset);
-        if start == libc::MAP_FAILED {
-            return start;
-        }
-        if let Some(thread) = noted::<L>() {
-            let (at, bytes) = (start as usize, whole_pages(bytes));
-            slowly::<L>(thread, |tracer, state| match pages(protection, flags) {
-                Pages::Memory => {
-                    let site = tracer.native_site::<L>(state, Layer::Mmap, caller);
-                    tracer.books.mapped(at, bytes, site);
-                }
-                Pages::Reserve => {
-                    let object = tracer.object(caller);
-                    tracer.books.reserved(at, bytes, object);
-                }
-                Pages::File => tracer.books.unmapped(at, bytes),
-            });
-        }
-        start
-    }
-}
-
-pub unsafe extern "C" fn munmap<L: Layout>(address: *mut c_void, bytes: usize) -> c_int {
-    // SAFETY: as in `malloc`. The books forget the pages before another thread can get their addresses; an address that
-    // is not a page's is refused.
-    unsafe {
-        if (address as usize).is_multiple_of(crate::heap::pages::PAGE)
-            && bytes > 0
-            && let Some(thread) = noted::<L>()
-        {
-            slowly::<L>(thread, |tracer, _| {
-                tracer.books.unmapped(address as usize, whole_pages(bytes));
-            });
-        }
-        reals::munmap(address, bytes)
-    }
-}
-
-pub unsafe extern "C" fn mremap<L: Layout>(
-    old: *mut c_void,
-    old_bytes: usize,
-    bytes: usize,
-    flags: c_int,
-    wanted: *mut c_void,
-    caller: usize,
-) -> *mut c_void {
-    // SAFETY: as in `malloc`. The fifth argument is read by the real function where the flags say so.
-    unsafe {
-        let start = reals::mremap(old, old_bytes, bytes, flags, wanted);
-        if start == libc::MAP_FAILED {
-            return start;
-        }
-        if let Some(thread) = noted::<L>() {
-            let old = (old as usize, whole_pages(old_bytes));
-            let new = (start as usize, whole_pages(bytes));
-            slowly::<L>(thread, |tracer, state| {
-                if tracer.books.has_pages(old.0, old.1) {
-                    let site = tracer.native_site::<L>(state, Layer::Mmap, caller);
-                    tracer.books.remapped(old, new, site);
-                }
-            });
-        }
-        start
     }
 }
 

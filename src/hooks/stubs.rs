@@ -5,44 +5,45 @@ use std::arch::naked_asm;
 use std::ffi::CStr;
 
 use super::layout::Layout;
+use super::mappings;
 use super::native;
 use super::reals;
 
 /// Hooks whose last argument is where they return to, by the register of their call that comes after the real arguments.
 macro_rules! stubs {
-    ($($name:ident => $hook:ident, $x86:literal, $aarch:literal;)*) => {
+    ($($name:ident => $module:ident::$hook:ident, $x86:literal, $aarch:literal;)*) => {
         $(
             #[unsafe(naked)]
             unsafe extern "C" fn $name<L: Layout>() {
                 #[cfg(target_arch = "x86_64")]
-                naked_asm!(concat!("mov ", $x86, ", [rsp]"), "jmp {}", sym native::$hook::<L>);
+                naked_asm!(concat!("mov ", $x86, ", [rsp]"), "jmp {}", sym $module::$hook::<L>);
                 #[cfg(target_arch = "aarch64")]
-                naked_asm!(concat!("mov ", $aarch, ", x30"), "b {}", sym native::$hook::<L>);
+                naked_asm!(concat!("mov ", $aarch, ", x30"), "b {}", sym $module::$hook::<L>);
             }
         )*
     };
 }
 
 stubs! {
-    malloc => malloc, "rsi", "x1";
-    calloc => calloc, "rdx", "x2";
-    realloc => realloc, "rdx", "x2";
-    reallocarray_stub => reallocarray, "rcx", "x3";
-    posix_memalign => posix_memalign, "rcx", "x3";
-    memalign => memalign, "rdx", "x2";
-    aligned_alloc => aligned_alloc, "rdx", "x2";
-    valloc_stub => valloc, "rsi", "x1";
-    pvalloc_stub => pvalloc, "rsi", "x1";
-    mremap => mremap, "r9", "x5";
+    malloc => native::malloc, "rsi", "x1";
+    calloc => native::calloc, "rdx", "x2";
+    realloc => native::realloc, "rdx", "x2";
+    reallocarray_stub => native::reallocarray, "rcx", "x3";
+    posix_memalign => native::posix_memalign, "rcx", "x3";
+    memalign => native::memalign, "rdx", "x2";
+    aligned_alloc => native::aligned_alloc, "rdx", "x2";
+    valloc_stub => native::valloc, "rsi", "x1";
+    pvalloc_stub => native::pvalloc, "rsi", "x1";
+    mremap => mappings::mremap, "r9", "x5";
 }
 
 /// All six registers are taken: the seventh argument goes on the stack.
 #[unsafe(naked)]
 unsafe extern "C" fn mmap<L: Layout>() {
     #[cfg(target_arch = "x86_64")]
-    naked_asm!("push [rsp]", "call {}", "add rsp, 8", "ret", sym native::mmap::<L>);
+    naked_asm!("push [rsp]", "call {}", "add rsp, 8", "ret", sym mappings::mmap::<L>);
     #[cfg(target_arch = "aarch64")]
-    naked_asm!("mov x6, x30", "b {}", sym native::mmap::<L>);
+    naked_asm!("mov x6, x30", "b {}", sym mappings::mmap::<L>);
 }
 
 /// The two handles that are none, zero and minus one, mean what the real function reads from its return address.
@@ -78,7 +79,7 @@ pub fn all<L: Layout>() -> Vec<(&'static CStr, usize)> {
         (c"pvalloc", pvalloc_stub::<L> as *const () as usize),
         (c"mmap", mmap::<L> as *const () as usize),
         (c"mmap64", mmap::<L> as *const () as usize),
-        (c"munmap", native::munmap::<L> as *const () as usize),
+        (c"munmap", mappings::munmap::<L> as *const () as usize),
         (c"mremap", mremap::<L> as *const () as usize),
         (
             c"pthread_create",
