@@ -236,7 +236,10 @@ class CellReport(Result):
         return [Words(sentences.path_of(line, leaf, self.names)) for line, leaf in ways if len(leaf.path) > 1]
 
     def _raw(self) -> dict[str, Any]:
-        lines = tuple(replace(line, library=line.library[:RAW_LIBRARY]) for line in self.lines[:RAW_LINES])
+        lines = tuple(
+            replace(line, library=tuple(replace(leaf, path=()) for leaf in line.library[:RAW_LIBRARY]))
+            for line in self.lines[:RAW_LINES]
+        )
         raw = replace(self, lines=lines, source=()).to_dict()
         return {**raw, "left_out": len(self.lines) - len(lines)}
 
