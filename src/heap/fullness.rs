@@ -2,6 +2,7 @@
 //! system only when its last block is freed.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use super::books::Books;
 use super::places::Places;
@@ -22,15 +23,13 @@ pub fn arenas(books: &Books, mapped: &[(usize, usize)], older: u64) -> Arenas {
         ..Arenas::default()
     };
     let mut pins: HashMap<SiteId, (u64, u64, u64)> = HashMap::new();
-    for ((_, size), filling) in mapped.iter().zip(fillings(books, mapped)) {
-        let live: u64 = filling.values().map(|(_, bytes)| bytes).sum();
-        let size = *size as u64;
-        let quarter = (live * 4 / size.max(1)).min(3);
-        arenas.bytes += size;
+    for (&(start, size), live) in mapped.iter().zip(live(books, mapped)) {
+        let quarter = (live * 4 / (size as u64).max(1)).min(3);
+        arenas.bytes += size as u64;
         arenas.live += live;
         arenas.filled[quarter as usize] += 1;
         if quarter == 0 {
-            for (site, (blocks, bytes)) in filling {
+            for (site, (blocks, bytes)) in filling(books, start..start + size) {
                 let pin = pins.entry(site).or_default();
                 *pin = (pin.0 + 1, pin.1 + blocks, pin.2 + bytes);
             }
@@ -40,23 +39,43 @@ pub fn arenas(books: &Books, mapped: &[(usize, usize)], older: u64) -> Arenas {
     arenas
 }
 
-fn fillings(books: &Books, mapped: &[(usize, usize)]) -> Vec<Filling> {
-    let mut fillings = vec![Filling::new(); mapped.len()];
-    for ((start, size), filling) in mapped.iter().zip(&mut fillings) {
-        books.shadow.each_between(*start, start + size, |_, entry| {
-            let (blocks, bytes) = filling.entry(entry.site()).or_default();
-            (*blocks, *bytes) = (*blocks + 1, *bytes + entry.size());
-        });
-    }
+/// Live bytes of each arena. It reads every block that there is, so it does no more than add.
+fn live(books: &Books, mapped: &[(usize, usize)]) -> Vec<u64> {
+    let span = |&(start, size): &(usize, usize)| {
+        let mut live = 0;
+        books
+            .shadow
+            .each_between(start, start + size, |_, entry| live += entry.size());
+        live
+    };
+    let mut live: Vec<u64> = mapped.iter().map(span).collect();
     // Code objects that were seen lie aside.
     for (address, block) in books.aside.small() {
         let within = |(start, size): &(usize, usize)| (*start..start + size).contains(&address);
         if let Some(at) = mapped.iter().position(within) {
-            let (blocks, bytes) = fillings[at].entry(block.site).or_default();
-            (*blocks, *bytes) = (*blocks + 1, *bytes + block.size);
+            live[at] += block.size;
         }
     }
-    fillings
+    live
+}
+
+fn filling(books: &Books, arena: Range<usize>) -> Filling {
+    let mut filling = Filling::new();
+    let mut note = |site, size| {
+        let (blocks, bytes) = filling.entry(site).or_default();
+        (*blocks, *bytes) = (*blocks + 1, *bytes + size);
+    };
+    books
+        .shadow
+        .each_between(arena.start, arena.end, |_, entry| {
+            note(entry.site(), entry.size());
+        });
+    for (address, block) in books.aside.small() {
+        if arena.contains(&address) {
+            note(block.site, block.size);
+        }
+    }
+    filling
 }
 
 /// Lines that have blocks in most arenas first.
