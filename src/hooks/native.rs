@@ -65,23 +65,24 @@ pub fn look_for_new_objects() {
 
 /// Another thread may be at it, and even wait for the loader: then it looks again for us.
 fn scan() {
-    let Some(found) = HOOKS.get().and_then(|hooks| elf::patch(hooks)) else {
-        return;
-    };
-    // Whether this thread holds the interpreter's lock does not matter: it is not at the books.
-    let _turn = Turn::take_without_interpreter();
-    // SAFETY: hooks are begun once the tracer is in place, and it is our turn.
-    let tracer = unsafe { &mut *tracer() };
-    if found.all {
-        tracer.objects.clear();
-    }
-    for object in found.objects {
-        let id = tracer.books.objects.id(&object.name);
-        tracer
-            .objects
-            .push((object.code.start, object.code.end, id));
-    }
-    tracer.objects.sort_unstable();
+    let Some(hooks) = HOOKS.get() else { return };
+    elf::patch(hooks, |found| {
+        // Whether this thread holds the interpreter's lock does not matter: it is not at the books.
+        let _turn = Turn::take_without_interpreter();
+        // SAFETY: hooks are begun once the tracer is in place, and it is our turn.
+        let tracer = unsafe { &mut *tracer() };
+        if found.all {
+            tracer.objects.clear();
+        }
+        for object in found.objects {
+            let id = tracer.books.objects.id(&object.name);
+            let code = (object.code.start, object.code.end, id);
+            tracer.objects.push(code);
+        }
+        tracer.objects.sort_unstable();
+        // What was asked from those addresses may have been another object's.
+        tracer.void();
+    });
 }
 
 /// The thread state with which this thread holds an interpreter's lock, or null; none where this event is not to be noted.

@@ -208,6 +208,32 @@ say([by_line(cell, 3, "extension")[3], native(report(cell), "libwork"), of(befor
     assert before == after == [0, 0]
 
 
+def test_libraries_that_come_and_go_keep_their_own_numbers(say: Run) -> None:
+    shares = say("""
+import shutil, tempfile
+with tempfile.TemporaryDirectory() as folder:
+    for n in range(4): shutil.copy(os.environ["NATIVE"] + "/libwork.so", f"{folder}/libw{n}.so")
+    notebook.names["folder"] = folder
+    cell = notebook.run('''
+import _ctypes
+def load(n):
+    for _ in range(40):
+        library = ctypes.CDLL(f"{folder}/libw{n}.so")
+        library.work_mix()
+        library.work_mix_in_threads(2)
+        _ctypes.dlclose(library._handle)
+threads = [threading.Thread(target=load, args=(n,)) for n in range(4)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+''')
+say([native(report(cell), f"libw{n}.so") for n in range(4)])
+""")
+    for share in shares:
+        del share["peak"]  # depends on how they meet
+    mixed = {"allocated": 120 * MIX["allocated"], "live": 0, "blocks": 120 * MIX["blocks"], "live_blocks": 0}
+    assert shares == 4 * [mixed]
+
+
 def test_maps_are_counted_by_the_page_through_holes_and_moves(say: Run) -> None:
     pages = say("""
 cell = notebook.run('''

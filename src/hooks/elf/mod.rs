@@ -88,14 +88,15 @@ pub fn resolve(name: &CStr) -> Option<usize> {
 }
 
 /// Points the slots of objects that were loaded since the last call at ours, where they hold the real function or,
-/// not bound yet, would come to. None when another thread is at it: that one looks again.
-pub fn patch(hooks: &'static [Hook]) -> Option<Found> {
-    ask(hooks, PATCH)
+/// not bound yet, would come to, and hands on what it found, one thread after the other. When another thread is at it,
+/// that one looks again.
+pub fn patch(hooks: &'static [Hook], found: impl FnMut(Found)) {
+    ask(hooks, PATCH, found);
 }
 
-/// Points every slot that holds one of ours back to the real function. None as with `patch`.
-pub fn restore(hooks: &'static [Hook]) -> Option<Found> {
-    ask(hooks, RESTORE)
+/// Points every slot that holds one of ours back to the real function. As with `patch` it may be another that does it.
+pub fn restore(hooks: &'static [Hook]) {
+    ask(hooks, RESTORE, drop);
 }
 
 /// Whether objects were loaded or unloaded since they were last looked at.
@@ -121,9 +122,8 @@ pub fn changed() -> bool {
 }
 
 /// Who cannot have the turn leaves the wish to who has it: that one looks at `ASKED` after giving the turn back.
-fn ask(hooks: &'static [Hook], what: u8) -> Option<Found> {
+fn ask(hooks: &'static [Hook], what: u8, mut found: impl FnMut(Found)) {
     ASKED.store(what, Ordering::SeqCst);
-    let mut found = None;
     while ASKED.load(Ordering::SeqCst) != NOTHING {
         let Some(mut scan) = SCAN.try_lock() else {
             break;
@@ -133,10 +133,8 @@ fn ask(hooks: &'static [Hook], what: u8) -> Option<Found> {
             RESTORE => Aim::Real,
             _ => Aim::Ours,
         };
-        scan.get_or_insert_default()
-            .run(hooks, aim, found.get_or_insert_default());
+        found(scan.get_or_insert_default().run(hooks, aim));
     }
-    found
 }
 
 /// What is remembered of objects from one look to the next, by the address of their program headers.
@@ -149,12 +147,12 @@ struct Scan {
 }
 
 impl Scan {
-    fn run(&mut self, hooks: &[Hook], aim: Aim, found: &mut Found) {
+    fn run(&mut self, hooks: &[Hook], aim: Aim) -> Found {
         let mut look = Look {
             scan: self,
             hooks,
             aim,
-            found,
+            found: Found::default(),
             maps: Maps::default(),
             twins: None,
             begun: false,
@@ -163,11 +161,13 @@ impl Scan {
             look.begin(info);
             look.object(info);
         });
+        let found = look.found;
         if aim == Aim::Real {
             // All are to be patched anew.
             *self = Self::default();
         }
         UNFINISHED.store(!self.unfinished.is_empty(), Ordering::Relaxed);
+        found
     }
 }
 
@@ -176,7 +176,7 @@ struct Look<'a> {
     scan: &'a mut Scan,
     hooks: &'a [Hook],
     aim: Aim,
-    found: &'a mut Found,
+    found: Found,
     maps: Maps,
     /// Names that more than one object defines, once asked for.
     twins: Option<Vec<&'static CStr>>,
@@ -210,10 +210,7 @@ impl Look<'_> {
         if self.scan.done.is_empty() || removed != info.dlpi_subs || self.aim == Aim::Real {
             self.scan.done.clear();
             self.scan.unfinished.clear();
-            *self.found = Found {
-                all: true,
-                ..Found::default()
-            };
+            self.found.all = true;
         }
     }
 
