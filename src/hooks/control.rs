@@ -12,7 +12,7 @@ use super::layout::{self, V311, V312, V313, V314};
 use super::python::{self, Api};
 use super::tracer::{Tracer, place, tracer};
 use super::turn::{self, Turn};
-use super::{allocators, arenas, native, thread_state};
+use super::{allocators, arenas, native, overlaid, thread_state};
 
 /// Where more threads than this were seen, those that are gone are forgotten.
 const MANY_THREADS: usize = 256;
@@ -35,6 +35,7 @@ const NOTES: [Option<&str>; 3] = [
 const INTERPRETERS: &str =
     "A second interpreter appeared in this process: its blocks count as between cells.";
 const NO_NATIVE: &str = "Native memory is not counted (CELLHEAP_NATIVE=off): only what Python's own allocators were asked for.";
+const NATIVE_MISSED: &str = "Another tool took native memory's functions over for a while: what libraries allocated meanwhile is not counted.";
 
 /// Blocks in Python's free lists, where they can be told. With the interpreter's lock, in a turn at the books.
 pub fn kept(books: &Books) -> Found {
@@ -71,6 +72,7 @@ pub fn notes() -> Vec<&'static str> {
         NOTES[KIND.load(Relaxed) as usize],
         interpreters,
         python_only,
+        overlaid::missed().then_some(NATIVE_MISSED),
     ]
     .into_iter()
     .flatten()
@@ -118,6 +120,7 @@ pub unsafe fn start() -> Result<(), String> {
         });
         allocators::set_where_deaf(MINOR.load(Relaxed));
         begin_native();
+        overlaid::look_at_native();
     }
     Ok(())
 }
@@ -240,6 +243,7 @@ pub unsafe fn look_after() -> bool {
     // SAFETY: the caller's promise.
     unsafe {
         native::look_for_new_objects();
+        overlaid::look_at_native();
         with(Tracer::look_at_reserves);
         let lost = is_tracing() && allocators::set_where_deaf(MINOR.load(Relaxed));
         if lost {

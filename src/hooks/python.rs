@@ -57,6 +57,8 @@ api! {
     set_arena_allocator: fn(*mut ArenaAllocator), c"PyObject_SetArenaAllocator";
     object_malloc: fn(usize) -> *mut c_void, c"PyObject_Malloc";
     object_free: fn(*mut c_void), c"PyObject_Free";
+    raw_malloc: fn(usize) -> *mut c_void, c"PyMem_RawMalloc";
+    raw_free: fn(*mut c_void), c"PyMem_RawFree";
     memory_malloc: fn(usize) -> *mut c_void, c"PyMem_Malloc";
     memory_free: fn(*mut c_void), c"PyMem_Free";
     allocator_name: fn() -> *const c_char, c"_PyMem_GetCurrentAllocatorName";
