@@ -68,7 +68,7 @@ def tracing() -> bool:
     """Whether allocations are being recorded."""
 
 def trace_note() -> str | None:
-    """What to know of the numbers, in one line."""
+    """What to know of the numbers, or why there are none, in one line."""
 
 def set_notebook_files(prefixes: list[str]) -> None:
     """Code whose `co_filename` starts with one of these is the notebook's."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -39,9 +40,15 @@ class NoSuchCellError(KeyError):
 
 
 def overview() -> Overview:
-    """The notebook so far, one row a cell."""
+    """The notebook so far, one row a cell; where nothing can be recorded, the process's numbers and why."""
     with _core.own():
-        return _with_pools(Overview.from_json(_core.overview(), _sources()))
+        try:
+            text = _core.overview()
+        except RuntimeError:
+            if (note := _core.trace_note()) is None:
+                raise
+            text = json.dumps({"process": json.loads(_core.process()), "notes": [note]})
+        return _with_pools(Overview.from_json(text, _sources()))
 
 
 def live() -> Live:

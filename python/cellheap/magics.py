@@ -134,7 +134,7 @@ class CellHeapMagics(Magics):
         except api.NoSuchCellError as error:
             raise UsageError(f"%memtrace {' '.join(words)}: {error}") from None
         except RuntimeError:
-            raise UsageError(NEVER_BEGAN) from None
+            raise UsageError(_core.trace_note() or NEVER_BEGAN) from None
 
     def _export(self, rest: list[str], asked: argparse.Namespace) -> None:
         if not rest:

@@ -133,7 +133,7 @@ class Overview(_Holds, Result):
         return [Picture(_core.chart_cells(self.json), sentences.of_cells_chart(self.cells))]
 
     def bundle(self) -> Bundle:
-        process = Folded("The process now", [tables.of_process(self)], browser_only=True)
+        process = Folded("The process now", [tables.of_process(self)], browser_only=bool(self.cells))
         parts: list[Part] = [*self.pictures(), tables.of_cells(self.cells)] if self.cells else []
         kept, rest = tables.biggest(self.cells, tables.cell_size, RAW_CELLS)
         raw = {**replace(self, cells=tuple(kept)).to_dict(), "left_out": len(rest)}

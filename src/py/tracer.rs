@@ -1,6 +1,7 @@
 //! The tracer as Python sees it: start and stop, cells, whose blocks are our own.
 
 use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::exceptions::PyRuntimeError;
@@ -15,6 +16,9 @@ use crate::hooks::{control, sampler};
 
 /// `gc.get_stats`, looked up once.
 static STATS: AtomicPtr<pyo3::ffi::PyObject> = AtomicPtr::new(std::ptr::null_mut());
+
+/// Why the last start did not come about.
+static OBSTACLE: Mutex<Option<String>> = Mutex::new(None);
 
 /// Does something with the tracer. Nothing in it may call Python. RuntimeError where none was ever started.
 pub(super) fn with<T>(_: Python<'_>, work: impl FnOnce(&mut Tracer) -> T) -> PyResult<T> {
@@ -40,7 +44,9 @@ pub fn trace_start(py: Python<'_>) -> PyResult<()> {
         .get_item(0)?
         .extract::<String>()?;
     // SAFETY: we are called from Python, with the lock.
-    unsafe { control::start() }.map_err(PyRuntimeError::new_err)?;
+    let started = unsafe { control::start() };
+    *OBSTACLE.lock().unwrap_or_else(PoisonError::into_inner) = started.clone().err();
+    started.map_err(PyRuntimeError::new_err)?;
     let first = with(py, |tracer| {
         let first = tracer.own_files.is_empty();
         if first {
@@ -82,10 +88,17 @@ pub fn tracing() -> bool {
     control::is_tracing()
 }
 
-/// What to know of the numbers, in one line; None where there is nothing.
+/// What to know of the numbers, or why there are none, in one line; None where there is nothing to say.
 #[pyfunction]
 pub fn trace_note() -> Option<String> {
-    let notes = control::notes();
+    let obstacle = OBSTACLE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .as_ref()
+        .map(|why| format!("Memory is not recorded: {why}."));
+    let notes: Vec<String> = (control::notes().into_iter().map(str::to_owned))
+        .chain(obstacle)
+        .collect();
     (!notes.is_empty()).then(|| notes.join(" "))
 }
 

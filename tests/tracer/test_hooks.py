@@ -141,25 +141,6 @@ say([report(cell)["cell"], traced])
     assert traced >= 1_000_033
 
 
-@pytest.mark.parametrize(
-    ("kind", "word"),
-    [("malloc", "C library"), ("malloc_debug", "debug"), ("debug", "debug"), ("pymalloc", None)],
-)
-def test_another_allocator_is_counted_and_said(run: Run, kind: str, word: str | None) -> None:
-    cell, note = run(
-        START
-        + """
-notebook = Notebook()
-cell = notebook.run("x = [bytes(n) for n in range(100, 1100)]; y = [[n] for n in range(1000)]; del y")
-say([report(cell)["cell"], core.trace_note()])
-""",
-        PYTHONMALLOC=kind,
-    )
-    assert cell["live"] >= sum(33 + n for n in range(100, 1100))
-    assert cell["temporary"] > 50_000
-    assert word in note if word else note is None
-
-
 # CPython 3.11 itself hangs with tracemalloc and a second interpreter.
 @pytest.mark.parametrize("above", [False, True] if sys.version_info >= (3, 12) else [False])
 def test_a_second_interpreter_is_said_and_the_notebooks_bytes_stay_right(run: Run, above: bool) -> None:
