@@ -54,6 +54,14 @@ def lines(cell: int, number: int) -> dict[int, Any]:
     return {line["line"]: line for line in report(cell)["lines"] if line["file"] == file}
 
 
+def python_layer(line: Any) -> Any:
+    """Of a line's numbers, what Python's own allocators gave."""
+    shares = [share for share in line["shares"] or [line] if share.get("allocator", "pymalloc") == "pymalloc"]
+    return {
+        name: sum(share[name] for share in shares) for name in ("allocated", "live", "blocks", "live_blocks")
+    }
+
+
 def say(value: Any) -> None:
     print(json.dumps(value))
 

@@ -22,6 +22,8 @@ struct Line {
 #[derive(Default)]
 struct Reference {
     prefix: String,
+    /// Over so many library frames a notebook's line is given up; zero: never.
+    deepest: usize,
     blocks: HashMap<usize, (u64, (String, c_int))>,
     lines: HashMap<(String, c_int), Line>,
     live: u64,
@@ -36,14 +38,18 @@ struct Real([MaybeUninit<Allocator>; 2]);
 // SAFETY: used under the interpreter's lock only.
 unsafe impl Send for Real {}
 
+/// The numbers of lines that stand for no line at all, and for all that are given up.
+const NOWHERE: c_int = -2;
+const GIVEN_UP: c_int = -1;
+
 static REAL: Mutex<Real> = Mutex::new(Real([const { MaybeUninit::uninit() }; 2]));
 static REFERENCE: Mutex<Option<Reference>> = Mutex::new(None);
 
 impl Reference {
     /// A block of a line that is not the notebook's is remembered, and counts nowhere.
     fn allocated(&mut self, address: usize, size: usize) {
-        let place = notebook_line(&self.prefix);
-        if place.1 != 0 {
+        let place = self.place();
+        if place.1 != NOWHERE {
             let line = self.lines.entry(place.clone()).or_default();
             line.allocated += size as u64;
             line.blocks += 1;
@@ -59,7 +65,7 @@ impl Reference {
         let Some((size, place)) = self.blocks.remove(&address) else {
             return;
         };
-        if place.1 == 0 {
+        if place.1 == NOWHERE {
             return;
         }
         self.close();
@@ -74,8 +80,9 @@ impl Reference {
 
     /// One net event: the mark sees only what is live after it.
     fn reallocated(&mut self, old: usize, new: usize, size: usize) {
-        let place = notebook_line(&self.prefix);
-        let counted = |place: &(String, c_int), size: u64| if place.1 == 0 { 0 } else { size };
+        let place = self.place();
+        let counted =
+            |place: &(String, c_int), size: u64| if place.1 == NOWHERE { 0 } else { size };
         let before = self
             .blocks
             .get(&old)
@@ -87,6 +94,15 @@ impl Reference {
         self.freed(old);
         (self.at_mark, self.mark) = (at_mark, mark);
         self.allocated(new, size);
+    }
+
+    fn place(&self) -> (String, c_int) {
+        let (place, library_frames) = notebook_line(&self.prefix);
+        match self.deepest {
+            0 => place,
+            deepest if library_frames <= deepest || place.1 == NOWHERE => place,
+            _ => (String::new(), GIVEN_UP),
+        }
     }
 
     fn close(&mut self) {
@@ -141,6 +157,13 @@ pub unsafe extern "C" fn judge_reference_start(prefix: *const c_char) {
             PyMem_SetAllocator([MEM, OBJ][at], &raw mut hook);
         }
     }
+}
+
+/// From now on a line that more library frames lie over is given up.
+#[unsafe(no_mangle)]
+pub extern "C" fn judge_reference_deepest(library_frames: usize) {
+    let mut held = REFERENCE.lock().unwrap();
+    held.as_mut().expect("started").deepest = library_frames;
 }
 
 /// From now on the mark is sought anew.
@@ -254,8 +277,10 @@ fn offsets() -> (Option<usize>, usize, usize, usize, usize, usize) {
     }
 }
 
-/// File and line of the innermost frame whose file starts with `prefix`; line 0 where there is none.
-fn notebook_line(prefix: &str) -> (String, c_int) {
+/// File and line of the innermost frame whose file starts with `prefix`, and the frames of other code over it;
+/// `NOWHERE` where there is none.
+fn notebook_line(prefix: &str) -> ((String, c_int), usize) {
+    let mut over = 0;
     let (c_frame, frame_at, previous, code_at, first_at, bytecode) = offsets();
     let word = |base: *const u8, offset: usize| {
         // SAFETY: frames and code objects on the stack are live and laid out as `offsets` says.
@@ -284,8 +309,9 @@ fn notebook_line(prefix: &str) -> (String, c_int) {
         if file.to_bytes().starts_with(prefix.as_bytes()) {
             // SAFETY: a live code object and an offset in it.
             let line = unsafe { PyCode_Addr2Line(code as Object, offset as c_int) };
-            return (file.to_string_lossy().into_owned(), line);
+            return ((file.to_string_lossy().into_owned(), line), over);
         }
+        over += 1;
     }
-    (String::new(), 0)
+    ((String::new(), NOWHERE), over)
 }
