@@ -100,3 +100,41 @@ def test_a_forked_child_cannot_measure_and_says_so(tmp_path: Path) -> None:
 def test_code_from_the_command_line_is_measured(tmp_path: Path, code: str) -> None:
     run = ran(tmp_path, "", "-c", f"import cellheap\n{code}")
     assert (run.stderr, run.stdout) == ("", "True\n")
+
+
+#: Run under tracemalloc and under cellheap, each in a process of its own.
+WORK = """
+def work():
+    rows = [str(n) * 3 for n in range(20_000)]
+    text = ",".join(rows)
+    table = {row: len(row) for row in rows}
+    del rows
+    return text, sorted(table)[:9_000]
+"""
+THEIRS = """
+import tracemalloc
+work()
+tracemalloc.start()
+start = tracemalloc.get_traced_memory()[0]
+tracemalloc.reset_peak()
+kept = work()
+now, peak = tracemalloc.get_traced_memory()
+print(peak - start, now - start)
+"""
+OURS = """
+import cellheap
+work()
+with cellheap.trace() as t:
+    kept = work()
+print(t.report.peak, t.report.net)
+"""
+
+
+def test_a_blocks_peak_and_net_are_what_tracemalloc_says(tmp_path: Path) -> None:
+    (peak, net), (our_peak, our_net) = (
+        map(int, ran(tmp_path, WORK + source).stdout.split()) for source in (THEIRS, OURS)
+    )
+    assert peak > 2_000_000 > net > 500_000
+    # tracemalloc's own tuples and numbers between its readings.
+    assert abs(our_peak - peak) <= 64
+    assert abs(our_net - net) <= 64
