@@ -36,21 +36,20 @@ class _Judge:
 
     def __init__(self, most: int, file: str, subject: str, fail: Callable[[str, Report], Exception]) -> None:
         self._most, self._file, self._subject, self._fail = most, file, subject, fail
-        self._open: list[trace] = []
+        self._trace = trace.of(file)
 
     @entering
     def __enter__(self) -> trace:
-        self._open.append(trace.of(self._file))
-        return self._open[-1].__enter__()
+        return self._trace.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        block = self._open.pop()
-        block.__exit__(kind, error, traceback)
-        if kind is None and block.report.peak > self._most:
+        self._trace.__exit__(kind, error, traceback)
+        report = self._trace.report
+        if kind is None and report.peak > self._most:
             with _core.own():
-                failure = self._fail(_words(self._subject, block.report, self._most), block.report)
+                failure = self._fail(_words(self._subject, report, self._most), report)
             raise failure
 
 

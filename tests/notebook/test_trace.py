@@ -209,6 +209,12 @@ def test_each_call_of_a_decorated_function_is_judged(notebook: Terminal) -> None
     assert (notebook.names["make"].__name__, notebook.names["make"].__doc__) == ("make", "Makes.")
 
 
+def test_one_assertion_is_for_one_block_at_a_time(notebook: Terminal) -> None:
+    notebook.run("once = cellheap.assert_peak('1 MiB')\nwith once: pass\nwith once: pass").raise_error()
+    result = notebook.run("with once:\n    with once: pass")
+    assert "this trace is open already" in str(result.error_in_exec)
+
+
 def test_recursion_is_judged_call_by_call(notebook: Terminal) -> None:
     notebook.run(
         "@cellheap.assert_peak('100 KiB')\ndef grow(n):\n"
