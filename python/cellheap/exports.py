@@ -3,12 +3,12 @@ content."""
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import os
-import tempfile
+import secrets
+import shutil
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -46,29 +46,19 @@ def write(result: Result, file: str | os.PathLike[str], force: bool = False) -> 
     return path
 
 
-def suffixes() -> list[str]:
-    """The suffixes of all formats."""
-    return list(_FORMATS)
-
-
 def _replace(path: Path, content: bytes) -> None:
-    """Written beside and renamed: a reader never sees half a file."""
-    number, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Written beside and renamed: a reader never sees half a file. A link stays one."""
+    path = path.resolve()
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with open(number, "wb") as file:
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             file.write(content)
-        os.chmod(name, path.stat().st_mode & 0o7777 if path.exists() else 0o666 & ~_umask())
-        os.replace(name, path)
+        if path.exists():
+            shutil.copymode(path, beside)
+        os.replace(beside, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
+        beside.unlink(missing_ok=True)
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
 
 
 def _json(result: Result) -> bytes:

@@ -115,6 +115,13 @@ def test_a_file_that_is_there_stays_without_force(notebook: Terminal, tmp_path: 
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
 
 
+def test_a_link_leads_to_what_is_written(notebook: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "link.json").symlink_to(tmp_path / "target.json")
+    cellheap.export(tmp_path / "link.json")
+    assert (tmp_path / "link.json").is_symlink()
+    assert json.loads((tmp_path / "target.json").read_text())["kind"] == "overview"
+
+
 @pytest.mark.parametrize(
     ("file", "wrong"),
     [
