@@ -12,7 +12,7 @@ use super::layout::{self, V311, V312, V313, V314};
 use super::python::{self, Api};
 use super::tracer::{Tracer, place, tracer};
 use super::turn::{self, Turn};
-use super::{allocators, arenas, native, overlaid, thread_state};
+use super::{allocators, arenas, mappings, native, overlaid, thread_state};
 
 /// Where more threads than this were seen, those that are gone are forgotten.
 const MANY_THREADS: usize = 256;
@@ -36,6 +36,7 @@ const INTERPRETERS: &str =
     "A second interpreter appeared in this process: its blocks count as between cells.";
 const NO_NATIVE: &str = "Native memory is not counted (CELLHEAP_NATIVE=off): only what Python's own allocators were asked for.";
 const NATIVE_MISSED: &str = "Another tool took native memory's functions over for a while: what libraries allocated meanwhile is not counted.";
+const RESERVES: &str = "What a library's own allocator (pyarrow's, polars') uses counts by the cell, seen as cells begin and end: its lines are not known.";
 
 /// Blocks in Python's free lists, where they can be told. With the interpreter's lock, in a turn at the books.
 pub fn kept(books: &Books) -> Found {
@@ -73,6 +74,7 @@ pub fn notes() -> Vec<&'static str> {
         interpreters,
         python_only,
         overlaid::missed().then_some(NATIVE_MISSED),
+        mappings::were_reserved().then_some(RESERVES),
     ]
     .into_iter()
     .flatten()

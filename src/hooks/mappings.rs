@@ -2,6 +2,7 @@
 //! keep; putting the hooks in is `native`'s.
 
 use std::ffi::{c_int, c_void};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::heap::pages::PAGE;
 use crate::heap::sources::Layer;
@@ -9,6 +10,13 @@ use crate::heap::sources::Layer;
 use super::layout::Layout;
 use super::native::{noted, slowly};
 use super::reals;
+
+/// Whether a library has ever reserved address space.
+static RESERVED: AtomicBool = AtomicBool::new(false);
+
+pub fn were_reserved() -> bool {
+    RESERVED.load(Relaxed)
+}
 
 /// What a mapping is to the books.
 enum Pages {
@@ -57,6 +65,7 @@ pub unsafe extern "C" fn mmap<L: Layout>(
                 Pages::Reserve => {
                     let object = tracer.object(caller);
                     tracer.books.reserved(at, bytes, object);
+                    RESERVED.store(true, Relaxed);
                 }
                 Pages::File => tracer.books.unmapped(at, bytes),
             });

@@ -77,18 +77,22 @@ say(moved({source!r}))
 
 
 def test_what_pyarrow_says_of_its_pool_stands_beside_our_numbers(run: Run) -> None:
-    before, after, text = run("""
+    before, after, notes, text = run("""
 from notebook import *
 import cellheap
 notebook = Notebook()
 before = cellheap.live().process.pools
+notes = [cellheap.live().notes]
 notebook.run("import pyarrow as pa; buffer = pa.allocate_buffer(50_000_000)")
 live, pool = cellheap.live(), notebook.names["pa"].default_memory_pool()
 notebook.run("del buffer")
+notes.append(cellheap.live().notes)
 pools = cellheap.overview().process.pools
-say([[len(before), pool.backend_name], [[p.name, p.used, p.peak] for p in (*live.process.pools, *pools)], live._repr_mimebundle_()["text/html"]])
+say([[len(before), pool.backend_name], [[p.name, p.used, p.peak] for p in (*live.process.pools, *pools)], notes, live._repr_mimebundle_()["text/html"]])
 """)
     assert before == [0, "mimalloc"]
+    assert "library's own allocator" not in "".join(notes[0])
+    assert "library's own allocator" in "".join(notes[1])
     name = "pyarrow's pool (mimalloc)"
     assert after == [[name, 50_000_000, 50_000_000], [name, 0, 50_000_000]]
     assert "pyarrow's pool (mimalloc): in use, as it says" in html.unescape(text)
