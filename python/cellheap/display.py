@@ -134,7 +134,7 @@ class Table:
         if over > 0:
             widths[0] = max(8, widths[0] - over)
         lines = [self._text_row(row, widths) for row in grid]
-        if self.long_labels:
+        if self.long_labels and over > 0:
             return "\n".join(self._long_text(grid, lines, widths[0]))
         strip = next((at for at, column in enumerate(self.columns) if column.strip), None)
         room = TEXT_WIDTH - 2 - max(map(len, lines))

@@ -121,7 +121,8 @@ def of_live_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> 
         [label, Size(line.live, bar=not label.startswith(_UNDER)), f"{line.live_blocks:,}"]
         for label, line in _rows_of(lines, names, lambda line: line.live, top, _sum)
     ]
-    return Table(BY_LINE, [Column("Line"), Column("Live", LIVE, strip=True), Column("Blocks")], rows)
+    columns = [Column("Line"), Column("Live", LIVE, strip=True), Column("Blocks")]
+    return Table(BY_LINE, columns, rows, long_labels=True)
 
 
 def of_sizes(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table:
