@@ -8,6 +8,7 @@ RSS, the books included.
 """
 
 import json
+import os
 import sys
 import tempfile
 import time
@@ -81,4 +82,6 @@ def measure(mode: str, name: str, calls: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     mode, name, calls = sys.argv[1:]
-    print(json.dumps(measure(mode, name, int(calls))))
+    print(json.dumps(measure(mode, name, int(calls))), flush=True)
+    if mode == "fil":
+        os._exit(0)  # its report takes longer than the work
