@@ -35,7 +35,7 @@ const NOTES: [Option<&str>; 3] = [
 const INTERPRETERS: &str =
     "A second interpreter appeared in this process: its blocks count as between cells.";
 const NO_NATIVE: &str = "Native memory is not counted (CELLHEAP_NATIVE=off): only what Python's own allocators were asked for.";
-const NATIVE_MISSED: &str = "Another tool took native memory's functions over for a while: what libraries allocated meanwhile is not counted.";
+const NATIVE_MISSED: &str = "Another tool took native memory's functions over for a while: what libraries allocated meanwhile is not counted, what they freed still is.";
 const RESERVES: &str = "What a library's own allocator (pyarrow's, polars') uses counts by the cell, seen as cells begin and end: its lines are not known.";
 
 /// Blocks in Python's free lists, where they can be told. With the interpreter's lock, in a turn at the books.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::heap::sources::Layer;
 
-use super::elf::{self, Hook};
+use super::elf::{self, Found, Hook};
 use super::layout::Layout;
 use super::reals;
 use super::stubs;
@@ -63,26 +63,36 @@ pub fn look_for_new_objects() {
     }
 }
 
+/// Hooks those again that somebody unhooked.
+pub fn look_at_all_objects() {
+    if let Some(hooks) = HOOKS.get().filter(|_| is_active()) {
+        elf::patch_all(hooks, note);
+    }
+}
+
 /// Another thread may be at it, and even wait for the loader: then it looks again for us.
 fn scan() {
-    let Some(hooks) = HOOKS.get() else { return };
-    elf::patch(hooks, |found| {
-        // Whether this thread holds the interpreter's lock does not matter: it is not at the books.
-        let _turn = Turn::take_without_interpreter();
-        // SAFETY: hooks are begun once the tracer is in place, and it is our turn.
-        let tracer = unsafe { &mut *tracer() };
-        if found.all {
-            tracer.objects.clear();
-        }
-        for object in found.objects {
-            let id = tracer.books.objects.id(&object.name);
-            let code = (object.code.start, object.code.end, id);
-            tracer.objects.push(code);
-        }
-        tracer.objects.sort_unstable();
-        // What was asked from those addresses may have been another object's.
-        tracer.void();
-    });
+    if let Some(hooks) = HOOKS.get() {
+        elf::patch(hooks, note);
+    }
+}
+
+fn note(found: Found) {
+    // Whether this thread holds the interpreter's lock does not matter: it is not at the books.
+    let _turn = Turn::take_without_interpreter();
+    // SAFETY: hooks are begun once the tracer is in place, and it is our turn.
+    let tracer = unsafe { &mut *tracer() };
+    if found.all {
+        tracer.objects.clear();
+    }
+    for object in found.objects {
+        let id = tracer.books.objects.id(&object.name);
+        let code = (object.code.start, object.code.end, id);
+        tracer.objects.push(code);
+    }
+    tracer.objects.sort_unstable();
+    // What was asked from those addresses may have been another object's.
+    tracer.void();
 }
 
 /// The thread state with which this thread holds an interpreter's lock, or null; none where this event is not to be noted.

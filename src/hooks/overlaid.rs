@@ -62,7 +62,11 @@ pub unsafe fn look_at_native() {
     // SAFETY: RAW's functions may be called at any time; native hooks are active, so the tracer is in place.
     match unsafe { is_heard(malloc, free, NATIVE_BYTES, DEBUG_HEADER) } {
         true => HEARD.store(true, Relaxed),
-        false => MISSED.store(HEARD.load(Relaxed) || MISSED.load(Relaxed), Relaxed),
+        false => {
+            MISSED.store(HEARD.load(Relaxed) || MISSED.load(Relaxed), Relaxed);
+            // Who is done with the slots has put the real functions back.
+            native::look_at_all_objects();
+        }
     }
 }
 

@@ -56,7 +56,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 const NOTHING: u8 = 0;
 const PATCH: u8 = 1;
-const RESTORE: u8 = 2;
+const PATCH_ALL: u8 = 2;
+const RESTORE: u8 = 3;
 
 /// What was last asked for and not begun.
 static ASKED: AtomicU8 = AtomicU8::new(NOTHING);
@@ -94,6 +95,11 @@ pub fn patch(hooks: &'static [Hook], found: impl FnMut(Found)) {
     ask(hooks, PATCH, found);
 }
 
+/// As `patch`, of all objects: another tool may have put the real functions back.
+pub fn patch_all(hooks: &'static [Hook], found: impl FnMut(Found)) {
+    ask(hooks, PATCH_ALL, found);
+}
+
 /// Points every slot that holds one of ours back to the real function. As with `patch` it may be another that does it.
 pub fn restore(hooks: &'static [Hook]) {
     ask(hooks, RESTORE, drop);
@@ -128,12 +134,17 @@ fn ask(hooks: &'static [Hook], what: u8, mut found: impl FnMut(Found)) {
         let Some(mut scan) = SCAN.try_lock() else {
             break;
         };
-        let aim = match ASKED.swap(NOTHING, Ordering::SeqCst) {
+        let asked = ASKED.swap(NOTHING, Ordering::SeqCst);
+        let aim = match asked {
             NOTHING => continue,
             RESTORE => Aim::Real,
             _ => Aim::Ours,
         };
-        found(scan.get_or_insert_default().run(hooks, aim));
+        let scan = scan.get_or_insert_default();
+        if asked == PATCH_ALL {
+            *scan = Scan::default();
+        }
+        found(scan.run(hooks, aim));
     }
 }
 

@@ -11,7 +11,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use library::{Library, compile, folder};
 
-use super::{Found, Hook, changed, patch, resolve, restore};
+use super::{Found, Hook, changed, patch, patch_all, resolve, restore};
 
 /// A size whose allocation patches anew, wherever it is.
 const RESCAN: usize = 54_321;
@@ -232,6 +232,22 @@ fn a_call_that_may_come_to_another_malloc_is_caught_once_it_is_bound() {
     let library = Library::open(&path);
     turn.patch();
     assert_eq!(library.caught(c"make"), (1, 1));
+}
+
+#[test]
+fn what_another_tool_puts_back_is_caught_again_when_all_are_looked_at() {
+    let turn = Turn::take();
+    let library = Library::open(&compile("put_back", SOURCE, &["-Wl,-z,norelro"]));
+    turn.patch();
+    // SAFETY: a variable of the library that holds a function of this type.
+    unsafe {
+        let written = libc::dlsym(library.handle, c"written".as_ptr());
+        *written.cast::<usize>() = resolve(c"malloc").unwrap();
+    }
+    turn.patch();
+    assert_eq!(library.caught(c"make_written"), (0, 1));
+    patch_all(hooks(), |found| assert!(found.all));
+    assert_eq!(library.caught(c"make_written"), (1, 1));
 }
 
 #[test]
