@@ -18,8 +18,10 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from cellheap import _core, holders
+from cellheap import _core, holders, recorder
 from cellheap.cleared import SHARED, Cleared, Hidden, Origin, Step
+from cellheap.results import Live
+from cellheap.sentences import why_rss_stays
 from cellheap.units import count_text
 
 SOMETHING = "something else"
@@ -303,10 +305,8 @@ def _pinned(before: _Moment, after: _Moment) -> list[str]:
     rss, rss_after = before.process["rss"], after.process["rss"]
     if freed < 1 << 20 or rss is None or rss_after is None or rss - rss_after > freed // 2:
         return []
-    return [
-        "RSS fell by less than was freed: pymalloc's arenas and malloc's heap go back to the system only"
-        " where nothing in them is live."
-    ]
+    active = recorder.active()
+    return [why_rss_stays(Live.from_json(_core.live(), active.sources if active else None))]
 
 
 def _trim() -> bool:

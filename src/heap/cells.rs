@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::pages::PAGE;
 use super::report::{Flow, State};
 use super::sites::{CLASSES, Class, Site, SiteId};
 
@@ -12,7 +13,7 @@ pub struct CellId(pub u32);
 /// How many of the latest cells keep all that was seen of them.
 pub const RECENT: usize = 64;
 /// Lines that an older cell keeps besides those with live bytes.
-pub const FOLDED_LINES: usize = 6;
+pub const FOLDED_LINES: usize = 3;
 
 /// Counters of one class.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -87,6 +88,44 @@ pub struct Reading {
     pub collections: [u64; 3],
 }
 
+/// A size in whole pages, as small as it can be kept: what the system says of RSS is in pages anyway.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PagesOf(u32);
+
+impl PagesOf {
+    pub fn new(bytes: Option<u64>) -> Self {
+        let pages = bytes.unwrap_or(0).div_ceil(PAGE as u64);
+        Self(u32::try_from(pages).unwrap_or(u32::MAX))
+    }
+
+    /// None where it is not known: nothing that runs has no pages.
+    pub fn bytes(self) -> Option<u64> {
+        (self.0 > 0).then_some(u64::from(self.0) * PAGE as u64)
+    }
+}
+
+/// What the process did while a cell ran.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Doings {
+    pub minor_faults: u32,
+    pub major_faults: u32,
+    pub collections: [u32; 3],
+}
+
+impl Doings {
+    pub fn between(start: &Reading, end: &Reading) -> Self {
+        let since =
+            |now: u64, then: u64| u32::try_from(now.saturating_sub(then)).unwrap_or(u32::MAX);
+        Self {
+            minor_faults: since(end.minor_faults, start.minor_faults),
+            major_faults: since(end.major_faults, start.major_faults),
+            collections: std::array::from_fn(|generation| {
+                since(end.collections[generation], start.collections[generation])
+            }),
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     BeforeCells,
@@ -109,11 +148,14 @@ pub struct Record {
     pub peak: u64,
     pub live_at_end: u64,
     pub temporary: u64,
-    pub start: Reading,
-    pub end: Reading,
+    /// Readings as it began, while it runs.
+    pub start: Option<Box<Reading>>,
+    pub doings: Doings,
+    pub rss_start: PagesOf,
+    pub rss_end: PagesOf,
     /// The process's RSS mark started anew with this cell.
     pub rss_marked: bool,
-    pub rss_peak: Option<u64>,
+    pub rss_peak: PagesOf,
     pub lines: Vec<FoldedLine>,
     /// Its sites, while it is recent; later those that have live bytes.
     pub sites: Vec<SiteId>,
@@ -134,10 +176,12 @@ impl Record {
             peak: 0,
             live_at_end: 0,
             temporary: 0,
-            start: Reading::default(),
-            end: Reading::default(),
+            start: None,
+            doings: Doings::default(),
+            rss_start: PagesOf::default(),
+            rss_end: PagesOf::default(),
             rss_marked: false,
-            rss_peak: None,
+            rss_peak: PagesOf::default(),
             lines: Vec::new(),
             sites: Vec::new(),
         }

@@ -1,7 +1,7 @@
 //! The books' pages on cells: begin, end, peaks of each, retirement, reset.
 
 use super::books::Books;
-use super::cells::{CellId, Kind, RECENT, Reading, Record, Sum};
+use super::cells::{CellId, Doings, Kind, PagesOf, RECENT, Reading, Record, Sum};
 use super::report::State;
 use super::sites::{Class, SiteId};
 
@@ -50,7 +50,8 @@ impl Books {
         self.drop_idle_stretch();
         let id = self.open(Kind::Cell(number), started);
         if let Some(record) = self.record_mut(id) {
-            record.start = reading;
+            record.rss_start = PagesOf::new(reading.rss);
+            record.start = Some(Box::new(reading));
         }
         self.running.push(id);
         self.recent.push_back(id);
@@ -81,9 +82,12 @@ impl Books {
         };
         record.state = if failed { State::Failed } else { State::Done };
         record.seconds = (now - record.started) as f32;
-        record.end = reading;
+        record.rss_end = PagesOf::new(reading.rss);
+        if let Some(start) = record.start.take() {
+            record.doings = Doings::between(&start, &reading);
+        }
         if record.rss_marked {
-            record.rss_peak = record.rss_peak.max(rss_peak);
+            record.rss_peak = record.rss_peak.max(PagesOf::new(rss_peak));
         }
         record.live_at_end = sum.live();
         record.temporary = sum.returned;
@@ -130,7 +134,7 @@ impl Books {
             if let Some(record) = self.record_mut(id)
                 && record.rss_marked
             {
-                record.rss_peak = record.rss_peak.max(peak);
+                record.rss_peak = record.rss_peak.max(PagesOf::new(peak));
             }
         }
     }

@@ -141,20 +141,12 @@ fn cell(books: &Books, record: &Record, now: f64) -> Cell {
         live_blocks: sum.live_blocks(),
         machinery: record.flow(Class::Machinery),
         cellheap: record.flow(Class::Cellheap),
-        rss_start: record.start.rss,
-        rss_end: record.end.rss,
-        rss_peak: record.rss_peak,
-        minor_faults: record
-            .end
-            .minor_faults
-            .saturating_sub(record.start.minor_faults),
-        major_faults: record
-            .end
-            .major_faults
-            .saturating_sub(record.start.major_faults),
-        collections: std::array::from_fn(|generation| {
-            record.end.collections[generation].saturating_sub(record.start.collections[generation])
-        }),
+        rss_start: record.rss_start.bytes(),
+        rss_end: record.rss_end.bytes(),
+        rss_peak: record.rss_peak.bytes(),
+        minor_faults: record.doings.minor_faults.into(),
+        major_faults: record.doings.major_faults.into(),
+        collections: record.doings.collections.map(u64::from),
         traced: record.traced,
     }
 }

@@ -42,6 +42,8 @@ pub struct Tracer {
     pub in_cell: bool,
     /// The library frames of the last walk.
     pub(super) chain: Chain,
+    /// Frames of a walk under way.
+    pub(super) way: Vec<(usize, usize)>,
     /// The site of deep library recursion, and the stamp that it is for.
     pub(super) deep: (u32, SiteId),
     /// Record nothing: stopped, or a forked child.
@@ -114,6 +116,7 @@ impl Tracer {
             in_own: false,
             in_cell: false,
             chain: Chain::new(),
+            way: Vec::new(),
             deep: (0, SiteId::default()),
             muted: true,
             stamps: HashMap::new(),

@@ -177,8 +177,20 @@ impl Tracer {
     /// Walks from a frame, and remembers the way: further than it is asked for, so that a recursion that returns finds the
     /// frames below.
     #[inline(never)]
-    unsafe fn walk<L: Layout>(&mut self, mut frame: *const u8) -> Below {
-        let mut way = [(0, 0); FURTHER];
+    unsafe fn walk<L: Layout>(&mut self, frame: *const u8) -> Below {
+        let mut way = std::mem::take(&mut self.way);
+        way.clear();
+        // SAFETY: the caller's promise.
+        let below = unsafe { self.walk_on::<L>(frame, &mut way) };
+        self.way = way;
+        below
+    }
+
+    unsafe fn walk_on<L: Layout>(
+        &mut self,
+        mut frame: *const u8,
+        way: &mut Vec<(usize, usize)>,
+    ) -> Below {
         let in_reach = |step: usize, below| {
             if step < DEEPEST {
                 below
@@ -188,19 +200,19 @@ impl Tracer {
         };
         for step in 0..FURTHER {
             if frame.is_null() {
-                self.chain.start(Base::Nothing, &way[..step], self.voided);
+                self.chain.start(Base::Nothing, way, self.voided);
                 return in_reach(step, Below::Nothing);
             }
             // SAFETY: what precedes a live frame is one, or null; the code object runs, so it lives.
             unsafe {
                 if (1..DEEPEST).contains(&step)
                     && let Some(at) = self.chain.find(frame, self.voided)
-                    && let Some(below) = self.along::<L>(at, &way[..step])
+                    && let Some(below) = self.along::<L>(at, way)
                 {
                     return below;
                 }
                 let code = code_of::<L>(frame);
-                way[step] = (frame as usize, code);
+                way.push((frame as usize, code));
                 let (base, below) = match self.owner::<L>(code) {
                     Owner::Library => {
                         frame = word(frame, L::PREVIOUS) as *const u8;
@@ -209,11 +221,11 @@ impl Tracer {
                     Owner::Notebook => (Base::Notebook, Below::Line(frame)),
                     Owner::Cellheap => (Base::Cellheap, Below::Cellheap),
                 };
-                self.chain.start(base, &way[..=step], self.voided);
+                self.chain.start(base, way, self.voided);
                 return in_reach(step, below);
             }
         }
-        self.chain.start(Base::Unknown, &way, self.voided);
+        self.chain.start(Base::Unknown, way, self.voided);
         Below::TooMany
     }
 
