@@ -1,7 +1,9 @@
 //! The shadow table: for every 16 bytes of address space that hold a small block, the block's site and size.
 //! A radix on the address: 14 bits, 14 bits, then a chunk of 65,536 entries for each MiB. No hash, no lock.
 
-use std::sync::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{
+    AtomicPtr, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
 
 use super::pages::{PAGE, Pages, resident};
 use super::sites::SiteId;
@@ -39,8 +41,13 @@ impl Entry {
     }
 }
 
+/// Chunks that were found, by the low bits of their number.
+const NEAR: usize = 64;
+
 pub struct Shadow {
     root: &'static [AtomicPtr<Node>; FAN],
+    /// The number of a chunk, one up so that zero is none, and where it is. A chunk stays where it is.
+    near: [(AtomicUsize, AtomicPtr<u32>); NEAR],
     pages: Pages,
 }
 
@@ -51,12 +58,28 @@ impl Shadow {
         let pages = Pages::zeroed(size_of::<[AtomicPtr<Node>; FAN]>())?;
         // SAFETY: zeroed pages of the right size are an array of null pointers, and live as long as `self`.
         let root = unsafe { &*pages.as_ptr().cast() };
-        Ok(Self { root, pages })
+        let near = [const { (AtomicUsize::new(0), AtomicPtr::new(std::ptr::null_mut())) }; NEAR];
+        Ok(Self { root, near, pages })
     }
 
-    /// The entry for `address`, if its chunk exists.
+    /// The entry for `address`, if its chunk exists. Callers have the turn at the books.
     #[inline(always)]
     fn slot(&self, address: usize) -> Option<*mut u32> {
+        let number = (address >> CHUNK_BITS) + 1;
+        let (known, chunk) = &self.near[number % NEAR];
+        if known.load(Relaxed) == number {
+            // SAFETY: the chunk of this number; the index is masked to its size.
+            return Some(unsafe { chunk.load(Relaxed).add(granule(address)) });
+        }
+        let slot = self.far_slot(address)?;
+        known.store(number, Relaxed);
+        // SAFETY: back to the first entry of the chunk.
+        chunk.store(unsafe { slot.sub(granule(address)) }, Relaxed);
+        Some(slot)
+    }
+
+    /// The same from the root, by anybody.
+    fn far_slot(&self, address: usize) -> Option<*mut u32> {
         let node = self.root[root_index(address)].load(Acquire);
         if node.is_null() {
             return None;
@@ -126,7 +149,7 @@ impl Shadow {
         let per_page = PAGE << GRANULE_BITS >> 2;
         let mut at = start.next_multiple_of(per_page);
         while at + per_page <= start + bytes {
-            if let Some(slot) = self.slot(at) {
+            if let Some(slot) = self.far_slot(at) {
                 // SAFETY: the page lies whole in one chunk and shadows nothing but the arena.
                 unsafe { libc::madvise(slot.cast(), PAGE, libc::MADV_DONTNEED) };
             }

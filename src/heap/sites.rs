@@ -59,7 +59,15 @@ pub const SIZES: usize = 8;
 /// The class of a size.
 #[inline(always)]
 pub fn size_class(size: usize) -> usize {
-    ((size | 1).ilog2() as usize / 3).min(SIZES - 1)
+    const CLASSES: [u8; 64] = {
+        let (mut classes, mut bits) = ([SIZES as u8 - 1; 64], 0);
+        while bits / 3 < SIZES {
+            classes[bits] = (bits / 3) as u8;
+            bits += 1;
+        }
+        classes
+    };
+    usize::from(CLASSES[(size | 1).ilog2() as usize & 63])
 }
 
 /// The counters of a site. `allocated - returned` is live.

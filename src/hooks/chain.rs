@@ -84,7 +84,10 @@ impl Chain {
                 if code_of::<L>(frame) != above.code || word(frame, L::PREVIOUS) != link.frame {
                     return Looked::Broken;
                 }
-                above = *link;
+                above = Link {
+                    frame: hidden(link.frame),
+                    code: link.code,
+                };
             }
             let frame = above.frame as *const u8;
             if code_of::<L>(frame) != above.code {
@@ -124,6 +127,17 @@ impl Chain {
             self.links.push(Link { frame, code });
         }
     }
+}
+
+/// The same, but the compiler cannot tell that it was compared with what a frame has before it. It would follow that word
+/// instead, and each load would wait for the one before.
+#[inline(always)]
+fn hidden(mut frame: usize) -> usize {
+    // SAFETY: does nothing.
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(reg) frame, options(pure, nomem, nostack, preserves_flags));
+    }
+    frame
 }
 
 #[inline(always)]

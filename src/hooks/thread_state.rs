@@ -108,7 +108,9 @@ pub fn me() -> usize {
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     // SAFETY: the first word at the thread pointer is its own address (the ABI's TCB), and that is glibc's `pthread_t`.
     unsafe {
-        local(0)
+        let me;
+        std::arch::asm!("mov {me}, fs:0", me = out(reg) me, options(nostack, preserves_flags, pure, nomem));
+        me
     }
     #[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
     // SAFETY: asks nothing of its caller.
