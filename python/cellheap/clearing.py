@@ -179,7 +179,7 @@ class _Work:
             traced=_core.tracing(),
             origins=_origins(before, after),
             types=tuple(types_gone.most_common()),
-            remarks=(*remarks, *_pinned(before, after)),
+            remarks=(*remarks, *_pinned(before, after, trimmed)),
             hidden=tuple(_hidden(self._shell)),
             trimmed=trimmed,
             rss_before=before.process["rss"],
@@ -299,14 +299,14 @@ def _hidden(shell: Any) -> Iterable[Hidden]:
         yield Hidden(what, holders.TRACEBACK, *holders.at_least(holders.traceback_slots(shell)))
 
 
-def _pinned(before: _Moment, after: _Moment) -> list[str]:
+def _pinned(before: _Moment, after: _Moment, trimmed: bool) -> list[str]:
     """Why RSS did not fall although much was freed."""
     freed = max(before.live - after.live, before.malloc - after.malloc)
     rss, rss_after = before.process["rss"], after.process["rss"]
     if freed < 1 << 20 or rss is None or rss_after is None or rss - rss_after > freed // 2:
         return []
     active = recorder.active()
-    return [why_rss_stays(Live.from_json(_core.live(), active.sources if active else None))]
+    return [why_rss_stays(Live.from_json(_core.live(), active.sources if active else None), trimmed)]
 
 
 def _trim() -> bool:

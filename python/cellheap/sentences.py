@@ -87,15 +87,16 @@ def of_arenas(arenas: Arenas) -> str:
     return f"{what}: each goes back to the system when its last block goes"
 
 
-def why_rss_stays(live: Live) -> str:
-    """Why RSS did not fall although much was freed: which arenas are pinned by what, what malloc keeps."""
+def why_rss_stays(live: Live, trimmed: bool) -> str:
+    """Why RSS did not fall although much was freed: which arenas are pinned by what, and what malloc keeps where
+    its free pages were not handed back (`trimmed`: it still calls them free)."""
     arenas, free = live.arenas, live.process.malloc_free
     reasons = []
     if arenas.filled[0]:
         pins = f", most by {where(arenas.pins[0], live.names)}" if arenas.pins else ""
         of = f"{arenas.filled[0]:,} of {count_text(arenas.count, 'arena')}"
         reasons.append(f"few blocks hold {of} of pymalloc{pins}")
-    if free:
+    if free and not trimmed:
         reasons.append(f"malloc keeps {bytes_text(free)} free between blocks that live")
     because = "; ".join(reasons) or "allocators give memory back only where nothing in it is live"
     return f"RSS fell by less than was freed: {because}."

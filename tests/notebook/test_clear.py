@@ -1,6 +1,7 @@
 """`%gcclear`: what went is counted by others too, and what stays is named."""
 
 import gc
+import re
 import sys
 import tracemalloc
 import weakref
@@ -420,3 +421,10 @@ def test_an_awaiting_cells_exception_goes_too(kernel: Kernel) -> None:
     assert kernel.value("watched() is None") == "False"
     kernel.run("%gcclear --traceback")
     assert kernel.value("watched() is None") == "True"
+
+
+def test_why_rss_stays_is_said_with_the_line_that_pins_arenas(notebook: Terminal) -> None:
+    notebook.run("x = [bytes(400) for _ in range(60_000)]\nkeep = x[::500]")
+    result = cleared(notebook, "x")
+    said = next(remark for remark in result.remarks if remark.startswith("RSS fell by less"))
+    assert re.search(r"few blocks hold \d+ of \d+ arenas of pymalloc, most by In\[\d+\], line 1\.", said)
