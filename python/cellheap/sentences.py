@@ -88,8 +88,8 @@ def of_arenas(arenas: Arenas) -> str:
 
 
 def why_rss_stays(live: Live, trimmed: bool) -> str:
-    """Why RSS did not fall although much was freed: which arenas are pinned by what, and what malloc keeps where
-    its free pages were not handed back (`trimmed`: it still calls them free)."""
+    """Why RSS did not fall although much was freed: which arenas are pinned by what, and what malloc keeps if
+    its free pages were not handed back (where `trimmed` it still calls them free)."""
     arenas, free = live.arenas, live.process.malloc_free
     reasons = []
     if arenas.filled[0]:
