@@ -99,7 +99,8 @@ def test_a_block_measures_every_thread(notebook: Terminal) -> None:
     report = traced(
         notebook,
         "import threading",
-        "def work(): kept.append(bytearray(300_000))",
+        "def work():",
+        "    kept.append(bytearray(300_000))",
         "kept = []",
         "threads = [threading.Thread(target=work) for _ in range(4)]",
         "[thread.start() for thread in threads]; [thread.join() for thread in threads]",
