@@ -101,9 +101,7 @@ unsafe fn made<L: Layout, const F: u8>(block: *mut c_void, size: usize) {
     // SAFETY: hooks are called with the interpreter's lock, and the tracer is reached in a turn.
     unsafe {
         let thread = thread::<L, F>();
-        if is_mains(thread)
-            && let Some(_turn) = turn::quick()
-        {
+        if let Some(_turn) = turn::quick(thread) {
             let tracer = &mut *tracer();
             if tracer.is_turned_to::<L>(thread) {
                 let site = tracer.quick_site::<L>(thread);
@@ -138,6 +136,9 @@ unsafe fn slowly<L: Layout>(thread: *mut u8, work: impl FnOnce(&mut Tracer)) {
         // Ids are of one interpreter only.
         let known = mains && tracer.is_turned_to::<L>(thread);
         if known || tracer.turn_to::<L>(thread, true) {
+            if mains {
+                turn::let_be_quick(thread);
+            }
             work(tracer);
         }
     }
@@ -227,9 +228,7 @@ unsafe fn gone<L: Layout, const F: u8>(block: *mut c_void) -> u64 {
     // SAFETY: as in `made`.
     unsafe {
         let thread = thread::<L, F>();
-        if is_mains(thread)
-            && let Some(_turn) = turn::quick()
-        {
+        if let Some(_turn) = turn::quick(thread) {
             let tracer = &mut *tracer();
             if tracer.is_turned_to::<L>(thread)
                 && let Some(size) = tracer.books.freed(block as usize)

@@ -125,6 +125,9 @@ pub(super) unsafe fn slowly<L: Layout>(thread: *mut u8, work: impl FnOnce(&mut T
         };
         let known = is_mains(state) && tracer.is_turned_to::<L>(state);
         if known || tracer.turn_to::<L>(state, !thread.is_null()) {
+            if mains {
+                turn::let_be_quick(thread);
+            }
             work(tracer, state);
         }
         drop(turn);
@@ -142,9 +145,7 @@ unsafe fn made<L: Layout>(block: *mut c_void, size: usize, caller: usize) {
         let Some(thread) = noted::<L>() else {
             return;
         };
-        if is_mains(thread)
-            && let Some(_turn) = turn::quick()
-        {
+        if let Some(_turn) = turn::quick(thread) {
             let tracer = &mut *tracer();
             if tracer.is_turned_to::<L>(thread) {
                 let site = tracer.native_site::<L>(thread, Layer::Malloc, caller);
@@ -168,9 +169,7 @@ unsafe fn gone<L: Layout>(block: *mut c_void) {
         let Some(thread) = noted::<L>() else {
             return;
         };
-        if is_mains(thread)
-            && let Some(_turn) = turn::quick()
-        {
+        if let Some(_turn) = turn::quick(thread) {
             let tracer = &mut *tracer();
             if tracer.is_turned_to::<L>(thread) && tracer.books.freed(block as usize).is_some() {
                 return;

@@ -16,6 +16,7 @@ use super::chain::Chain;
 use super::layout::{Layout, word};
 use super::python::{Api, Object};
 use super::thread_state::{is_mains, me};
+use super::turn;
 
 /// No thread state has this id.
 const NOBODY: usize = usize::MAX;
@@ -141,12 +142,9 @@ impl Tracer {
     /// Whether the fields hold for this thread, and nothing was set that needs the slow way.
     ///
     /// # Safety
-    /// `thread` is the current thread state or null.
+    /// `thread` is the current thread state, of the interpreter that tracing began in.
     #[inline(always)]
     pub unsafe fn is_turned_to<L: Layout>(&self, thread: *const u8) -> bool {
-        if thread.is_null() {
-            return false;
-        }
         // SAFETY: the caller's promise. Ids and versions are never used again, unlike addresses.
         let (id, version) =
             unsafe { (word(thread, L::THREAD_ID), word(thread, L::CONTEXT_VERSION)) };
@@ -156,6 +154,7 @@ impl Tracer {
     /// Sends the next event the slow way, so that it sees what changed.
     pub fn look_again(&mut self) {
         self.thread = NOBODY;
+        turn::let_none_be_quick();
     }
 
     /// Finds out who runs. False: this event is not to be counted at all. Without the interpreter's lock the context cannot

@@ -1,14 +1,14 @@
 //! Whose turn it is at the books. Nearly every event is of the thread that holds the interpreter's lock, and must cost
 //! no atomic read-modify-write; native events come from other threads too.
 //!
-//! The holder marks that it is *busy*, and looks whether the books are *shared*. The first event of another thread makes
-//! them shared: it sets that mark, has the system put a barrier through every thread (`membarrier`), and waits until the
+//! The holder marks that it is *busy*, and looks whether it may be *quick*: never while the books are *shared*. The first
+//! event of another thread makes them shared: it takes that leave away, has the system put a barrier through every thread (`membarrier`), and waits until the
 //! holder is not busy. From then on everybody takes the lock, until the holder was alone for long. Where the system has no
 //! such barrier the books stay shared. A thread that holds another interpreter's lock is one of the others.
 
 use std::sync::atomic::{
-    AtomicBool, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
-    Ordering::SeqCst, compiler_fence,
+    AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed,
+    Ordering::Release, Ordering::SeqCst, compiler_fence,
 };
 
 use super::thread_state::me;
@@ -18,6 +18,10 @@ const ALONE: u32 = 4096;
 
 static BUSY: AtomicBool = AtomicBool::new(false);
 static SHARED: AtomicBool = AtomicBool::new(false);
+/// The state of the thread that the tracer is turned to, while the books are the holder's own.
+static QUICK: AtomicPtr<u8> = AtomicPtr::new(NOBODY);
+/// No thread state is there.
+const NOBODY: *mut u8 = std::ptr::dangling_mut();
 static FOR_GOOD: AtomicBool = AtomicBool::new(false);
 /// The thread that has the lock; zero for none.
 static LOCK: AtomicUsize = AtomicUsize::new(0);
@@ -29,14 +33,26 @@ static BENEATH: AtomicUsize = AtomicUsize::new(0);
 /// The holder's turn, while the books are its own.
 pub struct Quick(());
 
-/// Takes the holder's turn; none while the books are shared.
+/// Takes the holder's turn; none while the books are shared, or if `thread` is not the one to be quick.
 #[inline(always)]
-pub fn quick() -> Option<Quick> {
+pub fn quick(thread: *mut u8) -> Option<Quick> {
     BUSY.store(true, Relaxed);
     // The other side's barrier runs on every thread: here it is enough that the compiler keeps the order.
     compiler_fence(SeqCst);
     let turn = Quick(());
-    (!SHARED.load(Relaxed)).then_some(turn)
+    (QUICK.load(Relaxed) == thread).then_some(turn)
+}
+
+/// From here on this thread may be quick, unless the books are shared. In a turn.
+pub fn let_be_quick(thread: *mut u8) {
+    if !SHARED.load(Relaxed) {
+        QUICK.store(thread, Relaxed);
+    }
+}
+
+/// From here on no thread is quick. In a turn.
+pub fn let_none_be_quick() {
+    QUICK.store(NOBODY, Relaxed);
 }
 
 impl Drop for Quick {
@@ -63,9 +79,14 @@ impl Drop for Lock {
 impl Turn {
     /// For the thread that holds the interpreter's lock.
     pub fn take() -> Self {
-        if let Some(quick) = quick() {
-            return Self::Quick(quick);
+        BUSY.store(true, Relaxed);
+        // As in `quick`.
+        compiler_fence(SeqCst);
+        let turn = Quick(());
+        if !SHARED.load(Relaxed) {
+            return Self::Quick(turn);
         }
+        drop(turn);
         let lock = Lock::wait();
         let alone = IN_A_ROW.fetch_add(1, Relaxed) >= ALONE;
         if !alone || FOR_GOOD.load(Relaxed) {
@@ -113,13 +134,17 @@ impl Lock {
     }
 }
 
-/// With the lock: makes the books shared, and waits until the holder has seen it or is done.
+/// With the lock: makes the books shared, and waits until the holder has seen it or is done. Twice: a holder that was at
+/// the books as it began may have let itself be quick, and only after the first time none does.
 #[cold]
 fn share() {
     SHARED.store(true, SeqCst);
-    barrier();
-    while BUSY.load(Acquire) {
-        std::thread::yield_now();
+    for _ in 0..2 {
+        QUICK.store(NOBODY, SeqCst);
+        barrier();
+        while BUSY.load(Acquire) {
+            std::thread::yield_now();
+        }
     }
 }
 
@@ -164,6 +189,7 @@ pub fn give_up_all() {
     LOCK.store(0, Relaxed);
     BUSY.store(false, Relaxed);
     BENEATH.store(0, Relaxed);
+    let_none_be_quick();
     FOR_GOOD.store(true, Relaxed);
     SHARED.store(true, Relaxed);
 }
@@ -179,6 +205,7 @@ mod tests {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         static INTERPRETER: std::sync::Mutex<()> = std::sync::Mutex::new(());
         const EACH: u64 = 200_000;
+        const SELF: *mut u8 = std::ptr::without_provenance_mut(64);
         fn event() {
             // Not atomic together: a lost update is a broken turn.
             COUNT.store(COUNT.load(Relaxed) + 1, Relaxed);
@@ -189,10 +216,11 @@ mod tests {
                 scope.spawn(|| {
                     for _ in 0..EACH {
                         let held = INTERPRETER.lock().unwrap();
-                        match quick() {
+                        match quick(SELF) {
                             Some(_turn) => event(),
                             None => {
                                 let _turn = Turn::take();
+                                let_be_quick(SELF);
                                 event();
                             }
                         }
