@@ -49,6 +49,9 @@ pub struct Found {
 enum Aim {
     Ours,
     Real,
+    /// The real functions in our own object, where the loader had it call a stub of the executable's (one that is loaded
+    /// at a fixed address, and takes theirs): the stub goes by a slot that holds ours.
+    Straight,
 }
 
 /// An object whose sealed part is still open after this long was left so by somebody: no loader is at work on it.
@@ -235,27 +238,32 @@ impl Look<'_> {
             return;
         };
         self.found.objects.push(image.object());
-        if self.is_spared(&image) {
+        let is_own = self
+            .hooks
+            .iter()
+            .any(|hook| image.code.contains(&hook.ours));
+        if !is_own && self.is_spared(&image) {
             self.scan.done.insert(key);
             return;
         }
+        let aim = if is_own { Aim::Straight } else { self.aim };
         let since = self.scan.unfinished.get(&key);
         let patient = since.is_none_or(|since| since.elapsed() < PATIENCE);
-        if slots::point(&image, self, patient) {
+        if slots::point(&image, self, aim, patient) {
             self.scan.unfinished.remove(&key);
             self.scan.done.insert(key);
         } else {
             self.scan.unfinished.entry(key).or_insert_with(Instant::now);
         }
     }
-    /// Ourselves, and what lies beneath what we catch: the loader, and an allocator that stands in for the C library's.
+
+    /// What lies beneath what we catch: the loader, and an allocator that stands in for the C library's.
     /// It may hold a lock when it asks the system for pages, and we would ask it for memory.
     fn is_spared(&self, image: &Image) -> bool {
         let holds = |address: usize| image.code.contains(&address);
-        let is_ours = self.hooks.iter().any(|hook| holds(hook.ours));
         let is_real = self.hooks.iter().any(|hook| holds(hook.real));
         let is_c_library = holds(libc::gnu_get_libc_version as *const () as usize);
-        is_ours || is_real && !is_c_library || image.is_loader()
+        is_real && !is_c_library || image.is_loader()
     }
 
     /// Whether no other object defines the name: whatever the order in which a library's names are looked up, they

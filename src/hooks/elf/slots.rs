@@ -24,10 +24,9 @@ struct Change {
 
 /// Makes the object's slots hold what is aimed at. False where a loader seems to be at work on it, unless the caller
 /// is out of `patient` waiting.
-pub fn point(image: &Image, look: &mut Look, patient: bool) -> bool {
-    let aim = look.aim;
+pub fn point(image: &Image, look: &mut Look, aim: Aim, patient: bool) -> bool {
     let changes: Vec<Change> = (image.relocations())
-        .filter_map(|relocation| change(image, look, relocation))
+        .filter_map(|relocation| change(image, look, aim, relocation))
         .collect();
     let is_sealed = |change: &Change| image.sealed.contains(&change.slot);
     if !changes.iter().any(is_sealed) {
@@ -48,7 +47,7 @@ pub fn point(image: &Image, look: &mut Look, patient: bool) -> bool {
     true
 }
 
-fn change(image: &Image, look: &mut Look, relocation: &Relocation) -> Option<Change> {
+fn change(image: &Image, look: &mut Look, aim: Aim, relocation: &Relocation) -> Option<Change> {
     let hooks = look.hooks;
     let kind = relocation.r_info as u32;
     if !KINDS.contains(&kind) || relocation.r_addend != 0 {
@@ -58,12 +57,20 @@ fn change(image: &Image, look: &mut Look, relocation: &Relocation) -> Option<Cha
     // SAFETY: an aligned word in a segment of the object, which the loader and its stubs read and write whole.
     let held = unsafe { AtomicUsize::from_ptr(slot as *mut usize) }.load(Ordering::Relaxed);
     let symbol = (relocation.r_info >> 32) as u32;
-    let value = match look.aim {
+    let value = match aim {
+        Aim::Straight => straight(image, hooks, held, symbol)?,
         Aim::Real => hooks.iter().find(|hook| hook.ours == held)?.real,
         Aim::Ours if kind == CALL && image.code.contains(&held) => unbound(image, look, symbol)?,
         Aim::Ours => bound(image, hooks, held, symbol)?,
     };
     Some(Change { slot, value })
+}
+
+/// The real function by the slot's name, where it holds another.
+fn straight(image: &Image, hooks: &[Hook], held: usize, symbol: u32) -> Option<usize> {
+    let (name, _) = image.symbol(symbol)?;
+    let hook = hooks.iter().find(|hook| hook.name == name)?;
+    (held != hook.real).then_some(hook.real)
 }
 
 /// Ours for a slot that holds a real function; of those that share an address, the one of the slot's name.
