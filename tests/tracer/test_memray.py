@@ -68,6 +68,8 @@ kept = {}
 def work(n):
     kept[n] = [bytes(200) for _ in range(5_000)]
     kept[n].append(bytearray(300_000))
+    all_there.wait()
+all_there = threading.Barrier(8)
 workers = [threading.Thread(target=work, args=(n,)) for n in range(8)]
 for worker in workers:
     worker.start()
