@@ -234,6 +234,21 @@ say([native(report(cell), f"libw{n}.so") for n in range(4)])
     assert shares == 4 * [mixed]
 
 
+def test_native_memory_is_counted_again_when_memray_is_done(say: Run) -> None:
+    shares, notes = say("""
+notebook.run("import memray, tempfile; tracker = memray.Tracker(tempfile.mkdtemp() + '/out')")
+cells = []
+for then in ("tracker.__enter__()", "tracker.__exit__(None, None, None)", "pass"):
+    cells.append(notebook.run("extension.mix()"))
+    notebook.run(then)
+cells.append(notebook.run("extension.mix()"))
+say([[native(report(cell), "extension") for cell in cells], [report(cell)["notes"] for cell in cells]])
+""")
+    assert shares[0] == shares[2] == shares[3] == MIX
+    assert shares[1] != MIX
+    assert "Another tool" in "".join(notes[1])
+
+
 def test_maps_are_counted_by_the_page_through_holes_and_moves(say: Run) -> None:
     pages = say("""
 cell = notebook.run('''
