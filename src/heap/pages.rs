@@ -22,17 +22,19 @@ impl Pages {
     /// # Errors
     /// The system's error when address space or memory is out.
     pub fn zeroed(bytes: usize) -> io::Result<Self> {
+        // The system itself is asked: other tools listen at the C library's function, and may wait for us there.
         // SAFETY: an anonymous private mapping at an address of the system's choice touches nothing of ours.
         let start = unsafe {
-            libc::mmap(
-                std::ptr::null_mut(),
+            libc::syscall(
+                libc::SYS_mmap,
+                std::ptr::null_mut::<u8>(),
                 bytes,
                 libc::PROT_READ | libc::PROT_WRITE,
                 libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE,
                 -1,
-                0,
+                0_usize,
             )
-        };
+        } as *mut libc::c_void;
         if start == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
@@ -61,7 +63,7 @@ impl Pages {
 impl Drop for Pages {
     fn drop(&mut self) {
         // SAFETY: `start` and `bytes` are what mmap gave, and nobody holds a pointer past the owner.
-        unsafe { libc::munmap(self.start.as_ptr().cast(), self.bytes) };
+        unsafe { libc::syscall(libc::SYS_munmap, self.start.as_ptr(), self.bytes) };
     }
 }
 

@@ -22,6 +22,8 @@ pub(crate) mod layout;
 pub(crate) mod mappings;
 pub(crate) mod native;
 pub(crate) mod overlaid;
+#[cfg(target_env = "gnu")]
+mod own_memory;
 pub(crate) mod owners;
 pub(crate) mod python;
 pub(crate) mod reals;
