@@ -15,9 +15,8 @@ use super::sources::Objects;
 use super::spans::{Span, SpanId};
 use super::tide::Tide;
 
-/// Dead sites of retired cells are swept when this many sites are in use, and at each doubling; with twice as many,
-/// of every cell.
-const SWEEP_FROM: usize = 1 << 14;
+/// Dead sites of retired cells are swept when this many sites are in use, and at each doubling.
+const SWEEP_FROM: usize = 1 << 12;
 
 /// A block that is off the books while its reallocation is under way.
 #[derive(Debug, Clone, Copy)]

@@ -10,6 +10,8 @@ use super::sources::Source;
 
 /// When ids are all in use, sites are swept again after so many were refused.
 const REFUSED: u64 = 1 << 16;
+/// With so many times the sites from which on it is swept, dead sites of every cell are.
+const MANY: usize = 8;
 
 impl Books {
     /// The copy of the code object at `address`, if it was seen before.
@@ -102,7 +104,7 @@ impl Books {
     /// those that have a part in its peak.
     fn sweep(&mut self) {
         let oldest = self.recent.front().copied().unwrap_or_default();
-        let all = self.sites.len() >= self.sweep_from * 2;
+        let all = self.sites.len() >= self.sweep_from * MANY;
         let dead: Vec<SiteId> = (self.sites.iter())
             .filter(|(id, cold, hot)| {
                 let spent = || cold.peak == 0 && self.tide.at_highest(hot) == 0;
@@ -124,6 +126,9 @@ impl Books {
                     .key(*id)
                     .is_some_and(|key| key.cell == record.id || record.id.0 == 0)
             });
+            if record.id < oldest {
+                record.shrink();
+            }
         }
         self.sweep_at = (self.sites.len() * 2).max(self.sweep_from);
     }
