@@ -28,6 +28,7 @@ pub(crate) mod owners;
 pub(crate) mod python;
 pub(crate) mod reals;
 pub(crate) mod sampler;
+pub(crate) mod starters;
 pub(crate) mod stubs;
 pub(crate) mod thread_state;
 pub(crate) mod tracer;

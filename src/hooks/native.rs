@@ -12,7 +12,8 @@ use crate::heap::sources::Layer;
 
 use super::elf::{self, Found, Hook};
 use super::layout::Layout;
-use super::reals;
+use super::reals::{self, Routine};
+use super::starters::Start;
 use super::stubs;
 use super::thread_state::{self, is_mains};
 use super::tracer::{Tracer, tracer};
@@ -344,23 +345,29 @@ pub unsafe extern "C" fn pvalloc<L: Layout>(size: usize, caller: usize) -> *mut 
 pub unsafe extern "C" fn pthread_create<L: Layout>(
     thread: *mut libc::pthread_t,
     attributes: *const libc::pthread_attr_t,
-    start: extern "C" fn(*mut c_void) -> *mut c_void,
+    routine: Routine,
     argument: *mut c_void,
 ) -> c_int {
-    // SAFETY: as in `malloc`; a call that succeeds has filled the place. It is made in the turn, so that the new thread's
-    // first event comes after we know whose it is.
+    // SAFETY: as in `malloc`; the box is the new thread's, or ours again where there is none. The call is not made in a turn:
+    // it waits for the loader, and who has that may wait for a turn.
     unsafe {
-        let create = || reals::pthread_create(thread, attributes, start, argument);
-        let mut done = None;
+        let mut cell = None;
         if let Some(holder) = noted::<L>() {
-            slowly::<L>(holder, |tracer, _| {
-                let failed = *done.insert(create());
-                if failed == 0 {
-                    tracer.started_native(*thread as usize);
-                }
-            });
+            slowly::<L>(holder, |tracer, _| cell = Some(tracer.cell));
         }
-        done.unwrap_or_else(create)
+        let Some(cell) = cell else {
+            return reals::pthread_create(thread, attributes, routine, argument);
+        };
+        let start = Box::into_raw(Box::new(Start {
+            routine,
+            argument,
+            cell,
+        }));
+        let failed = reals::pthread_create(thread, attributes, stubs::start_thread(), start.cast());
+        if failed != 0 {
+            drop(Box::from_raw(start));
+        }
+        failed
     }
 }
 

@@ -40,7 +40,7 @@ macro_rules! reals {
     };
 }
 
-type Routine = extern "C" fn(*mut c_void) -> *mut c_void;
+pub type Routine = extern "C" fn(*mut c_void) -> *mut c_void;
 
 reals! {
     malloc(size: usize) -> *mut c_void;

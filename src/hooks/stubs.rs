@@ -7,7 +7,8 @@ use std::ffi::CStr;
 use super::layout::Layout;
 use super::mappings;
 use super::native;
-use super::reals;
+use super::reals::{self, Routine};
+use super::starters;
 
 /// Hooks whose last argument is where they return to, by the register of their call that comes after the real arguments.
 macro_rules! stubs {
@@ -59,6 +60,25 @@ unsafe extern "C" fn dlsym() {
         "add x16, x0, 1", "cmp x16, 1", "b.hi 2f", "adrp x16, {0}", "ldr x16, [x16, :lo12:{0}]", "br x16", "2: b {1}",
         sym reals::dlsym::PLACE, sym native::dlsym
     );
+}
+
+/// Where a thread begins whose start routine is wrapped. It leaves no frame: what unwinds the thread's stack, as
+/// `pthread_exit` does, finds the routine where it would be without us.
+#[unsafe(naked)]
+unsafe extern "C" fn start_thread_stub() {
+    #[cfg(target_arch = "x86_64")]
+    naked_asm!("sub rsp, 8", "call {}", "add rsp, 8", "mov rdi, rdx", "jmp rax", sym starters::begin);
+    #[cfg(target_arch = "aarch64")]
+    naked_asm!(
+        "stp x29, x30, [sp, -16]!", "bl {}", "ldp x29, x30, [sp], 16", "mov x9, x0", "mov x0, x1", "br x9",
+        sym starters::begin
+    );
+}
+
+/// The stub as a start routine: it takes a boxed `Start` and returns what the routine in it does.
+pub fn start_thread() -> Routine {
+    // SAFETY: by the C calling convention a function of one pointer to a pointer, as the stub is.
+    unsafe { std::mem::transmute::<unsafe extern "C" fn(), Routine>(start_thread_stub) }
 }
 
 /// Every hook by the name of what it stands for.

@@ -15,14 +15,12 @@ use super::caches::caches;
 use super::chain::Chain;
 use super::layout::{Layout, word};
 use super::python::{Api, Object};
-use super::thread_state::{is_mains, me};
+use super::starters;
+use super::thread_state::is_mains;
 use super::turn;
 
 /// No thread state has this id.
 const NOBODY: usize = usize::MAX;
-/// Threads that are remembered by the thread; past it all are forgotten. Those of threads that are gone are used again.
-const MOST_NATIVE: usize = 8192;
-
 /// By an id or an address.
 type Map<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
 
@@ -66,8 +64,6 @@ pub struct Tracer {
     /// What a thread state's id was turned to last, when its thread held the interpreter's lock: the cell, and whether the
     /// thread is the cell's own.
     turned: Map<u64, (CellId, bool)>,
-    /// Cells that started threads, by `pthread_self`.
-    natives: Map<usize, CellId>,
     /// Loaded objects by the addresses of their code, sorted.
     pub objects: Vec<(usize, usize, ObjectId)>,
     /// Threads with ids up to this are older than the cell that began last, and than tracing.
@@ -129,7 +125,6 @@ impl Tracer {
             main_thread: 0,
             threads: Map::default(),
             turned: Map::default(),
-            natives: Map::default(),
             objects: Vec::new(),
             older: 0,
             own: Vec::new(),
@@ -208,16 +203,7 @@ impl Tracer {
     /// The cell that started this thread, which Python knows nothing of. A thread that was not seen to start is none of a
     /// cell's: it is older than tracing, or our own.
     fn native_cell(&self) -> (CellId, bool) {
-        let starter = self.natives.get(&me());
-        self.as_own(starter.copied().unwrap_or_default())
-    }
-
-    /// The running thread has started another, `thread` by `pthread_create`.
-    pub fn started_native(&mut self, thread: usize) {
-        if self.natives.len() >= MOST_NATIVE {
-            self.natives.clear();
-        }
-        self.natives.insert(thread, self.cell);
+        self.as_own(starters::of_this_thread().unwrap_or_default())
     }
 
     /// The object whose code `address` lies in.
@@ -293,8 +279,8 @@ impl Tracer {
     /// The cell that started the thread. Where that was not seen it is the cell that runs, if it began before the thread
     /// was there: `Thread.start` waits.
     fn starter_of(&self, id: u64) -> CellId {
-        match self.natives.get(&me()) {
-            Some(cell) => *cell,
+        match starters::of_this_thread() {
+            Some(cell) => cell,
             None if id > self.older => self.books.latest_running(),
             None => self.books.between,
         }
