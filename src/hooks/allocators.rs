@@ -190,10 +190,7 @@ unsafe fn changed<L: Layout>(
     // SAFETY: as in `made`.
     unsafe {
         slowly::<L>(thread, |tracer| {
-            let site = match tracer.quick_site::<L>(thread) {
-                site if site.0 != 0 && !tracer.in_own => site,
-                _ => tracer.site::<L>(thread),
-            };
+            let site = tracer.site::<L>(thread);
             let books = &mut tracer.books;
             books.reallocated(lifted, block as usize, size, site);
             tracer.catch_up();

@@ -27,12 +27,12 @@ enum Below {
 }
 
 impl Tracer {
-    /// The site of what runs now, if a notebook instruction runs that was seen before: the common case. Zero if not.
+    /// The site of what runs now, if an instruction runs that was seen before: the common case. Zero if not.
     ///
     /// # Safety
     /// `is_turned_to` the thread, in a turn at the books.
     #[inline(always)]
-    pub unsafe fn quick_site<L: Layout>(&self, thread: *const u8) -> SiteId {
+    pub unsafe fn quick_site<L: Layout>(&mut self, thread: *const u8) -> SiteId {
         // SAFETY: the caller's promise; frames of the current thread stay while we run.
         unsafe {
             let frame = running_frame::<L>(thread);
@@ -41,11 +41,13 @@ impl Tracer {
             }
             let instruction = word(frame, L::INSTRUCTION);
             let leaf = *caches().leaf(instruction);
-            if leaf.instruction == instruction && leaf.stamp == self.stamp {
-                leaf.site
-            } else {
-                SiteId(0)
+            if leaf.instruction != instruction || leaf.stamp != self.stamp {
+                return SiteId(0);
             }
+            if leaf.site.0 != 0 {
+                return leaf.site;
+            }
+            self.library::<L>(frame, instruction)
         }
     }
 
@@ -123,6 +125,7 @@ impl Tracer {
     }
 
     /// A library instruction: whose line is it?
+    #[inline(never)]
     unsafe fn library<L: Layout>(&mut self, leaf: *const u8, instruction: usize) -> SiteId {
         // SAFETY: frames of the current thread stay while we run.
         unsafe {
