@@ -5,7 +5,7 @@
 //! seen before, and calls a slow one where not.
 
 use std::cell::UnsafeCell;
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -29,12 +29,18 @@ const DOMAINS: [c_int; 2] = [1, 2];
 /// pymalloc serves requests up to here itself; what is above goes to the C library.
 const PYMALLOC: usize = 512;
 
-/// Requests above this go to lower layers: zero where Python was told to use another allocator than pymalloc.
-static OWN: AtomicUsize = AtomicUsize::new(PYMALLOC);
+/// Requests up to here are served by pymalloc alone, which waits for nobody: zero where Python was told to use another
+/// allocator, or where another tool's hooks lie between.
+static OWN: AtomicUsize = AtomicUsize::new(0);
 
-/// Every request goes to lower layers.
-pub fn is_not_pymalloc() {
-    OWN.store(0, Relaxed);
+/// Finds out what lies below hooks that are about to be set.
+fn look_below() {
+    // SAFETY: the interpreter's name of its allocators is a constant, or null where they are hooked.
+    let pymalloc = Api::get().allocator_name.is_some_and(|name| unsafe {
+        let name = name();
+        !name.is_null() && CStr::from_ptr(name) == c"pymalloc"
+    });
+    OWN.store(if pymalloc { PYMALLOC } else { 0 }, Relaxed);
 }
 
 struct Originals(UnsafeCell<[MaybeUninit<Allocator>; 2]>);
@@ -71,11 +77,7 @@ unsafe extern "C" fn malloc<L: Layout, const D: usize, const F: u8>(
     // SAFETY: a hook is called as its domain's contract says.
     unsafe {
         let real = original(D);
-        let block = beneath(|| (real.malloc)(real.context, size));
-        if !block.is_null() {
-            made::<L, F>(block, size);
-        }
-        block
+        asked::<L, F>(size, || (real.malloc)(real.context, size))
     }
 }
 
@@ -88,35 +90,53 @@ unsafe extern "C" fn calloc<L: Layout, const D: usize, const F: u8>(
     unsafe {
         let real = original(D);
         let size = count.wrapping_mul(each);
-        let block = beneath(|| (real.calloc)(real.context, count, each));
-        if !block.is_null() {
-            made::<L, F>(block, size);
-        }
-        block
+        asked::<L, F>(size, || (real.calloc)(real.context, count, each))
     }
 }
 
+/// Asks the real allocator for so many bytes, and notes what it gave. Where that is pymalloc alone the turn is taken
+/// before: whatever it asks of lower layers for itself is then seen not to be the notebook's.
 #[inline(always)]
-unsafe fn made<L: Layout, const F: u8>(block: *mut c_void, size: usize) {
+unsafe fn asked<L: Layout, const F: u8>(
+    size: usize,
+    real: impl FnOnce() -> *mut c_void,
+) -> *mut c_void {
     // SAFETY: hooks are called with the interpreter's lock, and the tracer is reached in a turn.
     unsafe {
         let thread = thread::<L, F>();
-        if let Some(_turn) = turn::quick(thread) {
-            let tracer = &mut *tracer();
-            if tracer.is_turned_to::<L>(thread) {
-                let site = tracer.quick_site::<L>(thread);
-                if site.0 != 0 {
-                    return tracer.books.allocated(block as usize, size, site);
-                }
+        let turn = if size <= OWN.load(Relaxed) {
+            turn::quick(thread)
+        } else {
+            None
+        };
+        let Some(turn) = turn else {
+            let block = beneath(real);
+            if !block.is_null() {
+                made_slowly::<L>(block, size, thread);
+            }
+            return block;
+        };
+        let block = real();
+        if block.is_null() {
+            return block;
+        }
+        let tracer = &mut *tracer();
+        if tracer.is_turned_to::<L>(thread) {
+            let site = tracer.quick_site::<L>(thread);
+            if site.0 != 0 {
+                tracer.books.allocated(block as usize, size, site);
+                return block;
             }
         }
+        drop(turn);
         made_slowly::<L>(block, size, thread);
+        block
     }
 }
 
 #[inline(never)]
 unsafe fn made_slowly<L: Layout>(block: *mut c_void, size: usize, thread: *mut u8) {
-    // SAFETY: as in `made`.
+    // SAFETY: as in `asked`.
     unsafe {
         slowly::<L>(thread, |tracer| {
             let site = tracer.site::<L>(thread);
@@ -169,7 +189,7 @@ unsafe extern "C" fn realloc<L: Layout, const D: usize, const F: u8>(
 unsafe fn lift<L: Layout>(old: *mut c_void, thread: *mut u8) -> Option<Lifted> {
     let mut lifted = None;
     if !old.is_null() {
-        // SAFETY: as in `made`.
+        // SAFETY: as in `asked`.
         unsafe {
             slowly::<L>(thread, |tracer| {
                 lifted = tracer.books.lift(old as usize);
@@ -187,7 +207,7 @@ unsafe fn changed<L: Layout>(
     size: usize,
     thread: *mut u8,
 ) {
-    // SAFETY: as in `made`.
+    // SAFETY: as in `asked`.
     unsafe {
         slowly::<L>(thread, |tracer| {
             let site = tracer.site::<L>(thread);
@@ -222,7 +242,7 @@ unsafe extern "C" fn free<L: Layout, const D: usize, const F: u8>(
 /// The block's size, or at least a large one if it is not known.
 #[inline(always)]
 unsafe fn gone<L: Layout, const F: u8>(block: *mut c_void) -> u64 {
-    // SAFETY: as in `made`.
+    // SAFETY: as in `asked`.
     unsafe {
         let thread = thread::<L, F>();
         if let Some(_turn) = turn::quick(thread) {
@@ -240,7 +260,7 @@ unsafe fn gone<L: Layout, const F: u8>(block: *mut c_void) -> u64 {
 #[inline(never)]
 unsafe fn gone_slowly<L: Layout>(block: *mut c_void, thread: *mut u8) -> u64 {
     let mut gone = u64::MAX;
-    // SAFETY: as in `made`.
+    // SAFETY: as in `asked`.
     unsafe {
         slowly::<L>(thread, |tracer| {
             let books = &mut tracer.books;
@@ -323,6 +343,10 @@ pub unsafe fn set_where_deaf(minor: u32) -> bool {
         // SAFETY: both are called with the lock; a domain that does not reach us has no hook of ours.
         unsafe {
             if !overlaid::is_heard(malloc, free, 16, 0) {
+                // Once one of ours is set, the interpreter has no name for them any more.
+                if !deaf {
+                    look_below();
+                }
                 deaf = true;
                 set(domain, hook);
             }

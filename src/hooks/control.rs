@@ -162,9 +162,6 @@ unsafe fn first_start() -> Result<(), String> {
             return Err("the interpreter does not tell its thread state".into());
         }
         KIND.store(kind(), Relaxed);
-        if KIND.load(Relaxed) != 0 {
-            allocators::is_not_pymalloc();
-        }
         let off = std::env::var_os("CELLHEAP_NATIVE").is_some_and(|native| native == "off");
         PYTHON_ONLY.store(off, Relaxed);
         turn::begin();
