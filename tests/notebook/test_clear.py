@@ -427,4 +427,4 @@ def test_why_rss_stays_is_said_with_the_line_that_pins_arenas(notebook: Terminal
     notebook.run("x = [bytes(400) for _ in range(60_000)]\nkeep = x[::500]")
     result = cleared(notebook, "x")
     said = next(remark for remark in result.remarks if remark.startswith("RSS fell by less"))
-    assert re.search(r"few blocks hold \d+ of \d+ arenas of pymalloc, most by In\[\d+\], line 1\.", said)
+    assert re.search(r"few blocks hold \d+ of \d+ arenas of pymalloc, most by In\[\d+\], line 1", said)
