@@ -138,7 +138,7 @@ say([report(cell)["cell"], traced])
         CELLHEAP_NATIVE="off",
     )
     assert cell["live"] == 1_000_033
-    assert traced >= 1_000_000  # a few bytes of others may go meanwhile
+    assert traced > 990_000  # a collection may take something of others meanwhile
 
 
 # CPython 3.11 itself hangs with tracemalloc and a second interpreter.
