@@ -1,5 +1,6 @@
 """A flame graph in JupyterLab: it can be looked at closer where the notebook is trusted, and is a picture where not."""
 
+import re
 from collections.abc import Callable
 
 import nbformat
@@ -35,7 +36,7 @@ def test_a_click_looks_closer(flame: OpenNotebook) -> None:
     expect(flame.errors).to_have_count(0)
     expect(flame.charts).to_have_count(0)
     graph = flame.page.locator(".jp-OutputArea-output iframe").content_frame
-    library = graph.locator("#frames g", has_text="json/decoder.py, line 353").first
+    library = graph.locator("#frames g", has_text=re.compile(r"json/decoder.py, line 3(53|60)")).first
     whole, small = (graph.locator("#frames").bounding_box(), library.locator("rect").bounding_box())
     flame.shoot("flame")
     assert whole is not None
