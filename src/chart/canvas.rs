@@ -80,6 +80,7 @@ fn compact(svg: &str) -> String {
         .replace("\n</text>", "</text>")
         .replace(" opacity=\"1\"", "")
         .replace(" stroke=\"none\"", "")
+        .replace(" stroke-width=\"1\"", "")
         .replace(" text-anchor=\"start\"", "")
         .replace(" font-family=\"sans-serif\"", "")
         .replace(&default, "")

@@ -146,6 +146,6 @@ proptest! {
         let chart = Drawing::read(&svg);
         prop_assert_eq!(chart.clipped(), Vec::<String>::new());
         prop_assert_eq!(chart.collisions(), vec![]);
-        prop_assert!(width > 760 || svg.as_str().len() < 26_000, "{}", svg.as_str().len());
+        prop_assert!(width > 760 || svg.as_str().len() < 24_000, "{}", svg.as_str().len());
     }
 }
