@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.notebook.front import Front, start, stop
-from tests.notebook.shells import KERNELS, Kernel, kernel_of
+from tests.notebook.shells import KERNELS, Kernel, Terminal, kernel_of, terminal
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,6 +44,13 @@ def starting(tmp_path: Path) -> Iterator[Callable[..., Front]]:
 def fresh(starting: Callable[..., Front]) -> Front:
     """A kernel of the test's own, ready."""
     return starting().ready()
+
+
+@pytest.fixture
+def notebook() -> Iterator[Terminal]:
+    """IPython in this process, with the magics."""
+    with terminal() as shell:
+        yield shell
 
 
 @pytest.fixture(scope="module", params=KERNELS)

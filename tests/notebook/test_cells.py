@@ -1,6 +1,5 @@
 """Which cell a byte belongs to, as IPython runs cells: nested, failed, silent, blank, run again."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import cellheap
@@ -8,12 +7,6 @@ import pytest
 from cellheap.recorder import active
 
 from tests.notebook.shells import Kernel, Terminal, terminal
-
-
-@pytest.fixture
-def notebook() -> Iterator[Terminal]:
-    with terminal() as shell:
-        yield shell
 
 
 def rows(notebook: Terminal) -> dict[str, Any]:

@@ -5,7 +5,6 @@ import re
 import sys
 import tracemalloc
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import cellheap
@@ -13,16 +12,10 @@ import numpy as np
 import pytest
 from cellheap.cleared import Cleared, Step
 
-from tests.notebook.shells import DISPATCH, Kernel, Terminal, terminal, texts
+from tests.notebook.shells import DISPATCH, Terminal
 
 NUMBERS = "application/vnd.cellheap.v1+json"
 MIB = 1 << 20
-
-
-@pytest.fixture
-def notebook() -> Iterator[Terminal]:
-    with terminal() as shell:
-        yield shell
 
 
 def cleared(notebook: Terminal, line: str) -> Cleared:
@@ -396,35 +389,10 @@ def test_the_same_can_be_had_from_python(notebook: Terminal) -> None:
         cellheap.clear(generation=3)
 
 
-def test_the_last_exception_and_outputs_go_in_kernels_too(kernel: Kernel) -> None:
-    kernel.run("import weakref\nclass Thing: pass\nthing = Thing()\nwatched = weakref.ref(thing)\nthing")
-    reply, _ = kernel.run(
-        "def f(local):\n    try:\n        1 / 0\n"
-        "    except Exception as e:\n        raise KeyError from e\nf(thing)"
-    )
-    assert reply["ename"] == "KeyError"
-    _, outputs = kernel.run("%gcclear thing")
-    assert "the last traceback, in f() (cleared by" in " ".join(texts(outputs)[0].split())
-    kernel.run("%gcclear --out")
-    assert kernel.value("watched() is None") == "False"
-    kernel.run("%gcclear --traceback")
-    assert kernel.value("watched() is None") == "True"
-    assert kernel.value("_") == "True"
-
-
-def test_an_awaiting_cells_exception_goes_too(kernel: Kernel) -> None:
-    kernel.run("import asyncio, weakref\nclass Thing: pass")
-    kernel.run(
-        "async def f():\n    global watched\n    local = Thing()\n    watched = weakref.ref(local)\n"
-        "    await asyncio.sleep(0)\n    1 / 0\nawait f()"
-    )
-    assert kernel.value("watched() is None") == "False"
-    kernel.run("%gcclear --traceback")
-    assert kernel.value("watched() is None") == "True"
-
-
 def test_why_rss_stays_is_said_with_the_line_that_pins_arenas(notebook: Terminal) -> None:
     notebook.run("x = [bytes(400) for _ in range(60_000)]\nkeep = x[::500]")
     result = cleared(notebook, "x")
     said = next(remark for remark in result.remarks if remark.startswith("RSS fell by less"))
-    assert re.search(r"few blocks hold \d+ of \d+ arenas of pymalloc, most by In\[\d+\], line 1", said)
+    assert re.search(
+        r"few blocks hold \d+ of \d+ arenas of pymalloc, most by In\[\d+\], line 1( in <listcomp>)?\.$", said
+    )

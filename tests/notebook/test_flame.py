@@ -4,7 +4,6 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest
 from cellheap import flames
 from cellheap.display import HTML_LIMIT
 
-from tests.notebook.shells import Kernel, Terminal, terminal, texts
+from tests.notebook.shells import Kernel, Terminal, texts
 
 NUMBERS = "application/vnd.cellheap.v1+json"
 SOURCE = """\
@@ -24,12 +23,6 @@ kept = make(20_000)
 gone = [0] * 50_000
 del gone
 """
-
-
-@pytest.fixture
-def notebook() -> Iterator[Terminal]:
-    with terminal() as shell:
-        yield shell
 
 
 def counts(folded: str) -> dict[str, int]:

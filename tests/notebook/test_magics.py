@@ -2,7 +2,6 @@
 
 import gc
 import weakref
-from collections.abc import Iterator
 from typing import Any
 
 import cellheap
@@ -13,12 +12,6 @@ from cellheap.results import CellReport, Live, Overview
 from tests.notebook.shells import DISPATCH, Terminal, terminal
 
 NUMBERS = "application/vnd.cellheap.v1+json"
-
-
-@pytest.fixture
-def notebook() -> Iterator[Terminal]:
-    with terminal() as shell:
-        yield shell
 
 
 def numbers(notebook: Terminal) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`%%memtrace` leaves the cell what it is: the same cell is run with it and without, and compared."""
 
 import traceback
-from collections.abc import Iterator
 from typing import Any
 
 import cellheap
@@ -32,12 +31,6 @@ BODIES = {
     "globals": "global a\na = 3\nlocals() is globals()",
     "the code of its frame": "import sys\na = sys._getframe().f_code.co_name\na",
 }
-
-
-@pytest.fixture
-def notebook() -> Iterator[Terminal]:
-    with terminal() as shell:
-        yield shell
 
 
 def observed(notebook: Terminal, source: str) -> dict[str, Any]:

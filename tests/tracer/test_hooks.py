@@ -125,6 +125,7 @@ def test_pythontracemalloc_and_we_see_the_same_blocks(run: Run) -> None:
         START
         + """
 notebook = Notebook()
+gc.disable()  # a collection would take something of others meanwhile
 cell = core.cell_begin(1)
 before = tracemalloc.get_traced_memory()[0]
 x = bytes(1_000_000)
@@ -138,7 +139,7 @@ say([report(cell)["cell"], traced])
         CELLHEAP_NATIVE="off",
     )
     assert cell["live"] == 1_000_033
-    assert traced > 990_000  # a collection may take something of others meanwhile
+    assert traced >= 1_000_033
 
 
 # CPython 3.11 itself hangs with tracemalloc and a second interpreter.

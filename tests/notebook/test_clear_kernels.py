@@ -1,0 +1,30 @@
+"""`%gcclear` in kernels of their own: plain ipykernel and ours."""
+
+from tests.notebook.shells import Kernel, texts
+
+
+def test_the_last_exception_and_outputs_go_in_kernels_too(kernel: Kernel) -> None:
+    kernel.run("import weakref\nclass Thing: pass\nthing = Thing()\nwatched = weakref.ref(thing)\nthing")
+    reply, _ = kernel.run(
+        "def f(local):\n    try:\n        1 / 0\n"
+        "    except Exception as e:\n        raise KeyError from e\nf(thing)"
+    )
+    assert reply["ename"] == "KeyError"
+    _, outputs = kernel.run("%gcclear thing")
+    assert "the last traceback, in f() (cleared by" in " ".join(texts(outputs)[0].split())
+    kernel.run("%gcclear --out")
+    assert kernel.value("watched() is None") == "False"
+    kernel.run("%gcclear --traceback")
+    assert kernel.value("watched() is None") == "True"
+    assert kernel.value("_") == "True"
+
+
+def test_an_awaiting_cells_exception_goes_too(kernel: Kernel) -> None:
+    kernel.run("import asyncio, weakref\nclass Thing: pass")
+    kernel.run(
+        "async def f():\n    global watched\n    local = Thing()\n    watched = weakref.ref(local)\n"
+        "    await asyncio.sleep(0)\n    1 / 0\nawait f()"
+    )
+    assert kernel.value("watched() is None") == "False"
+    kernel.run("%gcclear --traceback")
+    assert kernel.value("watched() is None") == "True"
