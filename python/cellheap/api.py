@@ -14,7 +14,7 @@ from cellheap.clearing import clear
 from cellheap.exports import ExportError, write
 from cellheap.flames import Flame, Measure
 from cellheap.pools import pools
-from cellheap.results import CellReport, Live, NoSources, Overview, Result, Sources
+from cellheap.results import CellReport, Live, Overview, Result
 
 __all__ = [
     "Cells",
@@ -48,13 +48,13 @@ def overview() -> Overview:
             if (note := _core.trace_note()) is None:
                 raise
             text = json.dumps({"process": json.loads(_core.process()), "notes": [note]})
-        return _with_pools(Overview.from_json(text, _sources()))
+        return _with_pools(Overview.from_json(text, recorder.known_sources()))
 
 
 def live() -> Live:
     """What is alive now, by the cell and line that it was allocated in."""
     with _core.own():
-        return _with_pools(Live.from_json(_core.live(), _sources()))
+        return _with_pools(Live.from_json(_core.live(), recorder.known_sources()))
 
 
 def report(cell: int) -> CellReport:
@@ -62,7 +62,7 @@ def report(cell: int) -> CellReport:
     with _core.own():
         active = recorder.active()
         file = active.sources.file(cell) if active else None
-        return CellReport.from_json(_core.cell_report(cell), _sources(), file)
+        return CellReport.from_json(_core.cell_report(cell), recorder.known_sources(), file)
 
 
 class Cells(Mapping[int, CellReport]):
@@ -125,8 +125,3 @@ def export(file: str | os.PathLike[str], result: Result | None = None, *, force:
 
 def _with_pools(report: R) -> R:
     return replace(report, process=replace(report.process, pools=pools()))
-
-
-def _sources() -> Sources:
-    active = recorder.active()
-    return active.sources if active else NoSources()

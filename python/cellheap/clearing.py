@@ -305,8 +305,7 @@ def _pinned(before: _Moment, after: _Moment, trimmed: bool) -> list[str]:
     rss, rss_after = before.process["rss"], after.process["rss"]
     if freed < 1 << 20 or rss is None or rss_after is None or rss - rss_after > freed // 2:
         return []
-    active = recorder.active()
-    return [why_rss_stays(Live.from_json(_core.live(), active.sources if active else None), trimmed)]
+    return [why_rss_stays(Live.from_json(_core.live(), recorder.known_sources()), trimmed)]
 
 
 def _trim() -> bool:

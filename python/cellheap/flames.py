@@ -28,8 +28,7 @@ _RAW_STACKS = 12
 def flame(cell: int | None, measure: Measure) -> Flame:
     """The stacks of a cell by our own id, or of the whole notebook. KeyError for an unknown id."""
     with _core.own():
-        active = recorder.active()
-        return Flame.from_json(_core.stacks(cell), measure, active.sources if active else None)
+        return Flame.from_json(_core.stacks(cell), measure, recorder.known_sources())
 
 
 @dataclass(frozen=True, repr=False)

@@ -81,8 +81,7 @@ class trace:  # noqa: N801 - used like a function: `with cellheap.trace() as t:`
         if span is not None:
             text = _core.span_end(span)
             with _core.own():
-                active = recorder.active()
-                self._report = Report.from_json(text, active.sources if active else None)
+                self._report = Report.from_json(text, recorder.known_sources())
 
     @property
     def report(self) -> Report:

@@ -20,6 +20,12 @@ def active() -> Recorder | None:
     return _attached[-1] if _attached else None
 
 
+def known_sources() -> Sources | None:
+    """What is known of the files of cells, if a recorder follows a shell now."""
+    recorder = active()
+    return recorder.sources if recorder else None
+
+
 @dataclass
 class Running:
     """A cell that runs in one thread; `depth` counts the runs nested in it."""
