@@ -128,13 +128,11 @@ pub fn runs(range: Range<usize>) -> Vec<(Range<usize>, bool)> {
     runs
 }
 
+/// How many of these pages are in memory.
 fn mapped(start: usize, count: usize) -> u64 {
-    let mut seen = vec![0_u8; count];
-    // SAFETY: mincore reads no memory of the range, and `seen` has a byte for each of its pages.
-    match unsafe { libc::mincore(start as *mut libc::c_void, count * PAGE, seen.as_mut_ptr()) } {
-        0 => seen.iter().filter(|page| **page & 1 == 1).count() as u64,
-        _ => 0,
-    }
+    let runs = runs(start..start + count * PAGE).into_iter();
+    let resident = runs.filter(|(_, resident)| *resident);
+    resident.map(|(run, _)| (run.len() / PAGE) as u64).sum()
 }
 
 #[cfg(test)]
