@@ -5,7 +5,7 @@
 //! seen before, and calls a slow one where not.
 
 use std::cell::UnsafeCell;
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{c_int, c_void};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -13,9 +13,9 @@ use crate::heap::books::Lifted;
 
 use super::layout::{Layout, V311, V312, V313, V314};
 use super::overlaid;
-use super::python::{Allocator, Api};
+use super::python::{Allocator, Api, allocator_name};
 use super::thread_state::{self, is_mains};
-use super::tracer::{Tracer, tracer};
+use super::tracer::{in_turn, tracer};
 use super::turn::{self, Turn, beneath};
 
 /// The form of a hook: the thread state is read where it lies.
@@ -34,12 +34,12 @@ const PYMALLOC: usize = 512;
 static OWN: AtomicUsize = AtomicUsize::new(0);
 
 /// Finds out what lies below hooks that are about to be set.
-fn look_below() {
-    // SAFETY: the interpreter's name of its allocators is a constant, or null where they are hooked.
-    let pymalloc = Api::get().allocator_name.is_some_and(|name| unsafe {
-        let name = name();
-        !name.is_null() && CStr::from_ptr(name) == c"pymalloc"
-    });
+///
+/// # Safety
+/// With the interpreter's lock.
+unsafe fn look_below() {
+    // SAFETY: the caller's promise.
+    let pymalloc = unsafe { allocator_name() } == Some(c"pymalloc");
     OWN.store(if pymalloc { PYMALLOC } else { 0 }, Relaxed);
 }
 
@@ -138,29 +138,10 @@ unsafe fn asked<L: Layout, const F: u8>(
 unsafe fn made_slowly<L: Layout>(block: *mut c_void, size: usize, thread: *mut u8) {
     // SAFETY: as in `asked`.
     unsafe {
-        slowly::<L>(thread, |tracer| {
+        in_turn::<L>(thread, true, |tracer| {
             let site = tracer.site::<L>(thread);
             tracer.books.allocated(block as usize, size, site);
         });
-    }
-}
-
-/// Does something in a turn, once it is known who runs; nothing where that is not to be counted.
-#[inline(always)]
-unsafe fn slowly<L: Layout>(thread: *mut u8, work: impl FnOnce(&mut Tracer)) {
-    // SAFETY: hooks are called with an interpreter's lock, and it is our turn.
-    unsafe {
-        let mains = is_mains(thread);
-        let _turn = Turn::of(mains);
-        let tracer = &mut *tracer();
-        // Ids are of one interpreter only.
-        let known = mains && tracer.is_turned_to::<L>(thread);
-        if known || tracer.turn_to::<L>(thread, true) {
-            if mains {
-                turn::let_be_quick(thread);
-            }
-            work(tracer);
-        }
     }
 }
 
@@ -191,7 +172,7 @@ unsafe fn lift<L: Layout>(old: *mut c_void, thread: *mut u8) -> Option<Lifted> {
     if !old.is_null() {
         // SAFETY: as in `asked`.
         unsafe {
-            slowly::<L>(thread, |tracer| {
+            in_turn::<L>(thread, true, |tracer| {
                 lifted = tracer.books.lift(old as usize);
                 tracer.catch_up();
             });
@@ -209,7 +190,7 @@ unsafe fn changed<L: Layout>(
 ) {
     // SAFETY: as in `asked`.
     unsafe {
-        slowly::<L>(thread, |tracer| {
+        in_turn::<L>(thread, true, |tracer| {
             let site = tracer.site::<L>(thread);
             let books = &mut tracer.books;
             books.reallocated(lifted, block as usize, size, site);
@@ -262,7 +243,7 @@ unsafe fn gone_slowly<L: Layout>(block: *mut c_void, thread: *mut u8) -> u64 {
     let mut gone = u64::MAX;
     // SAFETY: as in `asked`.
     unsafe {
-        slowly::<L>(thread, |tracer| {
+        in_turn::<L>(thread, true, |tracer| {
             let books = &mut tracer.books;
             let size = books
                 .freed(block as usize)

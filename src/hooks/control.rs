@@ -1,7 +1,6 @@
 //! Starting, stopping and looking after the hooks.
 
 use std::collections::HashSet;
-use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::heap::books::Books;
@@ -198,17 +197,11 @@ unsafe fn prepare() -> Result<Tracer, String> {
 
 /// Which of `NOTES` there is to say of Python's allocator.
 unsafe fn kind() -> u32 {
-    let Some(name) = Api::get().allocator_name else {
-        return 0;
-    };
-    // SAFETY: the interpreter's name of its allocator is a constant, or null where others have hooked it.
-    unsafe {
-        let name = name();
-        match name.is_null() {
-            true => 0,
-            false if CStr::from_ptr(name).to_bytes().ends_with(b"_debug") => 2,
-            false => u32::from(CStr::from_ptr(name) == c"malloc"),
-        }
+    // SAFETY: the caller's promise.
+    match unsafe { python::allocator_name() } {
+        Some(name) if name.to_bytes().ends_with(b"_debug") => 2,
+        Some(name) => u32::from(name == c"malloc"),
+        None => 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which blocks are in Python's free lists. A list, tuple or dict that was freed may stay there whole, but for its count of
 //! references, which is zero: no object that anybody can reach has that.
 
-use super::python::{Object, type_named};
+use super::python::{Object, symbol};
 
 const GC_HEAD: usize = 16;
 const SIZE: usize = 16;
@@ -22,9 +22,9 @@ impl Types {
             return None;
         }
         Some(Self {
-            list: type_named(c"PyList_Type")?,
-            tuple: type_named(c"PyTuple_Type")?,
-            dict: type_named(c"PyDict_Type")?,
+            list: symbol(c"PyList_Type")?,
+            tuple: symbol(c"PyTuple_Type")?,
+            dict: symbol(c"PyDict_Type")?,
         })
     }
 

@@ -16,7 +16,7 @@ use super::reals::{self, Routine};
 use super::starters::Start;
 use super::stubs;
 use super::thread_state::{self, is_mains};
-use super::tracer::{Tracer, tracer};
+use super::tracer::{Tracer, in_turn, tracer};
 use super::turn::{self, Turn};
 
 /// Whether native events are noted.
@@ -109,48 +109,41 @@ pub(super) unsafe fn noted<L: Layout>() -> Option<*mut u8> {
     }
 }
 
-/// Does something in a turn, once it is known who runs; nothing where that is not to be counted. `thread` is the state that
-/// holds an interpreter's lock, or null. What C code reads of `errno` stays what the real function left there.
+/// `in_turn` for a thread that may hold no interpreter's lock: `thread` is the state that holds it, or null. What C code
+/// reads of `errno` stays what the real function left there.
 #[inline(never)]
 pub(super) unsafe fn slowly<L: Layout>(thread: *mut u8, work: impl FnOnce(&mut Tracer, *mut u8)) {
-    // SAFETY: errno is the thread's own; it is our turn at the tracer; a thread's own state stays while the thread is here.
+    // SAFETY: errno is the thread's own; a thread's own state stays while the thread is here; hooks are not in a turn.
     unsafe {
         let errno = *libc::__errno_location();
-        let mains = is_mains(thread);
-        let turn = Turn::of(mains);
-        let tracer = &mut *tracer();
-        let state = if thread.is_null() {
-            thread_state::of_this_thread()
-        } else {
+        let holds = !thread.is_null();
+        let state = if holds {
             thread
+        } else {
+            thread_state::of_this_thread()
         };
-        let known = is_mains(state) && tracer.is_turned_to::<L>(state);
-        if known || tracer.turn_to::<L>(state, !thread.is_null()) {
-            if mains {
-                turn::let_be_quick(thread);
-            }
-            work(tracer, state);
-        }
-        drop(turn);
+        in_turn::<L>(state, holds, |tracer| work(tracer, state));
         *libc::__errno_location() = errno;
     }
 }
 
+/// Notes a block that the real function gave, if it gave one; hands it on.
 #[inline(always)]
-unsafe fn made<L: Layout>(block: *mut c_void, size: usize, caller: usize) {
+unsafe fn made<L: Layout>(block: *mut c_void, size: usize, caller: usize) -> *mut c_void {
     if block.is_null() {
-        return;
+        return block;
     }
     // SAFETY: the tracer is reached in a turn.
     unsafe {
         let Some(thread) = noted::<L>() else {
-            return;
+            return block;
         };
         if let Some(_turn) = turn::quick(thread) {
             let tracer = &mut *tracer();
             if tracer.is_turned_to::<L>(thread) {
                 let site = tracer.native_site::<L>(thread, Layer::Malloc, caller);
-                return tracer.books.allocated(block as usize, size, site);
+                tracer.books.allocated(block as usize, size, site);
+                return block;
             }
         }
         slowly::<L>(thread, |tracer, state| {
@@ -158,6 +151,7 @@ unsafe fn made<L: Layout>(block: *mut c_void, size: usize, caller: usize) {
             tracer.books.allocated(block as usize, size, site);
         });
     }
+    block
 }
 
 #[inline(always)]
@@ -187,11 +181,7 @@ unsafe fn gone<L: Layout>(block: *mut c_void) {
 
 pub unsafe extern "C" fn malloc<L: Layout>(size: usize, caller: usize) -> *mut c_void {
     // SAFETY: the real function under its own contract, here and below.
-    unsafe {
-        let block = reals::malloc(size);
-        made::<L>(block, size, caller);
-        block
-    }
+    unsafe { made::<L>(reals::malloc(size), size, caller) }
 }
 
 pub unsafe extern "C" fn calloc<L: Layout>(
@@ -200,11 +190,7 @@ pub unsafe extern "C" fn calloc<L: Layout>(
     caller: usize,
 ) -> *mut c_void {
     // SAFETY: as in `malloc`; the real calloc refuses a product that overflows.
-    unsafe {
-        let block = reals::calloc(count, each);
-        made::<L>(block, count.wrapping_mul(each), caller);
-        block
-    }
+    unsafe { made::<L>(reals::calloc(count, each), count.wrapping_mul(each), caller) }
 }
 
 pub unsafe extern "C" fn free<L: Layout>(block: *mut c_void) {
@@ -215,43 +201,17 @@ pub unsafe extern "C" fn free<L: Layout>(block: *mut c_void) {
     }
 }
 
+/// The old block is off the books before another thread can get its address. A call that fails changes nothing; one that
+/// asks for no bytes frees.
 pub unsafe extern "C" fn realloc<L: Layout>(
     old: *mut c_void,
     size: usize,
     caller: usize,
 ) -> *mut c_void {
     // SAFETY: as in `malloc`.
-    unsafe { reallocated::<L>(old, size, caller, || reals::realloc(old, size)) }
-}
-
-pub unsafe extern "C" fn reallocarray<L: Layout>(
-    old: *mut c_void,
-    count: usize,
-    each: usize,
-    caller: usize,
-) -> *mut c_void {
-    // SAFETY: as in `malloc`. The real function asks realloc, through a slot that is patched too, or refuses.
-    unsafe {
-        match count.checked_mul(each) {
-            Some(size) => realloc::<L>(old, size, caller),
-            None => reals::reallocarray(old, count, each),
-        }
-    }
-}
-
-/// The old block is off the books before another thread can get its address. A call that fails changes nothing; one that
-/// asks for no bytes frees.
-#[inline(always)]
-unsafe fn reallocated<L: Layout>(
-    old: *mut c_void,
-    size: usize,
-    caller: usize,
-    real: impl FnOnce() -> *mut c_void,
-) -> *mut c_void {
-    // SAFETY: as in `made`.
     unsafe {
         let Some(thread) = noted::<L>() else {
-            return real();
+            return reals::realloc(old, size);
         };
         let mut lifted = None;
         if !old.is_null() {
@@ -260,7 +220,7 @@ unsafe fn reallocated<L: Layout>(
                 tracer.catch_up();
             });
         }
-        let block = real();
+        let block = reals::realloc(old, size);
         if block.is_null() && (size > 0 || lifted.is_none()) {
             if let Some(lifted) = lifted {
                 slowly::<L>(thread, |tracer, _| {
@@ -280,6 +240,21 @@ unsafe fn reallocated<L: Layout>(
     }
 }
 
+pub unsafe extern "C" fn reallocarray<L: Layout>(
+    old: *mut c_void,
+    count: usize,
+    each: usize,
+    caller: usize,
+) -> *mut c_void {
+    // SAFETY: as in `malloc`. The real function asks realloc, through a slot that is patched too, or refuses.
+    unsafe {
+        match count.checked_mul(each) {
+            Some(size) => realloc::<L>(old, size, caller),
+            None => reals::reallocarray(old, count, each),
+        }
+    }
+}
+
 pub unsafe extern "C" fn posix_memalign<L: Layout>(
     place: *mut *mut c_void,
     alignment: usize,
@@ -296,18 +271,13 @@ pub unsafe extern "C" fn posix_memalign<L: Layout>(
     }
 }
 
-/// `aligned_alloc` and `memalign` are one in glibc.
 pub unsafe extern "C" fn memalign<L: Layout>(
     alignment: usize,
     size: usize,
     caller: usize,
 ) -> *mut c_void {
     // SAFETY: as in `malloc`.
-    unsafe {
-        let block = reals::memalign(alignment, size);
-        made::<L>(block, size, caller);
-        block
-    }
+    unsafe { made::<L>(reals::memalign(alignment, size), size, caller) }
 }
 
 pub unsafe extern "C" fn aligned_alloc<L: Layout>(
@@ -316,29 +286,17 @@ pub unsafe extern "C" fn aligned_alloc<L: Layout>(
     caller: usize,
 ) -> *mut c_void {
     // SAFETY: as in `malloc`.
-    unsafe {
-        let block = reals::aligned_alloc(alignment, size);
-        made::<L>(block, size, caller);
-        block
-    }
+    unsafe { made::<L>(reals::aligned_alloc(alignment, size), size, caller) }
 }
 
 pub unsafe extern "C" fn valloc<L: Layout>(size: usize, caller: usize) -> *mut c_void {
     // SAFETY: as in `malloc`.
-    unsafe {
-        let block = reals::valloc(size);
-        made::<L>(block, size, caller);
-        block
-    }
+    unsafe { made::<L>(reals::valloc(size), size, caller) }
 }
 
 pub unsafe extern "C" fn pvalloc<L: Layout>(size: usize, caller: usize) -> *mut c_void {
     // SAFETY: as in `malloc`.
-    unsafe {
-        let block = reals::pvalloc(size);
-        made::<L>(block, size, caller);
-        block
-    }
+    unsafe { made::<L>(reals::pvalloc(size), size, caller) }
 }
 
 /// A thread is the cell's that starts it.

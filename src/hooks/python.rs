@@ -107,9 +107,16 @@ pub fn runtime() -> Option<usize> {
     symbol(c"_PyRuntime").map(|found| found as usize)
 }
 
-/// A type of the interpreter by its symbol.
-pub fn type_named(name: &CStr) -> Option<Object> {
-    symbol(name)
+/// The interpreter's name of its allocators; none where they are hooked, or it tells none.
+///
+/// # Safety
+/// With the interpreter's lock.
+pub unsafe fn allocator_name() -> Option<&'static CStr> {
+    // SAFETY: the caller's promise; the name is a constant, or null.
+    unsafe {
+        let name = Api::get().allocator_name?();
+        (!name.is_null()).then(|| CStr::from_ptr(name))
+    }
 }
 
 /// Whether an object is a code object. Shims of the evaluation loop have something else in its place.
@@ -123,7 +130,8 @@ pub unsafe fn is_code(object: usize) -> bool {
     object != 0 && unsafe { (object as *const usize).add(1).read() } == code
 }
 
-fn symbol(name: &CStr) -> Option<*mut c_void> {
+/// What the interpreter has under a name: a function, or an object of its own.
+pub fn symbol(name: &CStr) -> Option<Object> {
     // SAFETY: dlsym only looks the name up.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     (!found.is_null()).then_some(found)

@@ -17,7 +17,7 @@ use super::layout::{Layout, word};
 use super::python::{Api, Object};
 use super::starters;
 use super::thread_state::is_mains;
-use super::turn;
+use super::turn::{self, Turn};
 
 /// No thread state has this id.
 const NOBODY: usize = usize::MAX;
@@ -99,6 +99,28 @@ pub unsafe fn tracer() -> *mut Tracer {
 pub unsafe fn place(tracer: Tracer) {
     // SAFETY: the caller's promise: nobody reads yet.
     unsafe { (*TRACER.0.get()).write(tracer) };
+}
+
+/// Does something in a turn, once it is known who runs; nothing where that is not to be counted.
+///
+/// # Safety
+/// As `turn_to`, the tracer in place, not in a turn.
+#[inline(always)]
+pub unsafe fn in_turn<L: Layout>(thread: *mut u8, holds: bool, work: impl FnOnce(&mut Tracer)) {
+    // SAFETY: the caller's promise, and it is our turn.
+    unsafe {
+        let mains = is_mains(thread);
+        let _turn = Turn::of(mains && holds);
+        let tracer = &mut *tracer();
+        // Ids are of one interpreter only.
+        let known = mains && tracer.is_turned_to::<L>(thread);
+        if known || tracer.turn_to::<L>(thread, holds) {
+            if mains && holds {
+                turn::let_be_quick(thread);
+            }
+            work(tracer);
+        }
+    }
 }
 
 impl Tracer {

@@ -2,9 +2,10 @@
 //! no atomic read-modify-write; native events come from other threads too.
 //!
 //! The holder marks that it is *busy*, and looks whether it may be *quick*: never while the books are *shared*. The first
-//! event of another thread makes them shared: it takes that leave away, has the system put a barrier through every thread (`membarrier`), and waits until the
-//! holder is not busy. From then on everybody takes the lock, until the holder was alone for long. Where the system has no
-//! such barrier the books stay shared. A thread that holds another interpreter's lock is one of the others.
+//! event of another thread makes them shared: it takes that leave away, has the system put a barrier through every
+//! thread (`membarrier`), and waits until the holder is not busy. From then on everybody takes the lock, until the holder
+//! was alone for long. Where the system has no such barrier the books stay shared. A thread that holds another
+//! interpreter's lock is one of the others.
 
 use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed,
@@ -33,13 +34,21 @@ static BENEATH: AtomicUsize = AtomicUsize::new(0);
 /// The holder's turn, while the books are its own.
 pub struct Quick(());
 
+impl Quick {
+    /// Marks that the holder is busy, before it looks whether it may be.
+    #[inline(always)]
+    fn begin() -> Self {
+        BUSY.store(true, Relaxed);
+        // The other side's barrier runs on every thread: here it is enough that the compiler keeps the order.
+        compiler_fence(SeqCst);
+        Self(())
+    }
+}
+
 /// Takes the holder's turn; none while the books are shared, or if `thread` is not the one to be quick.
 #[inline(always)]
 pub fn quick(thread: *mut u8) -> Option<Quick> {
-    BUSY.store(true, Relaxed);
-    // The other side's barrier runs on every thread: here it is enough that the compiler keeps the order.
-    compiler_fence(SeqCst);
-    let turn = Quick(());
+    let turn = Quick::begin();
     (QUICK.load(Relaxed) == thread).then_some(turn)
 }
 
@@ -79,10 +88,7 @@ impl Drop for Lock {
 impl Turn {
     /// For the thread that holds the interpreter's lock.
     pub fn take() -> Self {
-        BUSY.store(true, Relaxed);
-        // As in `quick`.
-        compiler_fence(SeqCst);
-        let turn = Quick(());
+        let turn = Quick::begin();
         if !SHARED.load(Relaxed) {
             return Self::Quick(turn);
         }
@@ -93,9 +99,9 @@ impl Turn {
             return Self::Locked(lock);
         }
         // Whoever gets the lock next finds the books not shared, and waits for us as for any holder that is busy.
-        BUSY.store(true, Relaxed);
+        let turn = Quick::begin();
         SHARED.store(false, Release);
-        Self::Quick(Quick(()))
+        Self::Quick(turn)
     }
 
     /// For a thread that holds the interpreter's lock, or for any other.
@@ -178,9 +184,14 @@ pub fn is_inside(holds: bool) -> bool {
 /// twice, and the second note replaces the first.
 #[inline(always)]
 pub fn beneath<T>(call: impl FnOnce() -> T) -> T {
-    BENEATH.store(me(), Relaxed);
+    let me = me();
+    // pymalloc asks for an arena, say: the outer call ends it.
+    let nested = BENEATH.load(Relaxed) == me;
+    BENEATH.store(me, Relaxed);
     let done = call();
-    BENEATH.store(0, Relaxed);
+    if !nested {
+        BENEATH.store(0, Relaxed);
+    }
     done
 }
 
