@@ -152,7 +152,8 @@ def test_the_flame_graph_has_all_that_is_live(tour: Tour) -> None:
 def test_a_block_is_measured_on_its_own(tour: Tour) -> None:
     peak, net = map(int, tour.value("block").strip("()").split(","))
     assert 1000 * sys.getsizeof(bytes(1000)) <= peak < 1.1 * MILLION
-    assert net == 0
+    # A few bytes that earlier cells left behind in libraries may go meanwhile.
+    assert -KIB < net <= 0
 
 
 def test_what_is_kept_is_live_at_the_end(tour: Tour) -> None:
