@@ -3,6 +3,7 @@
 //! `books` is the whole of it as one value; the others are its parts. Callers hold the interpreter's lock
 //! (or the lock of `hooks`) around every call that is not said to be safe from any thread.
 
+pub mod allowance;
 pub mod aside;
 pub mod books;
 pub mod cells;

@@ -1,8 +1,8 @@
-//! What the operating system says of this process (`/proc`, control groups, `mallinfo2`). `None`: not to be known here.
+//! What the operating system says of this process (`/proc`, `mallinfo2`). `None`: not to be known here.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
+use super::allowance;
 use super::report::Process;
 
 /// Resident set size, bytes (`/proc/self/statm`).
@@ -12,7 +12,7 @@ pub fn rss() -> Option<u64> {
     Some(pages * page_size())
 }
 
-fn page_size() -> u64 {
+pub(super) fn page_size() -> u64 {
     // SAFETY: sysconf reads a constant.
     u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
 }
@@ -45,7 +45,7 @@ pub fn faults() -> (u64, u64) {
 pub fn read() -> Process {
     let mut process = Process {
         rss: rss(),
-        cgroup_limit: cgroup_limit(),
+        cgroup_limit: allowance::control_group().map(|limit| limit.bytes),
         tree_rss: tree_rss(),
         open_files: fs::read_dir("/proc/self/fd")
             .ok()
@@ -71,41 +71,6 @@ fn malloc_info() -> Option<libc::mallinfo2> {
         }
         Some(std::mem::transmute::<*mut libc::c_void, MallInfo2>(found)())
     }
-}
-
-/// The smallest memory limit of this process's control groups, version 2 or 1, up the hierarchy.
-fn cgroup_limit() -> Option<u64> {
-    let groups = fs::read_to_string("/proc/self/cgroup").ok()?;
-    let limits = groups.lines().filter_map(|line| {
-        let mut parts = line.splitn(3, ':').skip(1);
-        let (controllers, path) = (parts.next()?, parts.next()?);
-        match controllers {
-            "" => smallest("/sys/fs/cgroup", path, "memory.max"),
-            _ if controllers.split(',').any(|name| name == "memory") => {
-                smallest("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes")
-            }
-            _ => None,
-        }
-    });
-    // A version 1 group without a limit says a number close to 2^63.
-    limits.filter(|limit| *limit < 1 << 60).min()
-}
-
-/// The smallest limit from the group at `path` up to the root. Inside a namespace the path may not exist.
-fn smallest(root: &str, path: &str, file: &str) -> Option<u64> {
-    let root = PathBuf::from(root);
-    let start = root.join(path.trim_start_matches('/'));
-    start
-        .ancestors()
-        .take_while(|group| group.starts_with(&root))
-        .filter_map(|group: &Path| {
-            fs::read_to_string(group.join(file))
-                .ok()?
-                .trim()
-                .parse()
-                .ok()
-        })
-        .min()
 }
 
 /// RSS of this process and all its descendants, bytes.
@@ -148,7 +113,8 @@ fn tree_rss() -> Option<u64> {
     )
 }
 
-fn field(status: &str, name: &str) -> Option<u64> {
+/// A line of `/proc` that says kibibytes, in bytes.
+pub(super) fn field(status: &str, name: &str) -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with(name))?;
     let kibibytes: u64 = line.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some(kibibytes * 1024)
