@@ -97,6 +97,16 @@ def overview() -> str:
 def cell_report(id: int) -> str:
     """JSON of `heap::report::CellReport`. Raises KeyError for an unknown id."""
 
+def diff(from_cell: int, to_cell: int) -> str:
+    """JSON of `heap::report::Diff`, between the ends of two cells by our ids.
+
+    Raises ValueError where it cannot be told: its argument is "from" or "to" (that cell's end is not known),
+    "backwards" or "cut" (recording stopped between).
+    """
+
+def own_live() -> int:
+    """Bytes live now that our own API made."""
+
 def live() -> str:
     """JSON of `heap::report::Live`."""
 

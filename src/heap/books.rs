@@ -6,6 +6,7 @@ use std::io;
 use super::aside::{Aside, Block};
 use super::cells::{CellId, Kind, Meter, Record};
 use super::codes::Codes;
+use super::journal::Journal;
 use super::paths::Paths;
 use super::ranges::{Cut, Piece, Ranges};
 use super::reserves::Reserves;
@@ -58,6 +59,8 @@ pub struct Books {
     /// What is measured on its own now, and the last that was.
     pub(super) spans: Vec<Span>,
     pub(super) last_span: SpanId,
+    /// What changed between the ends of cells.
+    pub(super) journal: Journal,
 }
 
 // SAFETY: `meter` points into a boxed record that the books own; calls are serialised.
@@ -92,6 +95,7 @@ impl Books {
             highest: 0,
             spans: Vec::new(),
             last_span: SpanId::default(),
+            journal: Journal::default(),
         })
     }
 

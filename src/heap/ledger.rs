@@ -92,6 +92,7 @@ impl Books {
         record.live_at_end = sum.live();
         record.temporary = sum.returned;
         let kind = Kind::After(record.number().unwrap_or(id.0));
+        self.note_end(id);
         self.drop_idle_stretch();
         self.between = self.open(kind, now);
     }
@@ -156,6 +157,7 @@ impl Books {
         for site in dead {
             self.fold(site);
         }
+        self.journal.settle();
         if let Some(record) = self.record_mut(id) {
             record.sites = live;
             record.shrink();
@@ -260,6 +262,7 @@ impl Books {
         self.generation += 1;
         self.tide.clear();
         self.cut_spans();
+        self.journal.cut();
         for id in self.running.clone() {
             if let Some(record) = self.record_mut(id) {
                 record.traced = false;
@@ -289,6 +292,7 @@ impl Books {
             }
         }
         self.recent.retain(|id| self.running.contains(id));
+        self.journal.forget();
         self.highest = self.tide.live;
         self.generation += 1;
     }
@@ -307,6 +311,11 @@ impl Books {
     pub fn other_bytes(&self) -> u64 {
         let index = self.records.capacity() * size_of::<Option<Box<Record>>>();
         let places = self.codes.bytes() + self.paths.bytes() + self.objects.bytes();
-        self.sites.bytes() + self.aside.bytes() + self.ranges.bytes() + places + index as u64
+        self.sites.bytes()
+            + self.aside.bytes()
+            + self.ranges.bytes()
+            + places
+            + index as u64
+            + self.journal.bytes()
     }
 }

@@ -9,6 +9,7 @@ pub mod books;
 pub mod cells;
 pub mod codes;
 pub mod fullness;
+pub mod journal;
 pub mod kept;
 pub mod ledger;
 mod lines;

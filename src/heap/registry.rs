@@ -119,6 +119,7 @@ impl Books {
         for id in dead {
             self.fold(id);
         }
+        self.journal.settle();
         let sites = &self.sites;
         for record in self.records.iter_mut().filter_map(Option::as_deref_mut) {
             record.sites.retain(|id| {
@@ -140,6 +141,7 @@ impl Books {
             return;
         };
         self.generation += 1;
+        self.journal.lose(id, cold.key.cell);
         self.paths.release(cold.path, &mut self.codes);
         let line = self.folded_line(&cold, sum);
         if let Place::Line { leaf, line } = cold.key.place {

@@ -214,6 +214,45 @@ pub struct Change {
     pub library: Vec<Change>,
 }
 
+/// What changed in live memory from the end of one cell to the end of another: `%memtrace 3 7`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Diff {
+    /// How the two cells are named.
+    pub from: String,
+    pub to: String,
+    /// The second cell has not ended: up to now.
+    pub to_now: bool,
+    pub net: i64,
+    pub blocks: i64,
+    /// By the cell that allocated, what grew most first.
+    pub origins: Vec<GrownOrigin>,
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GrownOrigin {
+    /// Our own id of the cell; none for what is too small and too long ago to be told by cell.
+    pub cell: Option<u32>,
+    pub label: String,
+    pub net: i64,
+    pub blocks: i64,
+    pub lines: Vec<Grown>,
+}
+
+/// By how much a line's live blocks became more; below zero where they became fewer.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Grown {
+    pub file: String,
+    pub line: u32,
+    pub function: String,
+    pub net: i64,
+    pub blocks: i64,
+    pub library: Vec<Grown>,
+}
+
 /// One sample of a cell's timeline.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -265,6 +265,11 @@ impl Sites {
         })
     }
 
+    /// Ids below this were in use once.
+    pub fn slots(&self) -> u32 {
+        self.cold.len() as u32
+    }
+
     pub fn len(&self) -> usize {
         self.ids.len()
     }

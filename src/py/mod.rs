@@ -31,7 +31,8 @@ mod _core {
     use super::kernel::{Parent, PyKernel};
     #[pymodule_export]
     use super::reports::{
-        cell_report, live, overview, process_json, span_begin, span_end, stacks_json,
+        cell_report, diff, live, overview, own_live, process_json, span_begin, span_end,
+        stacks_json,
     };
     #[pymodule_export]
     use super::tracer::{

@@ -1,12 +1,14 @@
 //! Reports as Python sees them: JSON of the types of `heap::report`.
 
-use pyo3::exceptions::{PyKeyError, PyRuntimeError};
+use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use serde::Serialize;
 
 use crate::heap::books::Books;
 use crate::heap::cells::CellId;
+use crate::heap::journal::NoDiff;
 use crate::heap::report::Process;
+use crate::heap::sites::cellheap;
 use crate::heap::spans::SpanId;
 use crate::heap::{fullness, process, reporter, stacks};
 use crate::hooks::{arenas, control, sampler};
@@ -31,6 +33,33 @@ pub fn cell_report(py: Python<'_>, id: u32) -> PyResult<String> {
         reporter::cell_report(&tracer.books, cell, &points, now(), notes())
     })?;
     json(&report.ok_or_else(|| PyKeyError::new_err(id))?)
+}
+
+/// JSON of `heap::report::Diff`, between the ends of two cells by our ids. Raises ValueError where it cannot be told:
+/// its argument is "from" or "to" (that cell's end is not known), "backwards" or "cut".
+#[pyfunction]
+pub fn diff(py: Python<'_>, from_cell: u32, to_cell: u32) -> PyResult<String> {
+    let (from, to) = (CellId(from_cell), CellId(to_cell));
+    let diff = with(py, |tracer| {
+        tracer.look_at_reserves();
+        tracer.books.diff(from, to)
+    })?;
+    let mut diff = diff.map_err(|why| {
+        PyValueError::new_err(match why {
+            NoDiff::NoEnd(cell) if cell == from => "from",
+            NoDiff::NoEnd(_) => "to",
+            NoDiff::Backwards => "backwards",
+            NoDiff::Cut => "cut",
+        })
+    })?;
+    diff.notes = notes();
+    json(&diff)
+}
+
+/// Bytes live now that our own API made.
+#[pyfunction]
+pub fn own_live(py: Python<'_>) -> PyResult<u64> {
+    with(py, |tracer| tracer.books.sites().live_of(cellheap))
 }
 
 /// JSON of `heap::report::Live`.

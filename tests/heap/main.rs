@@ -6,6 +6,7 @@
     reason = "a test that meets the unexpected has failed"
 )]
 
+mod journal;
 mod model;
 
 use std::collections::BTreeMap;
@@ -207,20 +208,8 @@ impl Pair {
 
     fn site(&mut self, line: Line) -> SiteId {
         let address = code_of(line);
-        let code = self.books.code(address).unwrap_or_else(|| {
-            // One entry for the first eight units: no step from the first line.
-            let table = [0x80 | 7, 0].into();
-            let file = "cell.py".into();
-            self.books.saw_code(
-                address,
-                Code {
-                    file,
-                    function: "f".into(),
-                    first_line: line,
-                    table,
-                },
-            )
-        });
+        let known = self.books.code(address);
+        let code = known.unwrap_or_else(|| self.books.saw_code(address, copy_of(line)));
         let spot = Spot { code, offset: 0 };
         site(&mut self.books, CellId(self.entered), spot)
     }
@@ -288,6 +277,17 @@ fn site(books: &mut Books, cell: CellId, spot: Spot) -> SiteId {
     };
     let key = books.key(cell, place, Source::default());
     books.find(&key).unwrap_or_else(|| books.add(key, &[]))
+}
+
+/// Code whose first eight units have this line.
+fn copy_of(line: Line) -> Code {
+    Code {
+        file: "cell.py".into(),
+        function: "f".into(),
+        first_line: line,
+        // One entry: no step from the first line.
+        table: [0x80 | 7, 0].into(),
+    }
 }
 
 fn by_line<T>(rows: &[Row], of: impl Fn(&Row) -> T) -> BTreeMap<Line, T> {
