@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cellheap._core import __version__
-    from cellheap.api import cells, clear, export, flame, live, overview
+    from cellheap.api import cells, clear, diff, export, flame, live, overview
     from cellheap.exports import ExportError
     from cellheap.extension import load_ipython_extension, unload_ipython_extension
     from cellheap.flames import Flame
@@ -26,6 +26,7 @@ __all__ = [
     "assert_peak",
     "cells",
     "clear",
+    "diff",
     "export",
     "flame",
     "limit",
@@ -49,6 +50,7 @@ _HOMES = {
     "assert_peak": "limits",
     "cells": "api",
     "clear": "api",
+    "diff": "api",
     "export": "api",
     "flame": "api",
     "limit": "limits",

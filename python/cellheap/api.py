@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from cellheap import _core, flames, recorder
 from cellheap.clearing import clear
+from cellheap.diffs import Diff
 from cellheap.exports import ExportError, write
 from cellheap.flames import Flame, Measure
 from cellheap.pools import pools
@@ -22,6 +23,7 @@ __all__ = [
     "NoSuchCellError",
     "cells",
     "clear",
+    "diff",
     "export",
     "flame",
     "live",
@@ -99,6 +101,27 @@ class Cells(Mapping[int, CellReport]):
 
 
 cells = Cells()
+
+
+_NO_DIFF = {
+    "from": "when In[{}] ended is not known: it runs still, or it was forgotten",
+    "to": "when In[{1}] ended is not known: it was forgotten",
+    "backwards": "In[{1}] did not end after In[{0}]: the earlier cell comes first",
+    "cut": "recording stopped between In[{0}] and In[{1}]: what changed is not known",
+}
+
+
+def diff(before: int, after: int) -> Diff:
+    """What changed in live memory from the end of In[before] to the end of In[after], or to now where that
+    one runs. Raises NoSuchCellError for a cell that was not recorded, ValueError where the two cannot be
+    compared."""
+    with _core.own():
+        first, second = cells._id(before), cells._id(after)
+        try:
+            text = _core.diff(first, second)
+        except ValueError as error:
+            raise ValueError(_NO_DIFF[str(error)].format(before, after)) from None
+        return Diff.from_json(text, recorder.known_sources())
 
 
 def flame(number: int | None = None, measure: Measure | None = None) -> Flame:

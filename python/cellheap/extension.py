@@ -75,7 +75,10 @@ class Extension:
                 manager.magics[kind].pop(name, None)
 
     def _after_cell(self, cell: int, wanted: argparse.Namespace | None) -> None:
-        """Shows what the cell asked for, or the summary if that is on."""
+        """Tells which watched objects died; shows what the cell asked for, or the summary if that is on."""
+        with _core.own():
+            for death in self._magics.questions.watcher.deaths():
+                print(death)
         if wanted is None and not self._settings.summary:
             return
         with _core.own():

@@ -6,17 +6,19 @@ import argparse
 import difflib
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from cellheap import _core, api
+from cellheap import _core, api, questions
 from cellheap.arguments import files, help_argument, mistake, natural, parse, print_help, variable
 from cellheap.clearing import RefusedError, clearable
 from cellheap.config import CellHeap
 from cellheap.flames import Measure
+from cellheap.questions import Questions
 from cellheap.recorder import Recorder
 from cellheap.results import Result
 from cellheap.shown import give
@@ -24,7 +26,7 @@ from cellheap.units import bytes_text
 
 #: A cell as a person types it, or as outputs name it.
 _CELL = re.compile(r"(?P<number>[0-9]+)|In\[(?P<label>[0-9]+)\]")
-WORDS = ("live", "flame", "export", "on", "off", "stop", "start", "reset")
+WORDS = ("live", *questions.WORDS, "flame", "export", "on", "off", "stop", "start", "reset")
 #: Of these, what is a result by itself; nothing is the overview.
 RESULTS = ("", "live")
 #: Said where there is no tracer at all.
@@ -60,6 +62,7 @@ class CellHeapMagics(Magics):
         super().__init__(shell)
         self._recorder = recorder
         self._settings = settings
+        self.questions = Questions(shell)
 
     @line_magic
     @plain
@@ -74,7 +77,11 @@ class CellHeapMagics(Magics):
 
         %memtrace               each cell so far: allocated, freed, net, peak, live
         %memtrace 5             cell 5 in full, line by line
+        %memtrace 3 7           what changed in live memory from the end of cell 3 to the end of 7
         %memtrace live          what is alive now, by cell, line and allocator
+        %memtrace watch NAME    follow an object: the cell in which it dies is told; without a
+                                name all that is watched; unwatch [NAME] ends that
+        %memtrace compare A ; B build what these expressions make and compare what it costs
         %memtrace flame 5       a flame graph of cell 5 at its peak; --live, --allocated
         %memtrace flame         a flame graph of what is live in the whole notebook
         %memtrace export FILE   write the notebook's report; its suffix says the format:
@@ -88,6 +95,10 @@ class CellHeapMagics(Magics):
         cell shows the report of that cell when it has run.
         """
         with _core.own():
+            question = questions.asked(line)
+            if question and question[1] not in ("-h", "--help"):
+                answer = self.questions.answer(*question)
+                return None if answer is None else give(answer)
             arguments = parse(self.memtrace, line)
             if arguments.help:
                 print_help(self.memtrace)
@@ -124,14 +135,17 @@ class CellHeapMagics(Magics):
         """What `5`, `live`, `flame 5` or nothing stand for."""
         what, *rest = words or [""]
         number = cell_number(rest[0] if rest else what)
-        if len(rest) > (what == "flame") or (rest and not number):
+        other = cell_number(what) if rest else None
+        if len(rest) > (what == "flame" or other is not None) or (rest and not number):
             raise mistake(self.memtrace, f"%memtrace {what} does not know {' '.join(rest)!r}")
         measure: Measure | None = "live" if asked.live else "allocated" if asked.allocated else None
         try:
             if what == "flame":
                 return api.flame(int(number) if number else None, measure)
+            if number and other:
+                return api.diff(int(other), int(number))
             return api.cells[int(number)] if number else api.live() if what else api.overview()
-        except api.NoSuchCellError as error:
+        except (api.NoSuchCellError, ValueError) as error:
             raise UsageError(f"%memtrace {' '.join(words)}: {error}") from None
         except RuntimeError:
             raise UsageError(_core.trace_note() or NEVER_BEGAN) from None
@@ -237,18 +251,20 @@ class CellHeapMagics(Magics):
     def offers(self) -> dict[str, tuple[Any, Any]]:
         """For Tab: each magic with what can follow it besides options."""
         return {
-            "%memtrace": (self.memtrace, _after_memtrace),
+            "%memtrace": (self.memtrace, partial(_after_memtrace, self.questions)),
             "%%memtrace": (self.memtrace_cell, lambda before, word: ()),
             "%gcclear": (self.gcclear, lambda before, word: clearable(self.shell)),
         }
 
 
-def _after_memtrace(before: list[str], word: str) -> Iterable[str]:
+def _after_memtrace(answers: Questions, before: list[str], word: str) -> Iterable[str]:
     """What can follow these words of a line."""
     words = [one for one in before if not one.startswith("-")]
     match words:
         case []:
             return WORDS
+        case [first, *_] if first in questions.WORDS:
+            return answers.offers(first)
         case ["export"]:
             return ["live", "flame", *files(word)]
         case ["export", "flame"] | ["export", *_] if len(words) < 4:

@@ -118,6 +118,29 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Grown:
+    """By how much a line's live bytes and blocks became more; `library` are the functions that asked."""
+
+    file: str = ""
+    line: int = 0
+    function: str = ""
+    net: int = 0
+    blocks: int = 0
+    library: tuple[Grown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GrownOrigin:
+    """The same of all that one cell allocated. Without a cell: small changes of cells of long ago."""
+
+    cell: int | None = None
+    label: str = ""
+    net: int = 0
+    blocks: int = 0
+    lines: tuple[Grown, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Stack:
     """Memory that one stack asked for: the notebook's line first, the function that asked last."""
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from cellheap import _core, sentences, tables
 from cellheap.display import Bundle, Folded, Part, Picture, Words
-from cellheap.records import Arenas, Cell, Change, Kept, Line, Origin, Point, Process, Share, read
+from cellheap.records import Arenas, Cell, Change, Grown, Kept, Line, Origin, Point, Process, Share, read
 from cellheap.units import bytes_text, count_text
 
 #: Rows that go into the raw numbers of an output; the result has all.
@@ -321,7 +321,7 @@ class Live(_Holds, Result):
         return {**replace(self, origins=origins).to_dict(), "left_out": len(self.origins) - len(origins)}
 
 
-def files_of(lines: Iterable[Line | Change]) -> Iterator[str]:
+def files_of(lines: Iterable[Line | Change | Grown]) -> Iterator[str]:
     """The files that lines and their library lines are in."""
     for line in lines:
         yield line.file
@@ -340,7 +340,7 @@ def file_names(files: Iterable[str], sources: Sources) -> dict[str, str]:
     return names
 
 
-def line_rows(lines: Iterable[Line | Change]) -> Iterator[dict[str, Any]]:
+def line_rows(lines: Iterable[Line | Change | Grown]) -> Iterator[dict[str, Any]]:
     """Rows of a table of lines. Those with a library function are parts of the line above them."""
     for line in lines:
         yield asdict(line)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellheap.records import Arenas, Cell, Change, Frame, Line, Pin, Share
+from cellheap.records import Arenas, Cell, Change, Frame, Grown, Line, Pin, Share
 from cellheap.units import bytes_text, count_text, seconds_text, signed_bytes_text
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def of_lines_chart(report: CellReport) -> str:
     return f"The source of {report.cell.label} with bars of bytes. {lines}."
 
 
-def where(line: Line | Change | Frame | Pin, names: Mapping[str, str]) -> str:
+def where(line: Line | Change | Grown | Frame | Pin, names: Mapping[str, str]) -> str:
     """How a line is named: `In[2], line 5 in make`, `copy.py, line 193 in deepcopy`."""
     if line.line == 0:
         return line.function or "(other)"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from cellheap.display import ALLOCATED, LIVE, PEAK, Column, Size, Table
-from cellheap.records import Cell, Change, Line, Pin, Process, Share
+from cellheap.records import Cell, Change, Grown, Line, Pin, Process, Share
 from cellheap.sentences import allocator, where
 from cellheap.units import count_text, seconds_text
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cellheap.results import Live, Overview
 
 R = TypeVar("R")
-L = TypeVar("L", Line, Change)
+L = TypeVar("L", Line, Change, Grown)
 Row = list[str | Size]
 
 #: Rows that a table shows before it folds the rest into one.
@@ -108,7 +108,7 @@ def of_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table
         Column("Live", LIVE),
     ]
     rows: list[Row] = []
-    for label, line in _rows_of(lines, names, line_size, top, _sum):
+    for label, line in rows_of(lines, names, line_size, top, _sum):
         bar = not label.startswith(_UNDER)
         sizes = [Size(n, bar=bar) for n in (line.allocated, line.peak, line.temporary)]
         rows.append([label, *sizes, f"{line.blocks:,}", Size(line.live, bar=bar)])
@@ -119,7 +119,7 @@ def of_live_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> 
     """The lines with the most live bytes; under each what it came to."""
     rows: list[Row] = [
         [label, Size(line.live, bar=not label.startswith(_UNDER)), f"{line.live_blocks:,}"]
-        for label, line in _rows_of(lines, names, lambda line: line.live, top, _sum)
+        for label, line in rows_of(lines, names, lambda line: line.live, top, _sum)
     ]
     columns = [Column("Line"), Column("Live", LIVE, strip=True), Column("Blocks")]
     return Table(BY_LINE, columns, rows, long_labels=True)
@@ -172,7 +172,7 @@ def of_live_shares(shares: Sequence[Share]) -> Table:
     return Table("Live now, by allocator", columns, rows)
 
 
-def _rows_of(
+def rows_of(
     lines: Sequence[L],
     names: Mapping[str, str],
     size: Callable[[L], int],
@@ -196,7 +196,7 @@ def _rows_of(
         yield count_text(len(rest), "other line"), total(rest)
 
 
-def _called(leaf: Line | Change, names: Mapping[str, str]) -> str:
+def _called(leaf: Line | Change | Grown, names: Mapping[str, str]) -> str:
     """A library line; where native code asked, which."""
     native = [share for share in leaf.shares if share.object] if isinstance(leaf, Line) else []
     asked = f" ({allocator(max(native, key=lambda share: share.allocated))})" if native else ""
@@ -273,7 +273,7 @@ def of_changes(lines: Sequence[Change], names: Mapping[str, str], top: int) -> T
         Column("Net", LIVE),
     ]
     rows: list[Row] = []
-    for label, line in _rows_of(lines, names, change_size, top, _sum_of_changes):
+    for label, line in rows_of(lines, names, change_size, top, _sum_of_changes):
         bar = not label.startswith(_UNDER)
         sizes = Size(line.allocated, bar=bar), Size(line.peak, True, bar), Size(line.net, True, bar)
         rows.append([label, *sizes])

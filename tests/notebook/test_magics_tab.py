@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cellheap.magics import WORDS
 from IPython.core.completer import provisionalcompleter
 
 from tests.notebook.shells import Kernel, Terminal, terminal
@@ -26,7 +27,9 @@ def offered(notebook: Terminal, code: str) -> list[str]:
 @pytest.mark.parametrize(
     ("code", "lines"),
     [
-        ("%memtrace ", ["live", "flame", "export", "on", "off", "stop", "start", "reset"]),
+        ("%memtrace ", [*WORDS]),
+        ("%memtrace watch al", ["almost", "alpha", "alpine"]),
+        ("%memtrace compare alpha ; alm", ["almost"]),
         ("%memtrace li", ["live"]),
         ("%memtrace st", ["stop", "start"]),
         ("r = %memtrace l", ["live"]),
