@@ -136,6 +136,7 @@ names = dict(globals())
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "memray.bin"
     with memray.Tracker(path, trace_python_allocators=True):
+        there = sorted(set(sys.modules) - {{"__main__"}})
         exec(code, names)
     lines = {{}}
     for record in memray.FileReader(path).get_high_watermark_allocation_records(merge_threads=True):
@@ -143,12 +144,14 @@ with tempfile.TemporaryDirectory() as folder:
             if file == {file!r}:
                 lines[line] = lines.get(line, 0) + record.size
                 break
-print(json.dumps(lines))
+print(json.dumps([lines, there]))
 """
 
 OURS = """
 {imports}
 from notebook import *
+for name in {there!r}:
+    importlib.import_module(name)
 source = {source!r}
 notebook = Notebook()
 notebook.names.update(globals())
@@ -158,9 +161,9 @@ deep = sum(line["peak"] for line in report(cell)["lines"] if line["function"] ==
 say([report(cell)["cell"]["peak"], peaks, deep])
 """
 
-# Both processes have all of it before they begin.
+# Both processes have all of it before they begin; ours also what memray's tracker brings along.
 IMPORTS = """
-import copy, json, memray, mmap, sqlite3, tempfile, threading, zlib
+import copy, importlib, json, memray, mmap, sqlite3, sys, tempfile, threading, zlib
 from pathlib import Path
 import notebook
 """
@@ -175,8 +178,8 @@ def test_memray_sees_the_same_bytes_on_the_same_lines_at_the_peak(run: Run, name
     if name == "numpy":
         pytest.importorskip("numpy")
     both = settings(SCRIPTS[name], "import numpy" if name == "numpy" else "")
-    theirs = run(TRACKED.format(**both))
-    peak, ours, deep = run(OURS.format(**both))
+    theirs, there = run(TRACKED.format(**both))
+    peak, ours, deep = run(OURS.format(there=there, **both))
     their_peak = sum(theirs.values())
     assert deep < their_peak / 100
     assert peak == pytest.approx(their_peak, rel=0.01)
@@ -188,8 +191,8 @@ def test_memray_sees_the_same_bytes_on_the_same_lines_at_the_peak(run: Run, name
 
 def test_past_64_library_frames_the_bytes_are_memrays_but_have_a_line_of_their_own(run: Run) -> None:
     both = settings(SCRIPTS["recursion in a library"].replace("range(20)", "range(200)"))
-    theirs = run(TRACKED.format(**both))
-    peak, ours, deep = run(OURS.format(**both))
+    theirs, there = run(TRACKED.format(**both))
+    peak, ours, deep = run(OURS.format(there=there, **both))
     assert peak == pytest.approx(sum(theirs.values()), rel=0.01)
     assert deep > ours["5"]
     assert deep + ours["5"] == pytest.approx(theirs["5"], rel=0.01)
