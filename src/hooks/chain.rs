@@ -16,6 +16,31 @@ struct Link {
     code: usize,
 }
 
+impl Link {
+    /// Whether the link still holds, and so does what it has before it.
+    ///
+    /// # Safety
+    /// Its frame is live.
+    #[inline(always)]
+    unsafe fn leads_to<L: Layout>(self, before: &Self) -> bool {
+        let frame = self.frame as *const u8;
+        // SAFETY: the caller's promise.
+        unsafe { code_of::<L>(frame) == self.code && word(frame, L::PREVIOUS) == before.frame }
+    }
+
+    /// The same, read again: the compiler cannot tell that its frame was compared with what a frame has before it. It would
+    /// follow that word instead, and each load would wait for the one before.
+    #[inline(always)]
+    fn hidden(&self) -> Self {
+        let mut place: *const Self = self;
+        // SAFETY: does nothing.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(reg) place, options(pure, nomem, nostack, preserves_flags));
+            *place
+        }
+    }
+}
+
 /// What the lowest link is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Base {
@@ -79,15 +104,20 @@ impl Chain {
         let mut above = self.links[at];
         // SAFETY: a link is looked into once it is known to be what a live frame has before it.
         unsafe {
-            for link in self.links[lowest..at].iter().rev() {
-                let frame = above.frame as *const u8;
-                if code_of::<L>(frame) != above.code || word(frame, L::PREVIOUS) != link.frame {
+            let mut groups = self.links[lowest..at].rchunks_exact(4);
+            for group in groups.by_ref() {
+                for link in group.iter().rev() {
+                    if !above.leads_to::<L>(link) {
+                        return Looked::Broken;
+                    }
+                    above = link.hidden();
+                }
+            }
+            for link in groups.remainder().iter().rev() {
+                if !above.leads_to::<L>(link) {
                     return Looked::Broken;
                 }
-                above = Link {
-                    frame: hidden(link.frame),
-                    code: link.code,
-                };
+                above = link.hidden();
             }
             let frame = above.frame as *const u8;
             if code_of::<L>(frame) != above.code {
@@ -127,17 +157,6 @@ impl Chain {
             self.links.push(Link { frame, code });
         }
     }
-}
-
-/// The same, but the compiler cannot tell that it was compared with what a frame has before it. It would follow that word
-/// instead, and each load would wait for the one before.
-#[inline(always)]
-fn hidden(mut frame: usize) -> usize {
-    // SAFETY: does nothing.
-    unsafe {
-        std::arch::asm!("/* {0} */", inout(reg) frame, options(pure, nomem, nostack, preserves_flags));
-    }
-    frame
 }
 
 #[inline(always)]
