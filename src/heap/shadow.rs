@@ -1,9 +1,9 @@
 //! The shadow table: for every 16 bytes of address space that hold a small block, the block's site and size.
 //! A radix on the address: 14 bits, 14 bits, then a chunk of 65,536 entries for each MiB. No hash, no lock.
 
-use std::sync::atomic::{
-    AtomicPtr, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
-};
+use std::cell::UnsafeCell;
+use std::ptr::NonNull;
+use std::sync::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Release};
 
 use super::pages::{PAGE, Pages, resident};
 use super::sites::SiteId;
@@ -41,13 +41,38 @@ impl Entry {
     }
 }
 
+/// The place of an entry, and what it held when it was looked at; zero is "no block".
+pub(super) struct Noted {
+    slot: NonNull<u32>,
+    pub entry: Entry,
+}
+
+impl Noted {
+    #[inline(always)]
+    pub fn is_free(&self) -> bool {
+        self.entry.0 == 0
+    }
+
+    /// In the turn in which it was looked at.
+    #[inline(always)]
+    pub fn write(self, entry: Option<Entry>) {
+        // SAFETY: a slot points into a live chunk; writers are serialised (`hooks::turn`).
+        unsafe { self.slot.write(entry.map_or(0, |entry| entry.0)) };
+    }
+}
+
 /// Chunks that were found, by the low bits of their number.
-const NEAR: usize = 64;
+const NEAR: usize = 1024;
+
+/// No chunk has this number.
+const NO_CHUNK: usize = usize::MAX;
 
 pub struct Shadow {
     root: &'static [AtomicPtr<Node>; FAN],
-    /// The number of a chunk, one up so that zero is none, and where it is. A chunk stays where it is.
-    near: [(AtomicUsize, AtomicPtr<u32>); NEAR],
+    /// Numbers of chunks that were found. A chunk stays where it is.
+    near: UnsafeCell<[usize; NEAR]>,
+    /// Where the entry for address zero would be if the chunk went on down to it.
+    origins: UnsafeCell<[*mut u32; NEAR]>,
     pages: Pages,
 }
 
@@ -58,23 +83,50 @@ impl Shadow {
         let pages = Pages::zeroed(size_of::<[AtomicPtr<Node>; FAN]>())?;
         // SAFETY: zeroed pages of the right size are an array of null pointers, and live as long as `self`.
         let root = unsafe { &*pages.as_ptr().cast() };
-        let near = [const { (AtomicUsize::new(0), AtomicPtr::new(std::ptr::null_mut())) }; NEAR];
-        Ok(Self { root, near, pages })
+        Ok(Self {
+            root,
+            near: UnsafeCell::new([NO_CHUNK; NEAR]),
+            origins: UnsafeCell::new([std::ptr::null_mut(); NEAR]),
+            pages,
+        })
+    }
+
+    /// The entry for `address`, if its chunk was found lately. Callers have the turn at the books.
+    #[inline(always)]
+    fn near_slot(&self, address: usize) -> Option<NonNull<u32>> {
+        let number = address >> CHUNK_BITS;
+        // SAFETY: whoever has the turn is alone here. A number stands where its chunk's origin does, and from there the
+        // entry of any of the chunk's addresses lies in the chunk.
+        unsafe {
+            if (*self.near.get())[number % NEAR] != number {
+                return None;
+            }
+            let origin = (*self.origins.get())[number % NEAR];
+            Some(NonNull::new_unchecked(
+                origin.wrapping_add(address >> GRANULE_BITS),
+            ))
+        }
     }
 
     /// The entry for `address`, if its chunk exists. Callers have the turn at the books.
     #[inline(always)]
     fn slot(&self, address: usize) -> Option<*mut u32> {
-        let number = (address >> CHUNK_BITS) + 1;
-        let (known, chunk) = &self.near[number % NEAR];
-        if known.load(Relaxed) == number {
-            // SAFETY: the chunk of this number; the index is masked to its size.
-            return Some(unsafe { chunk.load(Relaxed).add(granule(address)) });
+        match self.near_slot(address) {
+            Some(slot) => Some(slot.as_ptr()),
+            None => self.find_slot(address),
         }
+    }
+
+    /// The same, and remembers where the chunk is.
+    #[inline(never)]
+    fn find_slot(&self, address: usize) -> Option<*mut u32> {
         let slot = self.far_slot(address)?;
-        known.store(number, Relaxed);
-        // SAFETY: back to the first entry of the chunk.
-        chunk.store(unsafe { slot.sub(granule(address)) }, Relaxed);
+        let number = address >> CHUNK_BITS;
+        // SAFETY: as in `near_slot`.
+        unsafe {
+            (*self.origins.get())[number % NEAR] = slot.wrapping_sub(address >> GRANULE_BITS);
+            (*self.near.get())[number % NEAR] = number;
+        }
         Some(slot)
     }
 
@@ -123,6 +175,15 @@ impl Shadow {
         // SAFETY: as in `set`.
         unsafe { slot.write(0) };
         Some(Entry(entry))
+    }
+
+    /// Where a block at `address` is noted, and what is there now: quicker than `set` and `take`, and less often known.
+    #[inline(always)]
+    pub(super) fn noted(&self, address: usize) -> Option<Noted> {
+        let slot = self.near_slot(address)?;
+        // SAFETY: as in `set`.
+        let entry = Entry(unsafe { slot.read() });
+        Some(Noted { slot, entry })
     }
 
     pub fn has(&self, address: usize) -> bool {

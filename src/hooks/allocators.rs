@@ -10,13 +10,14 @@ use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::heap::books::Lifted;
+use crate::heap::sites::SiteId;
 
 use super::layout::{Layout, V311, V312, V313, V314};
 use super::overlaid;
 use super::python::{Allocator, Api, allocator_name};
 use super::thread_state::{self, is_mains};
 use super::tracer::{in_turn, tracer};
-use super::turn::{self, Turn, beneath};
+use super::turn::{self, Quick, Turn, beneath};
 
 /// The form of a hook: the thread state is read where it lies.
 const DIRECT: u8 = 0;
@@ -76,8 +77,24 @@ unsafe extern "C" fn malloc<L: Layout, const D: usize, const F: u8>(
 ) -> *mut c_void {
     // SAFETY: a hook is called as its domain's contract says.
     unsafe {
+        let thread = thread::<L, F>();
+        match own_turn(size, thread) {
+            Some(turn) => {
+                let real = original(D);
+                made::<L>(turn, (real.malloc)(real.context, size), size, thread)
+            }
+            None => malloc_slowly::<L, D>(size, thread),
+        }
+    }
+}
+
+#[inline(never)]
+unsafe fn malloc_slowly<L: Layout, const D: usize>(size: usize, thread: *mut u8) -> *mut c_void {
+    // SAFETY: as in `malloc`.
+    unsafe {
         let real = original(D);
-        asked::<L, F>(size, || (real.malloc)(real.context, size))
+        let block = beneath(|| (real.malloc)(real.context, size));
+        made_slowly::<L>(block, size, thread)
     }
 }
 
@@ -89,60 +106,67 @@ unsafe extern "C" fn calloc<L: Layout, const D: usize, const F: u8>(
     // SAFETY: as in `malloc`; the real calloc refuses a product that overflows.
     unsafe {
         let real = original(D);
-        let size = count.wrapping_mul(each);
-        asked::<L, F>(size, || (real.calloc)(real.context, count, each))
+        let (size, thread) = (count.wrapping_mul(each), thread::<L, F>());
+        match own_turn(size, thread) {
+            Some(turn) => {
+                let block = (real.calloc)(real.context, count, each);
+                made::<L>(turn, block, size, thread)
+            }
+            None => {
+                let block = beneath(|| (real.calloc)(real.context, count, each));
+                made_slowly::<L>(block, size, thread)
+            }
+        }
     }
 }
 
-/// Asks the real allocator for so many bytes, and notes what it gave. Where that is pymalloc alone the turn is taken
-/// before: whatever it asks of lower layers for itself is then seen not to be the notebook's.
+/// The turn of this thread, where a request of this size is pymalloc's alone: taken before the call, so that whatever it
+/// asks of lower layers for itself is seen not to be the notebook's.
 #[inline(always)]
-unsafe fn asked<L: Layout, const F: u8>(
+fn own_turn(size: usize, thread: *mut u8) -> Option<Quick> {
+    if size > OWN.load(Relaxed) {
+        return None;
+    }
+    turn::quick(thread)
+}
+
+/// Notes a block that the real allocator gave in this turn, if it gave one; hands it on.
+#[inline(always)]
+unsafe fn made<L: Layout>(
+    turn: Quick,
+    block: *mut c_void,
     size: usize,
-    real: impl FnOnce() -> *mut c_void,
+    thread: *mut u8,
 ) -> *mut c_void {
+    if block.is_null() {
+        return block;
+    }
     // SAFETY: hooks are called with the interpreter's lock, and the tracer is reached in a turn.
     unsafe {
-        let thread = thread::<L, F>();
-        let turn = if size <= OWN.load(Relaxed) {
-            turn::quick(thread)
-        } else {
-            None
-        };
-        let Some(turn) = turn else {
-            let block = beneath(real);
-            if !block.is_null() {
-                made_slowly::<L>(block, size, thread);
-            }
-            return block;
-        };
-        let block = real();
-        if block.is_null() {
-            return block;
-        }
         let tracer = &mut *tracer();
         if tracer.is_turned_to::<L>(thread) {
             let site = tracer.quick_site::<L>(thread);
-            if site.0 != 0 {
-                tracer.books.allocated(block as usize, size, site);
+            if site.0 != 0 && tracer.books.allocated_small(block as usize, size, site) {
                 return block;
             }
         }
         drop(turn);
-        made_slowly::<L>(block, size, thread);
-        block
+        made_slowly::<L>(block, size, thread)
     }
 }
 
 #[inline(never)]
-unsafe fn made_slowly<L: Layout>(block: *mut c_void, size: usize, thread: *mut u8) {
-    // SAFETY: as in `asked`.
-    unsafe {
-        in_turn::<L>(thread, true, |tracer| {
-            let site = tracer.site::<L>(thread);
-            tracer.books.allocated(block as usize, size, site);
-        });
+unsafe fn made_slowly<L: Layout>(block: *mut c_void, size: usize, thread: *mut u8) -> *mut c_void {
+    if !block.is_null() {
+        // SAFETY: as in `made`.
+        unsafe {
+            in_turn::<L>(thread, true, |tracer| {
+                let site = tracer.site::<L>(thread);
+                tracer.books.allocated(block as usize, size, site);
+            });
+        }
     }
+    block
 }
 
 unsafe extern "C" fn realloc<L: Layout, const D: usize, const F: u8>(
@@ -150,11 +174,75 @@ unsafe extern "C" fn realloc<L: Layout, const D: usize, const F: u8>(
     old: *mut c_void,
     size: usize,
 ) -> *mut c_void {
-    // SAFETY: as in `malloc`. A failed realloc changes nothing. Another thread may get the old address from the C library
-    // before we hear of it: the block is off the books by then.
+    // SAFETY: as in `malloc`.
+    unsafe {
+        let thread = thread::<L, F>();
+        if let Some(turn) = own_turn(size, thread) {
+            if old.is_null() {
+                let real = original(D);
+                let block = (real.realloc)(real.context, old, size);
+                return made::<L>(turn, block, size, thread);
+            }
+            if let Some(lifted) = lift_own::<L>(old, thread) {
+                return moved::<L, D>(old, lifted, size, thread);
+            }
+        }
+        realloc_slowly::<L, D>(old, size, thread)
+    }
+}
+
+/// Takes a block off the books that is pymalloc's alone, if it is known who runs.
+#[inline(always)]
+unsafe fn lift_own<L: Layout>(old: *mut c_void, thread: *mut u8) -> Option<Lifted> {
+    // SAFETY: it is the caller's turn, and the thread is the current one.
+    unsafe {
+        let tracer = &mut *tracer();
+        if !tracer.is_turned_to::<L>(thread) {
+            return None;
+        }
+        tracer.books.lift_up_to(old as usize, OWN.load(Relaxed))
+    }
+}
+
+/// The rest of a realloc that is pymalloc's alone, in the turn in which the block was lifted.
+#[inline(always)]
+unsafe fn moved<L: Layout, const D: usize>(
+    old: *mut c_void,
+    lifted: Lifted,
+    size: usize,
+    thread: *mut u8,
+) -> *mut c_void {
+    // SAFETY: as in `malloc`; the tracer is turned to the thread. An arena that goes meanwhile tells the tracer, so it is
+    // borrowed only after the call.
     unsafe {
         let real = original(D);
-        let thread = thread::<L, F>();
+        let block = (real.realloc)(real.context, old, size);
+        let tracer = &mut *tracer();
+        if block.is_null() {
+            tracer.books.put_back(old as usize, lifted);
+            return block;
+        }
+        let site = match tracer.quick_site::<L>(thread) {
+            SiteId(0) => tracer.site::<L>(thread),
+            site => site,
+        };
+        let books = &mut tracer.books;
+        books.reallocated(Some(lifted), block as usize, size, site);
+        block
+    }
+}
+
+/// Another thread may get the old address from the C library before we hear of it: the block is off the books by then. A
+/// failed realloc changes nothing.
+#[inline(never)]
+unsafe fn realloc_slowly<L: Layout, const D: usize>(
+    old: *mut c_void,
+    size: usize,
+    thread: *mut u8,
+) -> *mut c_void {
+    // SAFETY: as in `malloc`.
+    unsafe {
+        let real = original(D);
         let lifted = lift::<L>(old, thread);
         let block = beneath(|| (real.realloc)(real.context, old, size));
         match (block.is_null(), lifted) {
@@ -170,7 +258,7 @@ unsafe extern "C" fn realloc<L: Layout, const D: usize, const F: u8>(
 unsafe fn lift<L: Layout>(old: *mut c_void, thread: *mut u8) -> Option<Lifted> {
     let mut lifted = None;
     if !old.is_null() {
-        // SAFETY: as in `asked`.
+        // SAFETY: as in `made`.
         unsafe {
             in_turn::<L>(thread, true, |tracer| {
                 lifted = tracer.books.lift(old as usize);
@@ -188,7 +276,7 @@ unsafe fn changed<L: Layout>(
     size: usize,
     thread: *mut u8,
 ) {
-    // SAFETY: as in `asked`.
+    // SAFETY: as in `made`.
     unsafe {
         in_turn::<L>(thread, true, |tracer| {
             let site = tracer.site::<L>(thread);
@@ -212,18 +300,51 @@ unsafe extern "C" fn free<L: Layout, const D: usize, const F: u8>(
 ) {
     // SAFETY: as in `malloc`. The books forget the block before another can get its address.
     unsafe {
-        let real = original(D);
-        if block.is_null() || gone::<L, F>(block) <= OWN.load(Relaxed) as u64 {
-            return (real.free)(real.context, block);
+        if !block.is_null() {
+            let Some(turn) = turn::anyones() else {
+                return free_slowly::<L, D, F>(block);
+            };
+            let gone = (*tracer()).books.freed_by_anyone(block as usize);
+            drop(turn);
+            match gone {
+                None => return free_slowly::<L, D, F>(block),
+                Some(size) if size > OWN.load(Relaxed) as u64 => return free_beneath::<D>(block),
+                Some(_) => {}
+            }
         }
+        let real = original(D);
+        (real.free)(real.context, block);
+    }
+}
+
+#[inline(never)]
+unsafe fn free_beneath<const D: usize>(block: *mut c_void) {
+    // SAFETY: as in `malloc`.
+    unsafe {
+        let real = original(D);
         beneath(|| (real.free)(real.context, block));
     }
 }
 
-/// The block's size, or at least a large one if it is not known.
+#[inline(never)]
+unsafe fn free_slowly<L: Layout, const D: usize, const F: u8>(block: *mut c_void) {
+    // SAFETY: as in `malloc`.
+    unsafe {
+        if gone::<L, F>(block) > OWN.load(Relaxed) as u64 {
+            return free_beneath::<D>(block);
+        }
+        let real = original(D);
+        (real.free)(real.context, block);
+    }
+}
+
+/// More than a block can have.
+const UNKNOWN: u64 = u64::MAX;
+
+/// Takes any block off the books: its size, `UNKNOWN` where it has none there.
 #[inline(always)]
 unsafe fn gone<L: Layout, const F: u8>(block: *mut c_void) -> u64 {
-    // SAFETY: as in `asked`.
+    // SAFETY: as in `made`.
     unsafe {
         let thread = thread::<L, F>();
         if let Some(_turn) = turn::quick(thread) {
@@ -234,15 +355,7 @@ unsafe fn gone<L: Layout, const F: u8>(block: *mut c_void) -> u64 {
                 return size;
             }
         }
-        gone_slowly::<L>(block, thread)
-    }
-}
-
-#[inline(never)]
-unsafe fn gone_slowly<L: Layout>(block: *mut c_void, thread: *mut u8) -> u64 {
-    let mut gone = u64::MAX;
-    // SAFETY: as in `asked`.
-    unsafe {
+        let mut gone = UNKNOWN;
         in_turn::<L>(thread, true, |tracer| {
             let books = &mut tracer.books;
             let size = books
@@ -251,8 +364,8 @@ unsafe fn gone_slowly<L: Layout>(block: *mut c_void, thread: *mut u8) -> u64 {
             gone = size.unwrap_or(gone);
             tracer.catch_up();
         });
+        gone
     }
-    gone
 }
 
 fn hooks<L: Layout, const D: usize, const F: u8>() -> Allocator {

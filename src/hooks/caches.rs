@@ -54,6 +54,8 @@ struct Known {
     owner: Owner,
 }
 
+/// The leaves first, where the quick way finds them with the least reckoning.
+#[repr(C)]
 pub struct Caches {
     leaves: [Leaf; LEAVES],
     pairs: [Pair; PAIRS],

@@ -116,7 +116,7 @@ pub unsafe fn in_turn<L: Layout>(thread: *mut u8, holds: bool, work: impl FnOnce
         let known = mains && tracer.is_turned_to::<L>(thread);
         if known || tracer.turn_to::<L>(thread, holds) {
             if mains && holds {
-                turn::let_be_quick(thread);
+                turn::let_be_quick(thread, !tracer.others);
             }
             work(tracer);
         }

@@ -21,6 +21,8 @@ static BUSY: AtomicBool = AtomicBool::new(false);
 static SHARED: AtomicBool = AtomicBool::new(false);
 /// The state of the thread that the tracer is turned to, while the books are the holder's own.
 static QUICK: AtomicPtr<u8> = AtomicPtr::new(NOBODY);
+/// The books are the holder's own, whoever of its interpreter that is: what asks for no more than this looks no further.
+static OURS: AtomicBool = AtomicBool::new(false);
 /// No thread state is there.
 const NOBODY: *mut u8 = std::ptr::dangling_mut();
 static FOR_GOOD: AtomicBool = AtomicBool::new(false);
@@ -52,10 +54,19 @@ pub fn quick(thread: *mut u8) -> Option<Quick> {
     (QUICK.load(Relaxed) == thread).then_some(turn)
 }
 
-/// From here on this thread may be quick, unless the books are shared. In a turn.
-pub fn let_be_quick(thread: *mut u8) {
+/// Takes the turn of a holder of the interpreter's lock, whoever it is; none while the books are shared, or once a thread of
+/// another interpreter was here (`alone` of `let_be_quick`).
+#[inline(always)]
+pub fn anyones() -> Option<Quick> {
+    let turn = Quick::begin();
+    OURS.load(Relaxed).then_some(turn)
+}
+
+/// From here on this thread may be quick, unless the books are shared; `alone`: no other interpreter was seen. In a turn.
+pub fn let_be_quick(thread: *mut u8, alone: bool) {
     if !SHARED.load(Relaxed) {
         QUICK.store(thread, Relaxed);
+        OURS.store(alone, Relaxed);
     }
 }
 
@@ -147,6 +158,7 @@ fn share() {
     SHARED.store(true, SeqCst);
     for _ in 0..2 {
         QUICK.store(NOBODY, SeqCst);
+        OURS.store(false, SeqCst);
         barrier();
         while BUSY.load(Acquire) {
             std::thread::yield_now();
@@ -201,6 +213,7 @@ pub fn give_up_all() {
     BUSY.store(false, Relaxed);
     BENEATH.store(0, Relaxed);
     let_none_be_quick();
+    OURS.store(false, Relaxed);
     FOR_GOOD.store(true, Relaxed);
     SHARED.store(true, Relaxed);
 }
@@ -231,7 +244,7 @@ mod tests {
                             Some(_turn) => event(),
                             None => {
                                 let _turn = Turn::take();
-                                let_be_quick(SELF);
+                                let_be_quick(SELF, true);
                                 event();
                             }
                         }
