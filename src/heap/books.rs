@@ -22,10 +22,10 @@ const SWEEP_FROM: usize = 1 << 12;
 /// A block that is off the books while its reallocation is under way.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifted {
-    site: SiteId,
-    size: u64,
+    pub(super) site: SiteId,
+    pub(super) size: u64,
     /// The live table that it is of.
-    table: u32,
+    pub(super) table: u32,
 }
 
 pub struct Books {
@@ -106,20 +106,6 @@ impl Books {
         self.note(address, size, site);
     }
 
-    /// The same for a small block, where its place in the shadow is known and free. False, and nothing done, where not.
-    #[inline(always)]
-    pub fn allocated_small(&mut self, address: usize, size: usize, site: SiteId) -> bool {
-        debug_assert!(size < LARGEST);
-        match self.shadow.noted(address) {
-            Some(noted) if noted.is_free() => {
-                self.came(size, site);
-                noted.write(Some(Entry::new(site, size)));
-                true
-            }
-            _ => false,
-        }
-    }
-
     /// Counts a new block.
     #[inline(always)]
     pub(super) fn came(&mut self, size: usize, site: SiteId) {
@@ -144,28 +130,6 @@ impl Books {
         Some(entry.size())
     }
 
-    /// As `freed`, for the notebook's blocks in the shadow alone, which count by no cell's meter: it need not be known who
-    /// gives them back. None for others, which stay.
-    #[inline(always)]
-    #[must_use]
-    pub fn freed_by_anyone(&mut self, address: usize) -> Option<u64> {
-        let noted = self.shadow.noted(address)?;
-        if noted.is_free() {
-            return None;
-        }
-        let size = noted.entry.size();
-        // SAFETY: as in `allocated`.
-        let hot = unsafe { &mut *self.sites.hot(noted.entry.site()) };
-        self.tide.leave_mark();
-        if !self.counts(hot) {
-            return None;
-        }
-        noted.write(None);
-        self.tide.fall(size);
-        hot.count_back(size);
-        Some(size)
-    }
-
     /// As `freed`, for what is not in the shadow. Unknown addresses are blocks from before tracing. May begin a
     /// new generation.
     pub fn freed_aside(&mut self, address: usize) -> Option<u64> {
@@ -184,22 +148,6 @@ impl Books {
                 .take_aside(address)
                 .map(|block| (block.site, block.size))?,
         };
-        Some(Lifted {
-            site,
-            size,
-            table: self.table,
-        })
-    }
-
-    /// As `lift`, for a block in the shadow of no more than `most` bytes; others stay.
-    #[inline(always)]
-    pub fn lift_up_to(&mut self, address: usize, most: usize) -> Option<Lifted> {
-        let noted = self.shadow.noted(address)?;
-        let (site, size) = (noted.entry.site(), noted.entry.size());
-        if noted.is_free() || size > most as u64 {
-            return None;
-        }
-        noted.write(None);
         Some(Lifted {
             site,
             size,
@@ -266,7 +214,7 @@ impl Books {
 
     /// Whether the site is the notebook's; it is kept in the tide's epoch then and may change.
     #[inline(always)]
-    fn counts(&self, hot: &mut Site) -> bool {
+    pub(super) fn counts(&self, hot: &mut Site) -> bool {
         if !self.tide.knows(hot) {
             if hot.class != Class::Notebook {
                 return false;

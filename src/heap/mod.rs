@@ -17,6 +17,7 @@ pub mod pages;
 pub mod paths;
 mod places;
 pub mod process;
+mod quick;
 pub mod ranges;
 pub mod registry;
 pub mod report;

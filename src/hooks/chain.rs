@@ -30,6 +30,10 @@ impl Link {
 
     /// The same, read again: the compiler cannot tell that its frame was compared with what a frame has before it. It would
     /// follow that word instead, and each load would wait for the one before.
+    #[expect(
+        clippy::pointers_in_nomem_asm_block,
+        reason = "it is meant that nothing is read through it"
+    )]
     #[inline(always)]
     fn hidden(&self) -> Self {
         let mut place: *const Self = self;

@@ -11,7 +11,7 @@ use super::layout::{self, V311, V312, V313, V314};
 use super::python::{self, Api};
 use super::tracer::{Tracer, place, tracer};
 use super::turn::{self, Turn};
-use super::{allocators, arenas, mappings, native, overlaid, thread_state};
+use super::{arenas, domains, mappings, native, overlaid, thread_state};
 
 /// Where more threads than this were seen, those that are gone are forgotten.
 const MANY_THREADS: usize = 256;
@@ -119,7 +119,7 @@ pub unsafe fn start() -> Result<(), String> {
             tracer.muted = false;
             tracer.look_again();
         });
-        allocators::set_where_deaf(MINOR.load(Relaxed));
+        domains::set_where_deaf(MINOR.load(Relaxed));
         begin_native();
         overlaid::look_at_native();
     }
@@ -215,7 +215,7 @@ pub unsafe fn stop() {
         if is_tracing() {
             native::end();
             with(mute);
-            allocators::unset();
+            domains::unset();
         }
     }
 }
@@ -237,7 +237,7 @@ pub unsafe fn look_after() -> bool {
         native::look_for_new_objects();
         overlaid::look_at_native();
         with(Tracer::look_at_reserves);
-        let lost = is_tracing() && allocators::set_where_deaf(MINOR.load(Relaxed));
+        let lost = is_tracing() && domains::set_where_deaf(MINOR.load(Relaxed));
         if lost {
             with(|tracer| {
                 tracer.books.end_live_table();
@@ -304,6 +304,6 @@ unsafe extern "C" fn after_fork_in_child() {
 pub unsafe fn leave_child() {
     if is_placed() {
         // SAFETY: as the caller promises.
-        unsafe { allocators::unset() };
+        unsafe { domains::unset() };
     }
 }

@@ -1,10 +1,10 @@
 //! Where allocations are caught: Python allocators, slots of loaded objects, frame reading. The unsafe room.
 //!
-//! `allocators` holds the hooks on Python's allocators, `native` and `mappings` those on the C library's, which `stubs` lead
-//! to and which `elf` points slots of loaded objects at; `overlaid` sees where others take either away; `turn` lets one
-//! event at a time at the books. `tracer` is what hooks share, `walk` finds the site of the running instruction, `owners`
-//! whose code it is; `caches` and `chain` remember. `layout` knows where each CPython minor keeps what is read, `python`
-//! is the C API by name, `reals` the C library's functions.
+//! `allocators` holds the hooks on Python's allocators, which `domains` sets; `native` and `mappings` those on the C
+//! library's, which `stubs` lead to and which `elf` points slots of loaded objects at; `overlaid` sees where others take
+//! either away; `turn` lets one event at a time at the books. `tracer` is what hooks share, `walk` finds the site of the
+//! running instruction, `owners` whose code it is; `caches` and `chain` remember. `layout` knows where each CPython minor
+//! keeps what is read, `python` is the C API by name, `reals` the C library's functions.
 //!
 //! Closed to other crates, so that what the hot path touches is reached without the detour of a symbol that others share.
 
@@ -16,6 +16,7 @@ pub(crate) mod arenas;
 pub(crate) mod caches;
 pub(crate) mod chain;
 pub(crate) mod control;
+pub(crate) mod domains;
 pub(crate) mod elf;
 pub(crate) mod kept;
 pub(crate) mod layout;
