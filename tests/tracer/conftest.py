@@ -27,7 +27,7 @@ def judge() -> Path:
     return TARGET / "release" / "libjudge.so"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run(judge: Path) -> Run:
     """Runs a program that imports `notebook` and ends in `say(...)`; returns what it said."""
 

@@ -4,6 +4,8 @@ One difference has a name: past 64 library frames our bytes stand on "(deep libr
 line, which memray finds at any depth.
 """
 
+from collections.abc import Callable
+
 import pytest
 
 from tests.tracer.conftest import Run
@@ -11,6 +13,8 @@ from tests.tracer.conftest import Run
 pytest.importorskip("memray")
 
 FILE = "/notebook/1.py"
+
+Settings = Callable[..., dict[str, str]]
 
 SCRIPTS = {
     "lists and dicts": """
@@ -136,7 +140,6 @@ names = dict(globals())
 with tempfile.TemporaryDirectory() as folder:
     path = Path(folder) / "memray.bin"
     with memray.Tracker(path, trace_python_allocators=True):
-        there = sorted(set(sys.modules) - {{"__main__"}})
         exec(code, names)
     lines = {{}}
     for record in memray.FileReader(path).get_high_watermark_allocation_records(merge_threads=True):
@@ -144,24 +147,36 @@ with tempfile.TemporaryDirectory() as folder:
             if file == {file!r}:
                 lines[line] = lines.get(line, 0) + record.size
                 break
-print(json.dumps([lines, there]))
+print(json.dumps(lines))
 """
 
 OURS = """
 {imports}
 from notebook import *
-for name in {there!r}:
-    importlib.import_module(name)
 source = {source!r}
 notebook = Notebook()
 notebook.names.update(globals())
+# memray's tracker is a profile function. On 3.11 one makes the interpreter keep frames as objects.
+sys.setprofile((lambda *_: None) if sys.version_info < (3, 12) else None)
 cell = notebook.run(source)
+sys.setprofile(None)
 peaks = {{n: line["peak"] for n, line in lines(cell, 1).items()}}
 deep = sum(line["peak"] for line in report(cell)["lines"] if line["function"] == "(deep library recursion)")
 say([report(cell)["cell"]["peak"], peaks, deep])
 """
 
-# Both processes have all of it before they begin; ours also what memray's tracker brings along.
+# What either has when its cell begins: a tracker brings modules along.
+BROUGHT = """
+{imports}
+import notebook
+cell = notebook.Notebook()
+cell.run("import sys; there = set(sys.modules)")
+with tempfile.TemporaryDirectory() as folder, memray.Tracker(Path(folder) / "memray.bin"):
+    there = cell.names["there"] | set(sys.modules)
+print(json.dumps(sorted(there - {{"__main__"}})))
+"""
+
+# Both processes have all of it before they begin.
 IMPORTS = """
 import copy, importlib, json, memray, mmap, sqlite3, sys, tempfile, threading, zlib
 from pathlib import Path
@@ -169,17 +184,27 @@ import notebook
 """
 
 
-def settings(source: str, imports: str = "") -> dict[str, str]:
-    return {"imports": IMPORTS + imports, "source": source, "file": FILE}
+@pytest.fixture(scope="module")
+def settings(run: Run) -> Settings:
+    """Fills a script in: a source, with what both processes import before it."""
+    there = run(BROUGHT.format(imports=IMPORTS))
+    brought = f"\nfor name in {there!r}:\n    importlib.import_module(name)\n"
+
+    def fill(source: str, imports: str = "") -> dict[str, str]:
+        return {"imports": IMPORTS + brought + imports, "source": source, "file": FILE}
+
+    return fill
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_memray_sees_the_same_bytes_on_the_same_lines_at_the_peak(run: Run, name: str) -> None:
+def test_memray_sees_the_same_bytes_on_the_same_lines_at_the_peak(
+    run: Run, settings: Settings, name: str
+) -> None:
     if name == "numpy":
         pytest.importorskip("numpy")
     both = settings(SCRIPTS[name], "import numpy" if name == "numpy" else "")
-    theirs, there = run(TRACKED.format(**both))
-    peak, ours, deep = run(OURS.format(there=there, **both))
+    theirs = run(TRACKED.format(**both))
+    peak, ours, deep = run(OURS.format(**both))
     their_peak = sum(theirs.values())
     assert deep < their_peak / 100
     assert peak == pytest.approx(their_peak, rel=0.01)
@@ -189,10 +214,12 @@ def test_memray_sees_the_same_bytes_on_the_same_lines_at_the_peak(run: Run, name
             assert pair[1] == pytest.approx(pair[0], rel=0.01), f"line {line} of {name}"
 
 
-def test_past_64_library_frames_the_bytes_are_memrays_but_have_a_line_of_their_own(run: Run) -> None:
+def test_past_64_library_frames_the_bytes_are_memrays_but_have_a_line_of_their_own(
+    run: Run, settings: Settings
+) -> None:
     both = settings(SCRIPTS["recursion in a library"].replace("range(20)", "range(200)"))
-    theirs, there = run(TRACKED.format(**both))
-    peak, ours, deep = run(OURS.format(there=there, **both))
+    theirs = run(TRACKED.format(**both))
+    peak, ours, deep = run(OURS.format(**both))
     assert peak == pytest.approx(sum(theirs.values()), rel=0.01)
     assert deep > ours["5"]
     assert deep + ours["5"] == pytest.approx(theirs["5"], rel=0.01)
