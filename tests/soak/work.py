@@ -195,6 +195,8 @@ def settle():
     hands.clear()
     for pool in pools:
         pool.clear()
+    for name in MODULES:
+        sys.modules.pop(name, None)
     gc.collect()
 
 
