@@ -47,9 +47,13 @@ impl Quick {
     }
 }
 
-/// Takes the holder's turn; none while the books are shared, or if `thread` is not the one to be quick.
+/// Takes the holder's turn; none while the books are shared, or if `thread` is not the one to be quick. Asked before, too: a
+/// thread that is not the holder must leave the holder's mark alone.
 #[inline(always)]
 pub fn quick(thread: *mut u8) -> Option<Quick> {
+    if QUICK.load(Relaxed) != thread {
+        return None;
+    }
     let turn = Quick::begin();
     (QUICK.load(Relaxed) == thread).then_some(turn)
 }
@@ -58,6 +62,9 @@ pub fn quick(thread: *mut u8) -> Option<Quick> {
 /// another interpreter was here (`alone` of `let_be_quick`).
 #[inline(always)]
 pub fn anyones() -> Option<Quick> {
+    if !OURS.load(Relaxed) {
+        return None;
+    }
     let turn = Quick::begin();
     OURS.load(Relaxed).then_some(turn)
 }
@@ -223,6 +230,16 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicU64;
 
+    /// A thread that may not be quick asks while the holder has its turn.
+    fn leaves_the_mark_alone() {
+        let turn = Turn::take();
+        assert!(quick(std::ptr::null_mut()).is_none());
+        assert!(anyones().is_none());
+        assert!(BUSY.load(Relaxed));
+        drop(turn);
+        assert!(!BUSY.load(Relaxed));
+    }
+
     /// Plain words that only turns keep whole; and the holder's own lock stands for the interpreter's.
     #[test]
     fn events_of_all_threads_come_one_at_a_time() {
@@ -235,8 +252,14 @@ mod tests {
             COUNT.store(COUNT.load(Relaxed) + 1, Relaxed);
         }
         begin();
+        leaves_the_mark_alone();
         std::thread::scope(|scope| {
             for _ in 0..2 {
+                scope.spawn(|| {
+                    for _ in 0..EACH {
+                        assert!(quick(std::ptr::null_mut()).is_none());
+                    }
+                });
                 scope.spawn(|| {
                     for _ in 0..EACH {
                         let held = INTERPRETER.lock().unwrap();
