@@ -6,6 +6,7 @@ mod error;
 mod message;
 mod signature;
 pub mod sockets;
+pub mod zmtp;
 
 pub use connection::{Connection, Transport};
 pub use error::{FrameError, WireError};

@@ -8,6 +8,7 @@
 mod addresses;
 mod files;
 mod layout;
+mod zmtp;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
