@@ -28,6 +28,8 @@ pub struct Inlets {
 
 struct Doors {
     children: Children,
+    /// The kernel itself has gone: no child can write any more.
+    childless: bool,
     pipes: Vec<Pipe>,
 }
 
@@ -46,6 +48,7 @@ impl Inlets {
     pub fn new(children: Children) -> io::Result<Self> {
         let doors = Mutex::new(Doors {
             children,
+            childless: false,
             pipes: Vec::new(),
         });
         Ok(Self {
@@ -73,7 +76,9 @@ impl Inlets {
     /// Queues all that has been written so far.
     pub fn drain(&self, shared: &Shared) {
         let mut doors = self.doors.lock();
-        let Doors { children, pipes } = &mut *doors;
+        let Doors {
+            children, pipes, ..
+        } = &mut *doors;
         if !pipes.is_empty() {
             flush_stdio();
         }
@@ -112,10 +117,12 @@ impl Doors {
     fn open(&self) -> impl Iterator<Item = RawFd> {
         let pipes = self.pipes.iter().filter(|pipe| !pipe.ended);
         let pipes = pipes.map(|pipe| pipe.input.as_raw_fd());
-        std::iter::once(self.children.as_raw_fd()).chain(pipes)
+        let children = (!self.childless).then(|| self.children.as_raw_fd());
+        children.into_iter().chain(pipes)
     }
 
     fn forget(&mut self, ended: &[RawFd]) {
+        self.childless |= ended.contains(&self.children.as_raw_fd());
         for pipe in &mut self.pipes {
             pipe.ended |= ended.contains(&pipe.input.as_raw_fd());
         }
@@ -208,7 +215,10 @@ fn wait_readable(fds: &[RawFd]) -> Vec<RawFd> {
         .collect();
     // SAFETY: pointer and length are those of `polls`.
     unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, -1) };
-    let ended = |poll: &&libc::pollfd| poll.revents != 0 && poll.revents & libc::POLLIN == 0;
+    // Who has hung up may have left something to read; that is read before it is forgotten.
+    let ended = |poll: &&libc::pollfd| {
+        poll.revents & libc::POLLHUP != 0 || poll.revents != 0 && poll.revents & libc::POLLIN == 0
+    };
     polls.iter().filter(ended).map(|poll| poll.fd).collect()
 }
 

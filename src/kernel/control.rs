@@ -6,10 +6,12 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use super::interpreter::Channel;
+use super::log::report;
 use super::shared::Shared;
 use super::{heartbeat, parent};
 use crate::wire::Outgoing;
-use crate::wire::sockets::{self, Port, RouterIn, RouterOut};
+use crate::wire::ports::Port;
+use crate::wire::sockets::{RouterIn, RouterOut, Sockets};
 
 pub type Replies = mpsc::UnboundedReceiver<Outgoing>;
 
@@ -20,8 +22,9 @@ pub async fn run(
     heartbeat: Port,
     replies: Replies,
 ) -> io::Result<()> {
-    let (out, input) = sockets::router(control).await?;
-    let (beat_out, beat_in) = sockets::router(heartbeat).await?;
+    let sockets = Sockets::new(report);
+    let (out, input) = sockets.router(control)?;
+    let (beat_out, beat_in) = sockets.heart(heartbeat)?;
     // Branches and not tasks: should one of them panic, it takes the thread with it.
     tokio::select! {
         () = send(&shared, out, replies) => {}
@@ -30,12 +33,15 @@ pub async fn run(
         () = parent::watch() => {}
         () = shared.expired() => {}
     }
-    sockets::drained(shared.closing().await).await;
+    sockets.drained(shared.closing().await).await;
     Ok(())
 }
 
 async fn serve(shared: &Shared, mut input: RouterIn) {
+    let mut full = shared.control.lock().full();
     loop {
+        // Fails only when the channel has gone, and with it all this.
+        let _ = full.wait_for(|full| !full).await;
         let frames = input.next().await;
         if let Some(message) = shared.read("control", frames) {
             shared.arrived(Channel::Control, message);
@@ -44,7 +50,7 @@ async fn serve(shared: &Shared, mut input: RouterIn) {
 }
 
 /// Sends replies until the kernel closes, then those that wait.
-async fn send(shared: &Shared, mut out: RouterOut, mut replies: Replies) {
+async fn send(shared: &Shared, out: RouterOut, mut replies: Replies) {
     loop {
         let reply = tokio::select! {
             biased;
@@ -55,6 +61,6 @@ async fn send(shared: &Shared, mut out: RouterOut, mut replies: Replies) {
             return;
         };
         let ids = std::mem::take(&mut reply.ids);
-        out.send(reply.frames(ids, &shared.signer)).await;
+        out.send(&reply.frames(ids, &shared.signer));
     }
 }

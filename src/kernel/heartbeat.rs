@@ -2,9 +2,9 @@
 
 use crate::wire::sockets::{RouterIn, RouterOut};
 
-pub async fn serve(mut out: RouterOut, mut input: RouterIn) {
+pub async fn serve(out: RouterOut, mut input: RouterIn) {
     loop {
         let frames = input.next().await;
-        out.send(frames).await;
+        out.send(&frames);
     }
 }

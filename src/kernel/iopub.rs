@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_millis(20);
 const LONG: usize = 64 << 10;
 /// No message carries more text than this: a huge print is sent piece by piece, and no buffer grows to its size.
 const HUGE: usize = 1 << 20;
-/// Writers wait while this many bytes are queued.
-const BUDGET: usize = 32 << 20;
+/// Writers wait while this many bytes are queued. The sender never waits, so this is only its head start.
+const BUDGET: usize = 8 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
@@ -50,7 +50,8 @@ pub enum Item {
 }
 
 impl Item {
-    fn size(&self) -> usize {
+    /// How much memory it holds, about.
+    pub fn size(&self) -> usize {
         let held = match self {
             Self::Text { parent, text, .. } => parent.len() + text.capacity(),
             Self::Status { parent, .. } => parent.len(),
@@ -79,6 +80,8 @@ pub struct Queue {
     /// The last item is text that may grow until then.
     grows: Option<Instant>,
     closed: bool,
+    /// A front end has too much to read.
+    pressed: bool,
     /// The end is near: writers wait no longer, however much is queued.
     boundless: bool,
 }
@@ -157,7 +160,7 @@ impl Queue {
     }
 
     fn is_full(&self) -> bool {
-        self.bytes >= BUDGET && !self.boundless
+        (self.pressed || self.bytes >= BUDGET) && !self.boundless
     }
 }
 
@@ -209,6 +212,14 @@ impl Outbox {
         let mut queue = self.queue.lock();
         let due = queue.seal();
         self.added(queue, due);
+    }
+
+    /// Has writers wait, or wait no longer, for a front end that has too much to read.
+    pub fn press(&self, pressed: bool) {
+        let mut queue = self.queue.lock();
+        queue.pressed = pressed;
+        self.added(queue, false);
+        self.room.notify_all();
     }
 
     /// From now on nobody waits for readers.

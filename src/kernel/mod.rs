@@ -29,7 +29,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Notify, mpsc, watch};
 
-use crate::wire::sockets::Bound;
+use crate::wire::ports::Bound;
 use crate::wire::{Connection, Message, Outgoing, Signer, WireError};
 
 use capture::Inlets;
@@ -92,6 +92,12 @@ impl Kernel {
     pub fn start(mut connection: Connection, info: KernelInfo) -> Result<Self, KernelError> {
         let bound = Bound::bind(&mut connection)?;
         connection.save()?;
+        if connection.is_exposed() {
+            let path = connection.path.display();
+            log::log(format_args!(
+                "others can read {path}, and with its key run code here: chmod 600 it"
+            ));
+        }
         let (to_parent, children) = forked::pair()?;
         let (control_replies, replies) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {

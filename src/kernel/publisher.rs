@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use super::interpreter::Channel;
 use super::iopub::Item;
+use super::log::report;
 use super::shared::Shared;
 use super::{shell, stdin};
 use crate::wire::Outgoing;
-use crate::wire::sockets::{self, Port, Publisher, RouterOut};
+use crate::wire::ports::Port;
+use crate::wire::sockets::{Publisher, RouterOut, Sockets, Subscription};
+
+/// After as much the connections write and read: output comes in without end at times.
+const TURN: usize = 256 << 10;
 
 /// The ports that this thread serves.
 pub struct Ports {
@@ -19,9 +24,10 @@ pub struct Ports {
 
 /// The thread's life: until the kernel closes and the last message is out.
 pub async fn run(shared: Arc<Shared>, ports: Ports) -> io::Result<()> {
-    let publisher = Publisher::start(ports.iopub).await?;
-    let (shell_out, shell_in) = sockets::router(ports.shell).await?;
-    let (stdin_out, stdin_in) = sockets::router(ports.stdin).await?;
+    let sockets = Sockets::new(report);
+    let publisher = sockets.publisher(ports.iopub)?;
+    let (shell_out, shell_in) = sockets.router(ports.shell)?;
+    let (stdin_out, stdin_in) = sockets.router(ports.stdin)?;
     let sender = Sender {
         shared: shared.clone(),
         publisher,
@@ -35,7 +41,7 @@ pub async fn run(shared: Arc<Shared>, ports: Ports) -> io::Result<()> {
         () = stdin::serve(&shared, stdin_in) => {}
         () = shared.expired() => {}
     }
-    sockets::drained(shared.closing().await).await;
+    sockets.drained(shared.closing().await).await;
     Ok(())
 }
 
@@ -48,24 +54,37 @@ struct Sender {
 
 impl Sender {
     /// Until the queue is closed and empty.
-    async fn send_all(mut self) {
+    async fn send_all(self) {
         let shared = self.shared.clone();
+        let mut pressed = self.publisher.pressed();
+        let mut since = 0;
         loop {
             tokio::select! {
                 biased;
-                topic = self.publisher.subscription() => {
-                    let (topic, message) = shared.contents.welcome(topic);
-                    self.publish(topic, message).await;
-                }
+                subscription = self.publisher.subscription() => self.welcome(&subscription),
+                pressed = pressed.changed() => shared.outbox.press(pressed),
                 item = shared.outbox.next() => match item {
-                    Some(item) => self.send(item).await,
+                    Some(item) => {
+                        since += item.size();
+                        self.send(item);
+                    }
                     None => return,
                 },
+            }
+            if since >= TURN {
+                since = 0;
+                tokio::task::yield_now().await;
             }
         }
     }
 
-    async fn send(&mut self, item: Item) {
+    /// The first that a new subscriber hears.
+    fn welcome(&self, subscription: &Subscription) {
+        let (topic, message) = self.shared.contents.welcome(subscription.topic.clone());
+        subscription.answer(&message.frames([topic], &self.shared.signer));
+    }
+
+    fn send(&self, item: Item) {
         let contents = &self.shared.contents;
         let (topic, message) = match item {
             Item::Text {
@@ -75,22 +94,19 @@ impl Sender {
             } => contents.stream(stream, parent, &text),
             Item::Status { state, parent } => contents.status(state, parent),
             Item::Publish { topic, message } => (topic, message),
-            Item::Reply { channel, message } => return self.reply(channel, message).await,
+            Item::Reply { channel, message } => return self.reply(channel, message),
         };
-        self.publish(topic, message).await;
+        self.publisher
+            .send(&message.frames([topic], &self.shared.signer));
     }
 
-    async fn publish(&mut self, topic: bytes::Bytes, message: Outgoing) {
-        let frames = message.frames([topic], &self.shared.signer);
-        self.publisher.send(frames).await;
-    }
-
-    async fn reply(&mut self, channel: Channel, mut message: Outgoing) {
+    fn reply(&self, channel: Channel, mut message: Outgoing) {
         let ids = std::mem::take(&mut message.ids);
         let frames = message.frames(ids, &self.shared.signer);
+        self.publisher.flush();
         match channel {
-            Channel::Stdin => self.stdin.send(frames).await,
-            _ => self.shell.send(frames).await,
+            Channel::Stdin => self.stdin.send(&frames),
+            _ => self.shell.send(&frames),
         }
     }
 }

@@ -3,10 +3,14 @@
 use std::collections::VecDeque;
 
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use super::interpreter::Channel;
 use super::{Request, RequestId};
 use crate::wire::Message;
+
+/// While as much waits, no more is taken in: who sends more finds that its sends wait.
+const WAITING: usize = 64 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
@@ -45,6 +49,9 @@ pub struct Requests {
     channel: Channel,
     phase: Phase,
     waiting: VecDeque<Message>,
+    /// What `waiting` holds.
+    bytes: usize,
+    full: watch::Sender<bool>,
     open: Option<RequestId>,
     /// The header of the request that is open or was the last one.
     parent: Bytes,
@@ -61,6 +68,8 @@ impl Requests {
             channel,
             phase: Phase::Starting,
             waiting: VecDeque::new(),
+            bytes: 0,
+            full: watch::Sender::new(false),
             open: None,
             parent: Bytes::from_static(b"{}"),
             given: 0,
@@ -85,7 +94,9 @@ impl Requests {
             return Arrival::Refuse(message);
         }
         let wanted = idle || is_comm(&message);
+        self.bytes += message.size();
         self.waiting.push_back(message);
+        self.weigh();
         if wanted && self.phase == Phase::Serving {
             Arrival::Wake
         } else {
@@ -97,7 +108,7 @@ impl Requests {
         if self.phase != Phase::Serving || self.open.is_some() || self.aborting {
             return Next::Nothing;
         }
-        let Some(message) = self.waiting.pop_front() else {
+        let Some(message) = self.remove(0) else {
             return Next::Nothing;
         };
         if answers_itself(self.channel, &message) {
@@ -117,7 +128,31 @@ impl Requests {
     pub fn next_comm(&mut self) -> Option<Message> {
         self.open?;
         let at = self.waiting.iter().position(is_comm)?;
-        self.waiting.remove(at)
+        self.remove(at)
+    }
+
+    /// Whether so much waits that no more should be taken in, and when that changes.
+    pub fn full(&self) -> watch::Receiver<bool> {
+        self.full.subscribe()
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Message> {
+        let message = self.waiting.remove(at)?;
+        self.bytes -= message.size();
+        self.weigh();
+        Some(message)
+    }
+
+    fn weigh(&self) {
+        let full = self.bytes >= WAITING;
+        let changes = |was: &mut bool| std::mem::replace(was, full) != full;
+        self.full.send_if_modified(changes);
+    }
+
+    fn drain(&mut self) -> VecDeque<Message> {
+        self.bytes = 0;
+        self.weigh();
+        std::mem::take(&mut self.waiting)
     }
 
     /// Whether `next` would give something.
@@ -149,8 +184,10 @@ impl Requests {
     pub fn end_abort(&mut self) -> Vec<Message> {
         self.aborting = false;
         let executes = |message: &Message| message.header.msg_type == "execute_request";
-        let (aborted, kept): (Vec<_>, _) = self.waiting.drain(..).partition(executes);
+        let (aborted, kept): (Vec<_>, Vec<_>) = self.drain().into_iter().partition(executes);
+        self.bytes = kept.iter().map(Message::size).sum();
         self.waiting = kept.into();
+        self.weigh();
         if self.open.is_none() {
             return aborted;
         }
@@ -162,7 +199,7 @@ impl Requests {
     pub fn enter(&mut self, phase: Phase) -> Vec<Message> {
         self.phase = phase;
         match self.phase {
-            Phase::Failed { .. } => self.waiting.drain(..).collect(),
+            Phase::Failed { .. } => self.drain().into(),
             _ => Vec::new(),
         }
     }
@@ -320,6 +357,31 @@ mod tests {
         let mut shell = serving(Channel::Shell, &[]);
         let arrival = shell.arrive(message("interrupt_request"));
         assert!(matches!(arrival, Arrival::Wake));
+    }
+
+    #[test]
+    fn what_waits_is_bounded_whatever_becomes_of_it() {
+        let mut requests = serving(Channel::Shell, &[]);
+        let full = requests.full();
+        let large = |kind: &str| Message {
+            buffers: vec![Bytes::from_static(&[0; WAITING / 4])],
+            ..message(kind)
+        };
+        for kind in ["a_request", "execute_request", "comm_msg"] {
+            requests.arrive(large(kind));
+        }
+        assert!(!*full.borrow());
+        requests.arrive(large("execute_request"));
+        assert!(*full.borrow());
+        let (_, id) = given(&mut requests).unwrap();
+        assert!(!*full.borrow());
+        requests.arrive(large("execute_request"));
+        assert!(*full.borrow());
+        requests.next_comm().unwrap();
+        requests.begin_abort();
+        assert!(requests.end_abort().is_empty());
+        assert_eq!(requests.finish(id).unwrap().1.len(), 3);
+        assert_eq!(requests.bytes, 0);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::capture::Inlets;
 use super::contents::Contents;
 use super::interpreter::{Channel, Interpreter};
 use super::iopub::{Item, Outbox, State};
-use super::log::log;
+use super::log::report;
 use super::requests::{Arrival, Next, Phase, Requests};
 use super::stdin::Answers;
 use super::threads::Threads;
@@ -50,7 +50,7 @@ impl Shared {
     /// Reads what a socket gave. A frame that is no message costs a line.
     pub fn read(&self, channel: &str, frames: Vec<Bytes>) -> Option<Message> {
         (Message::read(frames, &self.signer))
-            .map_err(|error| log(format_args!("ignored a message on {channel}: {error}")))
+            .map_err(|error| report(&format_args!("ignored a message on {channel}: {error}")))
             .ok()
     }
 

@@ -1,14 +1,22 @@
 //! The shell channel: requests go into the queue, aborts are carried out. Runs no code.
 
+use std::time::{Duration, Instant};
+
 use super::interpreter::Channel;
 use super::shared::Shared;
 use crate::wire::sockets::RouterIn;
 
+/// An abort takes in no longer what comes.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 pub async fn serve(shared: &Shared, mut input: RouterIn) {
+    let mut full = shared.shell.lock().full();
     loop {
+        let reads = !*full.borrow_and_update();
         tokio::select! {
             biased;
-            frames = input.next() => receive(shared, frames),
+            frames = input.next(), if reads => receive(shared, frames),
+            _ = full.changed() => {}
             () = shared.abort.notified() => {
                 empty(shared, &mut input).await;
                 shared.aborted();
@@ -19,7 +27,9 @@ pub async fn serve(shared: &Shared, mut input: RouterIn) {
 
 /// Takes in what the socket holds already: what was sent before the error was seen is aborted with the rest.
 async fn empty(shared: &Shared, input: &mut RouterIn) {
-    loop {
+    // Somebody may send without end.
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
         // The runtime looks at its sockets while every task yields.
         tokio::task::yield_now().await;
         tokio::task::yield_now().await;

@@ -9,6 +9,9 @@ use super::shared::Shared;
 use crate::wire::Message;
 use crate::wire::sockets::RouterIn;
 
+/// Answers that are remembered; nobody asks as many questions before one is answered.
+const REMEMBERED: usize = 64;
+
 #[derive(Default)]
 pub struct Answers {
     waiting: Mutex<VecDeque<Message>>,
@@ -17,7 +20,12 @@ pub struct Answers {
 
 impl Answers {
     pub fn push(&self, message: Message) {
-        self.waiting.lock().push_back(message);
+        let mut waiting = self.waiting.lock();
+        if waiting.len() >= REMEMBERED {
+            waiting.pop_front();
+        }
+        waiting.push_back(message);
+        drop(waiting);
         self.came.notify_one();
     }
 

@@ -1,10 +1,12 @@
 //! The connection file: where to listen and with which key. Owns its JSON; binds nothing.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use serde_json::error::Category;
 use serde_json::{Map, Value, json};
 
 use super::WireError;
@@ -18,7 +20,7 @@ pub enum Transport {
 }
 
 /// What a connection file says. A port that is 0 is chosen when it is bound.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Connection {
     pub path: PathBuf,
     pub transport: Transport,
@@ -68,7 +70,7 @@ impl Connection {
 
     fn parse(path: &Path, text: &[u8]) -> Result<Self, WireError> {
         let fields: Map<String, Value> =
-            serde_json::from_slice(text).map_err(|error| malformed(path, error.to_string()))?;
+            serde_json::from_slice(text).map_err(|error| malformed(path, place(&error)))?;
         let file = File {
             path,
             fields: &fields,
@@ -123,12 +125,29 @@ impl Connection {
         replace(&self.path, text.as_bytes()).map_err(failed("write", &self.path))
     }
 
+    /// Whether others than the file's owner can read it, and so the key in it.
+    pub fn is_exposed(&self) -> bool {
+        let others = |file: fs::Metadata| file.permissions().mode() & 0o077 != 0;
+        !self.key.is_empty() && fs::metadata(&self.path).is_ok_and(others)
+    }
+
     /// Removes the file if it was made here.
     pub fn remove(&self) {
         if self.created {
             // Gone already is as good as removed, and at the end there is nobody to tell.
             let _ = fs::remove_file(&self.path);
         }
+    }
+}
+
+/// Without the key, which the fields have too.
+impl fmt::Debug for Connection {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (out.debug_struct("Connection"))
+            .field("path", &self.path)
+            .field("transport", &self.transport)
+            .field("ip", &self.ip)
+            .finish_non_exhaustive()
     }
 }
 
@@ -166,10 +185,11 @@ impl<'a> File<'a> {
     }
 
     fn wrong(&self, name: &str, expected: &str, found: &Value) -> WireError {
-        malformed(
-            self.path,
-            format!("{name} must be {expected}, found {found}"),
-        )
+        let found = match name {
+            "key" => String::new(),
+            _ => format!(", found {found}"),
+        };
+        malformed(self.path, format!("{name} must be {expected}{found}"))
     }
 
     fn unsupported(&self, what: impl Into<String>) -> WireError {
@@ -178,6 +198,16 @@ impl<'a> File<'a> {
             what: what.into(),
         }
     }
+}
+
+/// What is wrong with the text, without a word of it: there is a key in it.
+fn place(error: &serde_json::Error) -> String {
+    let what = match error.classify() {
+        Category::Eof => "it ends too early",
+        Category::Data => "it is not a JSON object",
+        Category::Syntax | Category::Io => "it is not JSON",
+    };
+    format!("{what} (line {})", error.line())
 }
 
 fn malformed(path: &Path, reason: String) -> WireError {

@@ -109,6 +109,20 @@ impl Message {
     }
 }
 
+impl Message {
+    /// How much memory the message holds, about.
+    pub fn size(&self) -> usize {
+        let parts = [
+            &self.header.raw,
+            &self.parent_header,
+            &self.metadata,
+            &self.content,
+        ];
+        let ids = self.ids.iter().map(Bytes::len).sum::<usize>();
+        size_of::<Self>() + ids + bytes_of(parts, &self.buffers)
+    }
+}
+
 impl Header {
     fn read(raw: Bytes) -> Result<Self, FrameError> {
         let fields: HeaderFields = parse("header", &raw)?;
@@ -148,9 +162,12 @@ impl Outgoing {
             &self.metadata,
             &self.content,
         ];
-        let bytes = parts.into_iter().chain(&self.buffers).map(Bytes::len);
-        size_of::<Self>() + bytes.sum::<usize>()
+        size_of::<Self>() + bytes_of(parts, &self.buffers)
     }
+}
+
+fn bytes_of(parts: [&Bytes; 4], buffers: &[Bytes]) -> usize {
+    parts.into_iter().chain(buffers).map(Bytes::len).sum()
 }
 
 fn check(part: &'static str, json: &[u8]) -> Result<(), FrameError> {

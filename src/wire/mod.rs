@@ -3,9 +3,16 @@
 mod clock;
 mod connection;
 mod error;
+mod inbox;
+mod life;
 mod message;
+mod peer;
+pub mod ports;
+mod router;
 mod signature;
 pub mod sockets;
+mod stream;
+mod xpub;
 pub mod zmtp;
 
 pub use connection::{Connection, Transport};

@@ -111,6 +111,5 @@ fn a_front_end_that_goes_away_takes_nothing_with_it() {
     other.sees([idle()]);
     still_serves(&mut other);
     let mut back = Front::connect(&connection);
-    other.hears();
     still_serves(&mut back);
 }

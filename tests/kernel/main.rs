@@ -14,6 +14,7 @@ mod hostile;
 mod order;
 mod pressure;
 mod process;
+mod strangers;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

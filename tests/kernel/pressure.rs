@@ -43,7 +43,7 @@ fn one_print_of_five_megabytes_arrives_whole() {
 
 #[test]
 fn a_writer_waits_for_a_reader_that_stopped_and_loses_nothing() {
-    const MESSAGES: usize = 60;
+    const MESSAGES: usize = 200;
     let kernel = start();
     let mut front = Front::connect(kernel.connection());
     let (wrote, writes) = channel();

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::net::UnixListener;
 
 use cellheap::wire::Connection;
-use cellheap::wire::sockets::Bound;
+use cellheap::wire::ports::Bound;
 use serde_json::json;
 
 use crate::fresh;

@@ -57,11 +57,11 @@ fn a_bad_file_is_one_line_that_says_what_is_wrong() {
     let bad = [
         (
             "",
-            "connection file FILE is malformed: EOF while parsing a value at line 1 column 0",
+            "connection file FILE is malformed: it ends too early (line 1)",
         ),
         (
             "[]",
-            "connection file FILE is malformed: invalid type: sequence, expected a map at line 1 column 0",
+            "connection file FILE is malformed: it is not a JSON object (line 1)",
         ),
         (
             r#"{"ip": 1}"#,
@@ -74,6 +74,18 @@ fn a_bad_file_is_one_line_that_says_what_is_wrong() {
         (
             r#"{"hb_port": "80"}"#,
             r#"connection file FILE is malformed: hb_port must be a port number, found "80""#,
+        ),
+        (
+            r#"{"key": 123456}"#,
+            "connection file FILE is malformed: key must be a string",
+        ),
+        (
+            r#"{"key": "secret""}"#,
+            "connection file FILE is malformed: it is not JSON (line 1)",
+        ),
+        (
+            r#""secret""#,
+            "connection file FILE is malformed: it is not a JSON object (line 1)",
         ),
         (
             r#"{"transport": "udp"}"#,
@@ -90,6 +102,22 @@ fn a_bad_file_is_one_line_that_says_what_is_wrong() {
     ];
     for (text, line) in bad {
         assert_eq!(read(text).unwrap_err(), line);
+    }
+}
+
+#[test]
+fn the_key_is_in_no_debug_output() {
+    let connection = read(r#"{"key": "a-secret-key"}"#).unwrap();
+    assert_eq!(connection.key, b"a-secret-key");
+    assert!(!format!("{connection:?}").contains("secret"));
+}
+
+#[test]
+fn a_file_that_others_can_read_is_told_from_a_private_one() {
+    let connection = read(r#"{"key": "k"}"#).unwrap();
+    for (mode, exposed) in [(0o600, false), (0o640, true), (0o604, true), (0o400, false)] {
+        fs::set_permissions(&connection.path, fs::Permissions::from_mode(mode)).unwrap();
+        assert_eq!(connection.is_exposed(), exposed, "{mode:o}");
     }
 }
 
