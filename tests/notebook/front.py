@@ -9,7 +9,7 @@ import zmq
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.manager import KernelManager
 
-PATIENCE = 20
+PATIENCE = 60
 
 Message = dict[str, Any]
 
