@@ -13,6 +13,7 @@ pub mod journal;
 pub mod kept;
 pub mod ledger;
 mod lines;
+pub mod lookup;
 pub mod pages;
 pub mod paths;
 mod places;

@@ -48,6 +48,29 @@ impl Pages {
         self.start.as_ptr()
     }
 
+    /// Makes the mapping larger or smaller; what is new is zeroes. It may move.
+    ///
+    /// # Errors
+    /// The system's error when address space or memory is out; the mapping is as it was then.
+    pub fn resize(&mut self, bytes: usize) -> io::Result<()> {
+        // SAFETY: the mapping is ours, and `&mut` says that nobody holds a pointer into it.
+        let start = unsafe {
+            libc::syscall(
+                libc::SYS_mremap,
+                self.start.as_ptr(),
+                self.bytes,
+                bytes,
+                libc::MREMAP_MAYMOVE,
+            )
+        } as *mut libc::c_void;
+        if start == libc::MAP_FAILED {
+            return Err(io::Error::last_os_error());
+        }
+        self.start = NonNull::new(start.cast()).ok_or_else(io::Error::last_os_error)?;
+        self.bytes = bytes;
+        Ok(())
+    }
+
     /// Keeps the mapping for the life of the process.
     pub fn leak(self) -> *mut u8 {
         let start = self.start.as_ptr();

@@ -186,6 +186,15 @@ impl Shadow {
         Some(Noted { slot, entry })
     }
 
+    /// The block noted at `address`, for anybody who knows that it stays meanwhile.
+    #[inline]
+    pub fn look(&self, address: usize) -> Option<Entry> {
+        let slot = self.far_slot(address)?;
+        // SAFETY: `slot` points into a chunk that is never freed; one word is read whole.
+        let entry = unsafe { slot.read_volatile() };
+        (entry != 0).then_some(Entry(entry))
+    }
+
     pub fn has(&self, address: usize) -> bool {
         // SAFETY: as in `set`.
         self.slot(address)
