@@ -10,6 +10,7 @@
 //! ```
 
 pub mod chart;
+pub mod graph;
 pub mod heap;
 pub mod hooks;
 pub mod kernel;
