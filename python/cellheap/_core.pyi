@@ -139,6 +139,49 @@ class own:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
     ) -> None: ...
 
+# ---- the object graph ------------------------------------------------------------------------------
+
+# A place: a container, how what it holds is called, what kind of root it is, and its keys that are outputs.
+# With `progress` a line goes to descriptor 2 each second once a call takes longer than one.
+
+def graph_variables(places: list[tuple[object, str, str, list[str]]], progress: bool = True) -> str:
+    """JSON of the variables' table."""
+
+def graph_retained(
+    thing: object, places: list[tuple[object, str, str, list[str]]], progress: bool = True
+) -> str:
+    """JSON of what would go if an object went."""
+
+def graph_holders(
+    thing: object, places: list[tuple[object, str, str, list[str]]], most: int = 5, progress: bool = True
+) -> str:
+    """JSON of who holds an object."""
+
+def graph_cycles(
+    places: list[tuple[object, str, str, list[str]]], most: int = 10, progress: bool = True
+) -> str:
+    """JSON of the cycles that the next full collection would find."""
+
+def graph_predict(
+    steps: list[tuple[str, list[tuple[str, str]], list[tuple[object, object]]]],
+    places: list[tuple[object, str, str, list[str]]],
+    progress: bool = True,
+) -> str:
+    """JSON of what goes when steps are taken, one after the other."""
+
+def graph_survivors(
+    cell: int | None,
+    places: list[tuple[object, str, str, list[str]]],
+    most: int = 10,
+    progress: bool = True,
+) -> str:
+    """JSON of the types of what is alive, by cell."""
+
+def graph_newer(
+    since: int, until: int, places: list[tuple[object, str, str, list[str]]], progress: bool = True
+) -> str:
+    """JSON of who holds most of what the cells after one up to another left behind; null where it is nothing."""
+
 # ---- the wire --------------------------------------------------------------------------------------
 
 class ConnectionError(Exception):

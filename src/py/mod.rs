@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 mod bells;
 mod chart;
 mod errors;
+mod graph;
 mod json;
 mod kernel;
 mod message;
@@ -25,6 +26,11 @@ mod _core {
     };
     #[pymodule_export]
     use super::errors::ConnectionError;
+    #[pymodule_export]
+    use super::graph::{
+        graph_cycles, graph_holders, graph_newer, graph_predict, graph_retained, graph_survivors,
+        graph_variables,
+    };
     #[pymodule_export]
     use super::json::{json_dump, json_load};
     #[pymodule_export]

@@ -1,0 +1,76 @@
+"""Places whose names a person knows, for the object graph: variables, outputs, the last traceback. Holds what it
+names only as long as the call that asked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cellheap import holders
+
+#: A container, how what it holds is called (`{}` is a key), what kind of root that is, and the keys that are
+#: outputs whatever the container is.
+Place = tuple[object, str, str, list[str]]
+#: A step of a clearing: its label, names by their kind (an empty one stands for all), and references of a holder
+#: to an object (None: to all that it holds).
+Step = tuple[str, list[tuple[str, str]], list[tuple[object, object]]]
+
+VARIABLE, OUTPUT, TRACEBACK, OTHER = "variable", "output", "traceback", "other"
+_UNDERS = ("_", "__", "___")
+_LAST = ("last_exc", "last_value", "last_type", "last_traceback")
+
+
+def places(shell: Any) -> list[Place]:
+    """Without IPython these are the variables of `__main__`."""
+    if shell is None:
+        return [(vars(sys.modules["__main__"]), "{}", VARIABLE, [])]
+    outputs = holders.output_names(shell)
+    return [
+        (shell.user_ns, "{}", VARIABLE, outputs),
+        (shell.history_manager.output_hist, "Out[{}]", OUTPUT, []),
+        (shell.user_ns_hidden, "user_ns_hidden['{}']", OTHER, [*outputs, *_UNDERS]),
+        *((traceback, "the last traceback", TRACEBACK, []) for traceback in _tracebacks(shell)),
+    ]
+
+
+def steps(shell: Any, names: Sequence[str], out: bool, traceback: bool) -> list[Step]:
+    """What a clearing lets go of, in the order in which it does."""
+    found: list[Step] = []
+    if out:
+        found.append((holders.OUT, [(OUTPUT, "")], list(_output_arrows(shell))))
+    if traceback:
+        found.append((holders.TRACEBACK, [], list(_traceback_arrows(shell))))
+    return found + [(name, [(VARIABLE, name)], []) for name in names]
+
+
+def _output_arrows(shell: Any) -> Iterator[tuple[object, object]]:
+    for name in _UNDERS:
+        yield shell.displayhook, getattr(shell.displayhook, name)
+    last = shell.last_execution_result
+    if last is not None:
+        yield last, last.result
+    for name in ("outputs", "output_hist_reprs"):
+        yield getattr(shell.history_manager, name, {}), None
+
+
+def _traceback_arrows(shell: Any) -> Iterator[tuple[object, object]]:
+    for name in _LAST:
+        if hasattr(sys, name):
+            yield vars(sys), getattr(sys, name)
+    for holder, name in _keepers(shell):
+        if getattr(holder, name, None) is not None:
+            yield holder, getattr(holder, name)
+
+
+def _keepers(shell: Any) -> Iterator[tuple[object, str]]:
+    yield shell.InteractiveTB, "tb"
+    yield shell.InteractiveTB, "pdb"
+    yield shell.SyntaxTB, "last_syntax_error"
+    yield shell.last_execution_result, "error_in_exec"
+    yield shell.last_execution_result, "error_before_exec"
+
+
+def _tracebacks(shell: Any) -> list[object]:
+    known = [getattr(shell.InteractiveTB, "tb", None), getattr(sys, "last_traceback", None)]
+    return list({id(traceback): traceback for traceback in known if traceback is not None}.values())

@@ -1,0 +1,394 @@
+//! Who holds an object: chains from places with names, each arrow by a name that a person knows.
+
+use std::collections::HashSet;
+
+use crate::graph::chains::Ways;
+use crate::graph::{Stopped, Watch};
+
+use super::kinds::Adapter;
+use super::layout::{self, tuple, word};
+use super::names::{arrow, code_name, key_text, module_name, own_dict};
+use super::picture::Picture;
+use super::places::{Place, Places};
+use super::report::{Chain, Step};
+use super::texts::text;
+
+/// Where searches begin: what a person knows first, then the rest.
+pub struct Starts {
+    pub known: Vec<u32>,
+    pub late: Vec<u32>,
+    /// What no chain may go through.
+    pub around: Vec<u32>,
+}
+
+impl Picture {
+    pub fn starts(&mut self, places: &Places) -> Starts {
+        let mut ranked: Vec<(u8, u32)> = Vec::new();
+        for node in self.entry_nodes().collect::<Vec<_>>() {
+            let rank = match self.place_of(node, places) {
+                Some((place, name)) => match (place.kind.as_str(), name.starts_with('_')) {
+                    ("variable", false) => 0,
+                    (_, false) => 1,
+                    _ => 3,
+                },
+                None => 3,
+            };
+            ranked.push((rank, node));
+        }
+        for (at, node) in self.places.clone().into_iter().enumerate() {
+            if !places.places[at].is_dict {
+                ranked.push((2, node));
+            }
+        }
+        let frames = 0..self.frames.len() as u32;
+        ranked.extend(
+            frames
+                .filter(|at| !self.frames[*at as usize].ours)
+                .map(|at| (4, at)),
+        );
+        ranked.extend(self.modules().into_iter().map(|node| (5, node)));
+        ranked.sort_unstable();
+        Starts {
+            known: ranked.into_iter().map(|(_, node)| node).collect(),
+            late: self.roots.to_vec(),
+            around: Vec::new(),
+        }
+    }
+
+    fn modules(&mut self) -> Vec<u32> {
+        let module = &raw mut pyo3::ffi::PyModule_Type as usize;
+        let nodes = 0..self.network.len() as u32;
+        nodes
+            .filter(|node| {
+                // SAFETY: objects of a picture live.
+                self.object(*node)
+                    .is_some_and(|object| unsafe { word(object, layout::TYPE) } == module)
+            })
+            .collect()
+    }
+
+    /// The place that an entry is of, and the text of its key.
+    fn place_of<'p>(&self, node: u32, places: &'p Places) -> Option<(&'p Place, String)> {
+        let entry = self.entry(node)?;
+        let container = self.object(entry.dict)?;
+        let place = (places.places.iter()).find(|place| place.container == container)?;
+        // SAFETY: the key of an entry of a dict that lives.
+        let name = unsafe {
+            text(self.layout, entry.key).unwrap_or_else(|| {
+                let written = key_text(self.layout, entry.key);
+                written
+                    .trim_start_matches('[')
+                    .trim_end_matches(']')
+                    .to_owned()
+            })
+        };
+        Some((place, name))
+    }
+
+    /// At most `most` chains to an object, as different as can be, the shortest first; and how many hold it directly.
+    pub fn chains(
+        &mut self,
+        node: u32,
+        starts: &Starts,
+        places: &Places,
+        most: usize,
+        watch: &mut Watch,
+    ) -> Result<(Vec<Chain>, u64), Stopped> {
+        let mut around = starts.around.clone();
+        around.push(node);
+        let ways = Ways::new(&self.network, &starts.known, &starts.late, &around, watch)?;
+        let mut direct = Vec::new();
+        for holder in 0..self.network.len() as u32 {
+            watch.step()?;
+            if holder != node && ways.comes_to(holder) && self.network.of(holder).contains(&node) {
+                direct.push(holder);
+            }
+        }
+        let rank = |way: &[u32]| {
+            let known = starts.known.iter().position(|start| *start == way[0]);
+            known.unwrap_or(usize::MAX)
+        };
+        let mut found: Vec<(bool, usize, usize, Vec<u32>)> = Vec::new();
+        for holder in &direct {
+            watch.step()?;
+            if let Some(way) = ways.to(*holder).filter(|_| found.len() < 10_000) {
+                found.push((false, way.len(), 0, way));
+            }
+        }
+        found.sort_by_key(|(_, length, _, _)| *length);
+        found.truncate(most.saturating_mul(20).max(100));
+        for (late, _, place, way) in &mut found {
+            *place = rank(way);
+            *late = *place == usize::MAX;
+        }
+        found.sort_by_key(|(late, length, place, _)| (*late, *length, *place));
+        let mut seen = HashSet::new();
+        let (mut first, mut rest) = (Vec::new(), Vec::new());
+        for (late, _, _, mut way) in found {
+            way.push(node);
+            if late && !first.is_empty() {
+                continue;
+            }
+            let other = seen.insert(way[0]);
+            if other { &mut first } else { &mut rest }.push(way);
+        }
+        first.extend(rest);
+        first.truncate(most);
+        let chains = first.iter().map(|way| self.chain(way, places)).collect();
+        Ok((chains, direct.len() as u64))
+    }
+
+    /// A way in words.
+    pub fn chain(&mut self, way: &[u32], places: &Places) -> Chain {
+        let first = way[0];
+        let (root, kind) = self.root(first, places);
+        let mut steps = Vec::new();
+        // An entry and what it holds are one: the entry is the name, not a holder.
+        let mut at = usize::from(self.entry(first).is_some() && way.len() > 1);
+        let number = way[at];
+        while at + 1 < way.len() {
+            let (words, kind, to) = self.step(&way[at..]);
+            at += to;
+            steps.push(Step {
+                words,
+                kind,
+                of: self.type_of(way[at]),
+                number: way[at],
+            });
+        }
+        Chain {
+            text: in_words(&root, &kind, &steps),
+            clears: clears(&kind),
+            of: self.type_of(number),
+            root,
+            kind,
+            steps,
+            number,
+        }
+    }
+
+    /// How a named entry is called, and what kind of place that is.
+    pub fn name_of(&self, node: u32, places: &Places) -> Option<(String, String)> {
+        let (place, name) = self.place_of(node, places)?;
+        let is_output = place.outputs.contains(&name);
+        let kind = if is_output { "output" } else { &place.kind };
+        Some((kind.to_owned(), place.label.replace("{}", &name)))
+    }
+
+    /// The node of a module's dict.
+    pub fn module_dict(&self, node: u32) -> Option<u32> {
+        const DICT: usize = 16;
+        let object = self.object(node)?;
+        // SAFETY: a module that lives.
+        let dict = unsafe { word(object, DICT) };
+        let arrows = self.network.of(node).iter().copied();
+        arrows.into_iter().find(|to| self.object(*to) == Some(dict))
+    }
+
+    /// The node of the dict of an object's own attributes.
+    pub fn own_dict_node(&mut self, node: u32) -> Option<u32> {
+        let (kind, object) = (self.kind(node)?, self.object(node)?);
+        // SAFETY: the object lives.
+        let dict = unsafe { own_dict(self.layout, &kind, object) };
+        let mut arrows = self.network.of(node).iter().copied();
+        arrows.find(|to| dict != 0 && self.object(*to) == Some(dict))
+    }
+
+    fn root(&mut self, node: u32, places: &Places) -> (String, String) {
+        if let Some((kind, name)) = self.name_of(node, places) {
+            return (name, kind);
+        }
+        if let Some(at) = self.places.iter().position(|place| *place == node) {
+            let place = &places.places[at];
+            return (place.label.clone(), place.kind.clone());
+        }
+        if let Some(frame) = self.frame_text(node) {
+            return (frame, "frame".into());
+        }
+        let (Some(kind), Some(object)) = (self.kind(node), self.object(node)) else {
+            return ("C code".into(), "C".into());
+        };
+        // SAFETY: the object lives.
+        unsafe {
+            if kind.adapter == Adapter::Module {
+                return (
+                    format!("module {}", module_name(self.layout, object)),
+                    "module".into(),
+                );
+            }
+            if self.is_of_thread(object, kind.adapter) {
+                return ("a thread's local".into(), "thread".into());
+            }
+        }
+        let name = self.type_of(node);
+        (format!("C code, which holds a {name}"), "C".into())
+    }
+
+    /// Whether a dict is where a thread keeps its locals.
+    unsafe fn is_of_thread(&self, object: usize, adapter: Adapter) -> bool {
+        let mut found = false;
+        if adapter == Adapter::Dict {
+            // SAFETY: a live dict.
+            unsafe {
+                super::owned::each_entry(self.layout, object, |key, _| {
+                    found |= text(self.layout, key).is_some_and(|key| {
+                        key.starts_with("_thread._localdummy") || key.starts_with("thread.local.")
+                    });
+                });
+            }
+        }
+        found
+    }
+
+    /// The next arrow of a way, and how many nodes it goes on: dicts of attributes and parts of closures are no step.
+    pub fn step(&mut self, way: &[u32]) -> (String, &'static str, usize) {
+        let (node, next) = (way[0], way[1]);
+        if let Some(entry) = self.entry(next) {
+            // SAFETY: the key of an entry of a dict that lives.
+            let words = unsafe { key_text(self.layout, entry.key) };
+            return (words, "item", 2.min(way.len() - 1));
+        }
+        if let Some(frame) = self.frame(node).copied() {
+            return (self.variable_of(frame.address, next), "local", 1);
+        }
+        let (Some(kind), Some(object)) = (self.kind(node), self.object(node)) else {
+            return ("the name of an attribute".into(), "key", 1);
+        };
+        let Some(held) = self.object(next) else {
+            return ("names of attributes".into(), "other", 1);
+        };
+        // SAFETY: objects of a picture live.
+        unsafe {
+            if let Some(named) = self.skipping(&kind, object, held, way) {
+                return named;
+            }
+            let (words, kind) = arrow(self.layout, &kind, object, held);
+            (words, kind, 1)
+        }
+    }
+
+    unsafe fn skipping(
+        &mut self,
+        kind: &super::kinds::Kind,
+        object: usize,
+        held: usize,
+        way: &[u32],
+    ) -> Option<(String, &'static str, usize)> {
+        let after = way.get(2).copied()?;
+        let beyond = self.object(after);
+        // SAFETY: objects of a picture live.
+        unsafe {
+            if own_dict(self.layout, kind, object) == held {
+                let next = self.kind(way[1])?;
+                let (words, _) = match (self.entry(after), beyond) {
+                    (Some(entry), _) => (key_text(self.layout, entry.key), ""),
+                    (None, Some(beyond)) => arrow(self.layout, &next, held, beyond),
+                    _ => return None,
+                };
+                let is_module = kind.adapter == Adapter::Module;
+                let named = if is_module { "global" } else { "attribute" };
+                let steps = if self.entry(after).is_some() {
+                    3.min(way.len() - 1)
+                } else {
+                    2
+                };
+                return Some((as_attribute(&words), named, steps));
+            }
+            let closure = word(object, FUNCTION_CLOSURE);
+            if self.is_function(kind) && closure == held {
+                return self.cell_variable(object, held, beyond?, way);
+            }
+            if self.is_function(kind) && word(object, FUNCTION_GLOBALS) == held {
+                let next = self.kind(way[1])?;
+                let (words, _) = arrow(self.layout, &next, held, beyond?);
+                let name = words.trim_matches(['[', ']', '\'']).to_owned();
+                return Some((format!(".__globals__['{name}']"), "global", 2));
+            }
+        }
+        None
+    }
+
+    fn is_function(&self, kind: &super::kinds::Kind) -> bool {
+        kind.of == &raw mut pyo3::ffi::PyFunction_Type as usize
+    }
+
+    /// `cell variable x of f`: the function, its cells, one of them, and what is in that.
+    unsafe fn cell_variable(
+        &mut self,
+        function: usize,
+        cells: usize,
+        cell: usize,
+        way: &[u32],
+    ) -> Option<(String, &'static str, usize)> {
+        // SAFETY: a function and the tuple of its cells.
+        unsafe {
+            let code = word(function, FUNCTION_CODE);
+            let count = word(cells, layout::SIZE);
+            let at = (0..count).find(|at| word(cells, tuple::ITEMS + at * 8) == cell)?;
+            let locals = layout::int(code, self.layout.code_locals) as usize;
+            // The cells of a closure are the last of its variables.
+            let name = super::frames::local_name(self.layout, code, locals - count + at)?;
+            let of = code_name(self.layout, code);
+            let words = format!("cell variable {name} of {of}");
+            Some((words, "closure", if way.len() > 3 { 3 } else { 2 }))
+        }
+    }
+
+    fn variable_of(&self, frame: usize, next: u32) -> String {
+        let held = self.object(next).unwrap_or(0);
+        // SAFETY: the frame still runs.
+        unsafe {
+            let code = word(frame, self.layout.frame_code);
+            let count = layout::int(code, self.layout.code_locals).max(0) as usize;
+            let at = (0..count).find(|at| word(frame, layout::FRAME_SLOTS + at * 8) == held);
+            let name = at.and_then(|at| super::frames::local_name(self.layout, code, at));
+            name.map_or_else(
+                || "a value on its stack".into(),
+                |name| format!("variable {name}"),
+            )
+        }
+    }
+}
+
+const FUNCTION_GLOBALS: usize = 16;
+const FUNCTION_CODE: usize = 48;
+const FUNCTION_CLOSURE: usize = 72;
+
+/// `['x']` as `.x`.
+fn as_attribute(words: &str) -> String {
+    let name = words
+        .strip_prefix("['")
+        .and_then(|rest| rest.strip_suffix("']"));
+    name.map_or_else(|| words.to_owned(), |name| format!(".{name}"))
+}
+
+fn clears(kind: &str) -> Option<&'static str> {
+    match kind {
+        "output" | "hidden" => Some("--out"),
+        "traceback" => Some("--traceback"),
+        _ => None,
+    }
+}
+
+/// A chain as a person says it: as Python where it can be written so.
+fn in_words(root: &str, kind: &str, steps: &[Step]) -> String {
+    let mut text = match kind {
+        "module" => root.trim_start_matches("module ").to_owned(),
+        _ => root.to_owned(),
+    };
+    for step in steps {
+        if step.kind == "frame" {
+            // The frames of a traceback are known by their functions, not by how far down they are.
+            if step.words != ".tb_next" {
+                text = format!("{} in {root}", step.words);
+            }
+        } else if step.words.starts_with(['.', '[']) {
+            text += &step.words;
+        } else if step.kind == "closure" {
+            text = format!("{} ({text})", step.words);
+        } else {
+            text = format!("{text}, {}", step.words);
+        }
+    }
+    text
+}

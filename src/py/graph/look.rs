@@ -1,0 +1,225 @@
+//! What is asked of a picture node by node: its type, its cell, how it is called, sums of many.
+
+use std::collections::HashMap;
+
+use pyo3::prelude::*;
+
+use crate::graph::{Stopped, Watch};
+use crate::heap::cells::CellId;
+
+use super::layout::{self, kind, word};
+use super::names::code_name;
+use super::picture::Picture;
+use super::report::{Amount, TypeRow};
+use super::texts::type_name;
+use super::walk::{ENTRY, FRAME, KEYS};
+
+impl Picture {
+    /// The name of a node's type.
+    pub fn type_of(&self, node: u32) -> String {
+        match (self.tag(node), self.object(node)) {
+            // SAFETY: no Python ran since the walk, so objects and their types live.
+            (_, Some(object)) => unsafe { type_name(self.layout, word(object, layout::TYPE)) },
+            (KEYS, _) => "names of attributes".into(),
+            (ENTRY, _) => "name".into(),
+            _ => "frame".into(),
+        }
+    }
+
+    /// The cell in which a node's object was allocated, by our id.
+    pub fn cell_of(&mut self, py: Python<'_>, node: u32) -> Option<CellId> {
+        let block = self.own_block(node)?;
+        crate::py::tracer::with(py, |tracer| {
+            let (site, _) = tracer.books.block_at(block)?;
+            tracer.books.cell_of(site)
+        })
+        .ok()?
+    }
+
+    pub fn label_of(&self, py: Python<'_>, cell: CellId) -> String {
+        crate::py::tracer::with(py, |tracer| tracer.books.label_of(cell))
+            .unwrap_or_else(|_| format!("cell {}", cell.0))
+    }
+
+    pub fn origin(&mut self, py: Python<'_>, node: u32) -> Option<String> {
+        let cell = self.cell_of(py, node)?;
+        Some(self.label_of(py, cell))
+    }
+
+    /// Where the block of a node's object begins.
+    pub fn own_block(&mut self, node: u32) -> Option<usize> {
+        let kind = self.kind(node)?;
+        Some(self.object(node)? - kind.before)
+    }
+
+    /// Bytes of each cell among these, the most first.
+    pub fn origins(&mut self, py: Python<'_>, nodes: &[u32]) -> Vec<(String, u64)> {
+        let mut blocks = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            blocks.extend(self.own_block(*node).map(|block| (block, *node)));
+        }
+        let mut cells: HashMap<Option<CellId>, u64> = HashMap::new();
+        let bytes = &self.bytes;
+        let asked = crate::py::tracer::with(py, |tracer| {
+            for (block, node) in &blocks {
+                if let Some((site, _)) = tracer.books.block_at(*block) {
+                    let cell = tracer.books.cell_of(site);
+                    *cells.entry(cell).or_default() += bytes[*node as usize];
+                }
+            }
+        });
+        let named = |cell: Option<CellId>| match cell {
+            Some(cell) => self.label_of(py, cell),
+            None => "notebook machinery".into(),
+        };
+        let mut origins: Vec<(String, u64)> = match asked {
+            Ok(()) => cells
+                .into_iter()
+                .map(|(cell, sum)| (named(cell), sum))
+                .collect(),
+            Err(_) => Vec::new(),
+        };
+        origins.sort_by(|a, b| (b.1, &a.0).cmp(&(a.1, &b.0)));
+        origins
+    }
+
+    /// The sum of a set of nodes.
+    pub fn amount(&mut self, nodes: &[u32]) -> Amount {
+        let mut amount = Amount::default();
+        let older = self.older_bytes(nodes);
+        for node in nodes {
+            amount.bytes += self.bytes[*node as usize];
+            amount.objects += u64::from(self.is_object(*node));
+            amount.finalizers += u64::from(self.has_finalizer(*node));
+        }
+        Amount { older, ..amount }
+    }
+
+    /// Bytes from before tracing among these; the list of them is in the order of their numbers.
+    fn older_bytes(&self, nodes: &[u32]) -> u64 {
+        if self.older.is_empty() {
+            return 0;
+        }
+        let known = nodes.iter().filter_map(|node| {
+            let at = self
+                .older
+                .binary_search_by_key(node, |(node, _)| *node)
+                .ok()?;
+            Some(u64::from(self.older[at].1))
+        });
+        known.sum()
+    }
+
+    /// Objects and bytes by type, the most bytes first.
+    pub fn types(&mut self, nodes: &[u32], most: usize) -> Vec<TypeRow> {
+        let mut sums: HashMap<usize, (u64, u64)> = HashMap::new();
+        for node in nodes {
+            let of = self.kind(*node).map_or(0, |kind| kind.of);
+            let sum = sums.entry(of).or_default();
+            *sum = (
+                sum.0 + u64::from(of != 0),
+                sum.1 + self.bytes[*node as usize],
+            );
+        }
+        let mut rows: HashMap<String, TypeRow> = HashMap::new();
+        for (of, (objects, bytes)) in sums {
+            let name = match of {
+                0 => "names of attributes".into(),
+                // SAFETY: the type of an object that lives.
+                of => unsafe { type_name(self.layout, of) },
+            };
+            let row = rows.entry(name.clone()).or_insert(TypeRow {
+                name,
+                objects: 0,
+                bytes: 0,
+            });
+            (row.objects, row.bytes) = (row.objects + objects, row.bytes + bytes);
+        }
+        let mut rows: Vec<TypeRow> = rows.into_values().filter(|row| row.bytes > 0).collect();
+        rows.sort_by(|a, b| (b.bytes, &a.name).cmp(&(a.bytes, &b.name)));
+        rows.truncate(most);
+        rows
+    }
+
+    /// The weak references to a node's object.
+    pub fn weak_references(&mut self, node: u32) -> u64 {
+        const LIST_OFFSET: usize = 208;
+        const NEXT: usize = 48;
+        let (Some(kind), Some(object)) = (self.kind(node), self.object(node)) else {
+            return 0;
+        };
+        // SAFETY: the object lives, and its list of weak references is where its type says.
+        unsafe {
+            let mut weak = if self.layout.minor >= 12 && kind.has(kind::MANAGED_WEAK) {
+                word(object - 32, 0)
+            } else {
+                match word(kind.of, LIST_OFFSET) as isize {
+                    offset if offset > 0 => word(object, offset as usize),
+                    _ => 0,
+                }
+            };
+            let mut count = 0;
+            while weak != 0 {
+                count += 1;
+                weak = word(weak, NEXT);
+            }
+            count
+        }
+    }
+
+    /// How a frame is called.
+    pub fn frame_text(&self, node: u32) -> Option<String> {
+        let frame = self.frame(node)?;
+        debug_assert!(self.tag(node) == FRAME);
+        // SAFETY: the frame still runs, so its code lives.
+        let name = unsafe { code_name(self.layout, frame.code) };
+        Some(match frame.thread {
+            0 => format!("{name}, running"),
+            _ => format!("{name}, running in another thread"),
+        })
+    }
+
+    /// What of these would stay, and how many they are, when `first` goes and one collection follows.
+    pub fn staying(
+        &mut self,
+        nodes: &[u32],
+        first: &[u32],
+        watch: &mut Watch,
+    ) -> Result<Vec<u32>, Stopped> {
+        if !nodes.iter().any(|node| self.unseen.contains_key(node)) {
+            return Ok(Vec::new());
+        }
+        let tracked: std::collections::HashSet<u32> = (nodes.iter().copied())
+            .filter(|node| self.is_tracked(*node))
+            .collect();
+        let sight = Sight {
+            tracked: &tracked,
+            unseen: &self.unseen,
+        };
+        crate::graph::fall::staying(&self.network, nodes, first, &sight, watch)
+    }
+
+    /// Whether the collector has an object in its lists.
+    fn is_tracked(&mut self, node: u32) -> bool {
+        let (Some(kind), Some(object)) = (self.kind(node), self.object(node)) else {
+            return false;
+        };
+        // SAFETY: an object of the collector's has its links before it; they are null where it is not tracked.
+        unsafe { kind.is_gc(object) && word(object - 16, 0) != 0 }
+    }
+}
+
+struct Sight<'a> {
+    tracked: &'a std::collections::HashSet<u32>,
+    unseen: &'a HashMap<u32, u32>,
+}
+
+impl crate::graph::fall::Sight for Sight<'_> {
+    fn tracks(&self, node: u32) -> bool {
+        self.tracked.contains(&node)
+    }
+
+    fn sees(&self, node: u32, arrows: usize) -> usize {
+        self.unseen.get(&node).map_or(arrows, |seen| *seen as usize)
+    }
+}

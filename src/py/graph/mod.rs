@@ -1,0 +1,266 @@
+//! The object graph as Python sees it: questions in, JSON out. The lock is held for the whole of a call, so that what was read
+//! of the objects stays true until it was told.
+
+mod cut;
+mod frames;
+mod garbage;
+mod holders;
+mod index;
+mod kinds;
+mod layout;
+mod look;
+mod names;
+mod origins;
+mod owned;
+mod patience;
+mod picture;
+mod places;
+mod report;
+mod table;
+mod texts;
+mod walk;
+
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyRuntimeError};
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+use serde::Serialize;
+
+use crate::graph::dominators::Dominators;
+use crate::graph::{Stopped, Watch};
+use crate::heap::cells::CellId;
+
+use super::tracer::Inside;
+use patience::Patience;
+use picture::{Asked, Picture};
+use places::Places;
+
+/// What every question says: named places, and whether to tell how far it is.
+struct Call<'a, 'py> {
+    py: Python<'py>,
+    list: &'a Bound<'py, PyList>,
+    /// Objects to find.
+    wanted: Vec<usize>,
+    /// Arguments besides the list.
+    arguments: &'a [usize],
+    progress: bool,
+}
+
+impl Call<'_, '_> {
+    /// Takes a picture and asks it.
+    fn ask<T: Serialize>(
+        self,
+        question: impl FnOnce(&mut Picture, &Places, &mut Watch) -> Result<T, Stopped>,
+    ) -> PyResult<String> {
+        let _inside = Inside::enter(self.py);
+        let own = own_files(self.py)?;
+        let places = Places::read(self.list)?;
+        let mut arguments = self.arguments.to_vec();
+        arguments.push(self.list.as_ptr() as usize);
+        let asked = Asked {
+            places: &places,
+            wanted: &self.wanted,
+            arguments: &arguments,
+            own: &own,
+        };
+        let mut patience = Patience::new(self.progress);
+        let mut ask = |done| patience.goes_on(done);
+        let mut watch = Watch::new(&mut ask);
+        let mut picture = Picture::take(self.py, &asked, &mut watch)?;
+        let told = question(&mut picture, &places, &mut watch)
+            .map_err(|stopped| raised(self.py, &stopped))?;
+        drop(picture);
+        serde_json::to_string(&told).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+    }
+}
+
+fn own_files(py: Python<'_>) -> PyResult<String> {
+    let path: String = (py.import("cellheap")?.getattr("__path__")?)
+        .get_item(0)?
+        .extract()?;
+    Ok(path + "/")
+}
+
+/// The exception for a question that found no answer.
+fn raised(py: Python<'_>, stopped: &Stopped) -> PyErr {
+    match stopped {
+        Stopped::Interrupted => match patience::interrupt(py) {
+            Err(error) => error,
+            Ok(()) => PyKeyboardInterrupt::new_err(()),
+        },
+        Stopped::Memory(error) => {
+            PyMemoryError::new_err(format!("no memory for the graph: {error}"))
+        }
+        Stopped::TooMany(_) => PyRuntimeError::new_err(stopped.to_string()),
+    }
+}
+
+/// JSON of the variables' table.
+#[pyfunction]
+#[pyo3(signature = (places, progress = true))]
+pub fn graph_variables(
+    py: Python<'_>,
+    places: &Bound<'_, PyList>,
+    progress: bool,
+) -> PyResult<String> {
+    let call = Call {
+        py,
+        list: places,
+        wanted: Vec::new(),
+        arguments: &[],
+        progress,
+    };
+    call.ask(|picture, places, watch| table::variables(py, picture, places, watch))
+}
+
+/// JSON of what would go if an object went.
+#[pyfunction]
+#[pyo3(signature = (thing, places, progress = true))]
+pub fn graph_retained(
+    py: Python<'_>,
+    thing: &Bound<'_, PyAny>,
+    places: &Bound<'_, PyList>,
+    progress: bool,
+) -> PyResult<String> {
+    let call = Call {
+        py,
+        list: places,
+        wanted: vec![thing.as_ptr() as usize],
+        arguments: &[thing.as_ptr() as usize],
+        progress,
+    };
+    call.ask(|picture, _, watch| {
+        let node = picture.wanted[0];
+        let under = under(picture, node, watch)?;
+        Ok(report::Retained {
+            of: picture.type_of(node),
+            shallow: picture.bytes[node as usize],
+            retained: picture.settled(&under, &[node], watch)?,
+            types: picture.types(&under, 20),
+            origin: picture.origin(py, node),
+        })
+    })
+}
+
+/// What goes if a node goes.
+fn under(picture: &Picture, node: u32, watch: &mut Watch) -> Result<Vec<u32>, Stopped> {
+    let mut roots = picture.roots.to_vec();
+    // It may be held by this call alone.
+    roots.push(node);
+    let dominators = Dominators::new(&picture.network, &roots, watch)?;
+    dominators.under(node)
+}
+
+/// JSON of who holds an object.
+#[pyfunction]
+#[pyo3(signature = (thing, places, most = 5, progress = true))]
+pub fn graph_holders(
+    py: Python<'_>,
+    thing: &Bound<'_, PyAny>,
+    places: &Bound<'_, PyList>,
+    most: usize,
+    progress: bool,
+) -> PyResult<String> {
+    let call = Call {
+        py,
+        list: places,
+        wanted: vec![thing.as_ptr() as usize],
+        arguments: &[thing.as_ptr() as usize],
+        progress,
+    };
+    call.ask(|picture, places, watch| {
+        let node = picture.wanted[0];
+        let held = picture.held(|_, _| false, watch)?;
+        let under = under(picture, node, watch)?;
+        let starts = picture.starts(places);
+        let (chains, holders) = picture.chains(node, &starts, places, most, watch)?;
+        Ok(report::Holders {
+            of: picture.type_of(node),
+            retained: picture.settled(&under, &[node], watch)?,
+            chains,
+            holders,
+            origin: picture.origin(py, node),
+            weak: picture.weak_references(node),
+            garbage: !held.has(node),
+        })
+    })
+}
+
+/// JSON of the cycles that the next full collection would find.
+#[pyfunction]
+#[pyo3(signature = (places, most = 10, progress = true))]
+pub fn graph_cycles(
+    py: Python<'_>,
+    places: &Bound<'_, PyList>,
+    most: usize,
+    progress: bool,
+) -> PyResult<String> {
+    let call = Call {
+        py,
+        list: places,
+        wanted: Vec::new(),
+        arguments: &[],
+        progress,
+    };
+    call.ask(|picture, _, watch| garbage::cycles(py, picture, most, watch))
+}
+
+/// JSON of what goes when steps are taken, one after the other.
+#[pyfunction]
+#[pyo3(signature = (steps, places, progress = true))]
+pub fn graph_predict(
+    py: Python<'_>,
+    steps: &Bound<'_, PyList>,
+    places: &Bound<'_, PyList>,
+    progress: bool,
+) -> PyResult<String> {
+    let read = cut::Step::read(steps)?;
+    let call = Call {
+        py,
+        list: places,
+        wanted: cut::Step::objects(&read),
+        arguments: &[steps.as_ptr() as usize],
+        progress,
+    };
+    call.ask(|picture, places, watch| cut::predict(py, picture, places, &read, watch))
+}
+
+/// JSON of the types of what is alive, by cell.
+#[pyfunction]
+#[pyo3(signature = (cell, places, most = 10, progress = true))]
+pub fn graph_survivors(
+    py: Python<'_>,
+    cell: Option<u32>,
+    places: &Bound<'_, PyList>,
+    most: usize,
+    progress: bool,
+) -> PyResult<String> {
+    let call = Call {
+        py,
+        list: places,
+        wanted: Vec::new(),
+        arguments: &[],
+        progress,
+    };
+    call.ask(|picture, _, _| Ok(origins::survivors(py, picture, cell.map(CellId), most)))
+}
+
+/// JSON of who holds most of what the cells after one up to another left behind; null where that is nothing.
+#[pyfunction]
+#[pyo3(signature = (since, until, places, progress = true))]
+pub fn graph_newer(
+    py: Python<'_>,
+    since: u32,
+    until: u32,
+    places: &Bound<'_, PyList>,
+    progress: bool,
+) -> PyResult<String> {
+    let call = Call {
+        py,
+        list: places,
+        wanted: Vec::new(),
+        arguments: &[],
+        progress,
+    };
+    let cells = since.saturating_add(1)..=until;
+    call.ask(|picture, places, watch| origins::grown(py, picture, places, cells, watch))
+}

@@ -1,0 +1,147 @@
+//! Objects by the cell that allocated them: the types of what is alive, and who holds what certain cells left behind.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use pyo3::prelude::*;
+
+use crate::graph::chains::Ways;
+use crate::graph::dominators::Dominators;
+use crate::graph::{Column, Stopped, Watch};
+use crate::heap::cells::CellId;
+use crate::heap::sites::SiteId;
+
+use super::picture::Picture;
+use super::places::Places;
+use super::report::{Amount, Grown, Survivors, TypeRow};
+use super::texts::type_name;
+
+/// Of what a holder keeps, the part that something under it must keep to be the better answer.
+const MOSTLY: f64 = 0.8;
+
+impl Picture {
+    /// Visits each object with its cell, where it has one.
+    fn each_origin(&mut self, py: Python<'_>, mut visit: impl FnMut(&mut Self, u32, CellId)) {
+        let mut cells: HashMap<SiteId, Option<CellId>> = HashMap::new();
+        let visited = crate::py::tracer::with(py, |tracer| {
+            for node in 0..self.network.len() as u32 {
+                let Some(block) = self.own_block(node) else {
+                    continue;
+                };
+                let Some((site, _)) = tracer.books.block_at(block) else {
+                    continue;
+                };
+                let books = &tracer.books;
+                if let Some(cell) = *cells.entry(site).or_insert_with(|| books.cell_of(site)) {
+                    visit(self, node, cell);
+                }
+            }
+        });
+        // Where nothing was ever traced no object has a cell.
+        drop(visited);
+    }
+}
+
+/// Types of what is alive, by cell.
+pub fn survivors(
+    py: Python<'_>,
+    picture: &mut Picture,
+    only: Option<CellId>,
+    most: usize,
+) -> Survivors {
+    let mut sums: HashMap<CellId, HashMap<usize, (u64, u64)>> = HashMap::new();
+    picture.each_origin(py, |picture, node, cell| {
+        if only.is_none_or(|only| only == cell) {
+            let of = picture.kind(node).map_or(0, |kind| kind.of);
+            let sum = sums.entry(cell).or_default().entry(of).or_default();
+            *sum = (sum.0 + 1, sum.1 + picture.bytes[node as usize]);
+        }
+    });
+    let mut cells: Vec<_> = sums.into_iter().collect();
+    cells.sort_by_key(|(cell, _)| *cell);
+    let cells = cells.into_iter().map(|(cell, types)| {
+        let rows = types.into_iter().filter(|(of, _)| *of != 0);
+        let rows = rows.map(|(of, (objects, bytes))| TypeRow {
+            // SAFETY: the type of an object that lives.
+            name: unsafe { type_name(picture.layout, of) },
+            objects,
+            bytes,
+        });
+        let mut rows: Vec<TypeRow> = rows.collect();
+        rows.sort_by(|a, b| (b.bytes, &a.name).cmp(&(a.bytes, &b.name)));
+        rows.truncate(most);
+        (cell.0, picture.label_of(py, cell), rows)
+    });
+    Survivors {
+        cells: cells.collect(),
+    }
+}
+
+/// Who holds most of what these cells left behind: the thing furthest from the roots that still holds most of it.
+pub fn grown(
+    py: Python<'_>,
+    picture: &mut Picture,
+    places: &Places,
+    cells: RangeInclusive<u32>,
+    watch: &mut Watch,
+) -> Result<Option<Grown>, Stopped> {
+    let mut weights: Column<u64> = Column::zeroed(picture.network.len())?;
+    picture.each_origin(py, |picture, node, cell| {
+        if cells.contains(&cell.0) {
+            weights[node as usize] = picture.bytes[node as usize];
+        }
+    });
+    let roots = picture.roots.to_vec();
+    let dominators = Dominators::new(&picture.network, &roots, watch)?;
+    let Some((node, bytes)) = heaviest(picture, &dominators, &weights, watch)? else {
+        return Ok(None);
+    };
+    let under = dominators.under(node)?;
+    let young = under.iter().filter(|node| weights[**node as usize] > 0);
+    let objects = young.count() as u64;
+    drop(dominators);
+    let starts = picture.starts(places);
+    let ways = Ways::new(&picture.network, &starts.known, &starts.late, &[], watch)?;
+    let way = ways.to(node).unwrap_or_else(|| vec![node]);
+    Ok(Some(Grown {
+        chain: picture.chain(&way, places),
+        amount: Amount {
+            bytes,
+            objects,
+            ..Amount::default()
+        },
+    }))
+}
+
+/// The node furthest down that keeps most of the weight of the heaviest.
+fn heaviest(
+    picture: &Picture,
+    dominators: &Dominators,
+    weights: &[u64],
+    watch: &mut Watch,
+) -> Result<Option<(u32, u64)>, Stopped> {
+    let nodes = &dominators.order.nodes;
+    let mut sums: Column<u64> = Column::zeroed(nodes.len())?;
+    let mut best: Column<u32> = Column::zeroed(nodes.len())?;
+    for at in (1..nodes.len()).rev() {
+        watch.step()?;
+        sums[at] += weights[nodes[at] as usize];
+        let above = dominators.above[at] as usize;
+        sums[above] += sums[at];
+        if best[above] == 0 || sums[best[above] as usize] < sums[at] {
+            best[above] = at as u32;
+        }
+    }
+    let mut at = best[0] as usize;
+    if at == 0 || sums[at] == 0 {
+        return Ok(None);
+    }
+    let mut found = at;
+    while best[at] != 0 && sums[best[at] as usize] as f64 >= sums[at] as f64 * MOSTLY {
+        at = best[at] as usize;
+        if picture.is_object(nodes[at]) {
+            found = at;
+        }
+    }
+    Ok(Some((nodes[found], sums[found])))
+}
