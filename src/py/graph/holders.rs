@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::graph::chains::Ways;
 use crate::graph::{Stopped, Watch};
 
-use super::kinds::Adapter;
+use super::kinds::{Adapter, marks};
 use super::layout::{self, tuple, word};
 use super::names::{arrow, code_name, key_text, module_name, own_dict};
 use super::picture::Picture;
@@ -55,16 +55,9 @@ impl Picture {
         }
     }
 
-    fn modules(&mut self) -> Vec<u32> {
-        let module = &raw mut pyo3::ffi::PyModule_Type as usize;
+    fn modules(&self) -> Vec<u32> {
         let nodes = 0..self.network.len() as u32;
-        nodes
-            .filter(|node| {
-                // SAFETY: objects of a picture live.
-                self.object(*node)
-                    .is_some_and(|object| unsafe { word(object, layout::TYPE) } == module)
-            })
-            .collect()
+        nodes.filter(|node| self.is(*node, marks::MODULE)).collect()
     }
 
     /// The place that an entry is of, and the text of its key.
@@ -119,7 +112,7 @@ impl Picture {
         found.truncate(most.saturating_mul(20).max(100));
         for (late, _, place, way) in &mut found {
             *place = rank(way);
-            *late = *place == usize::MAX;
+            *late = *place == usize::MAX || self.is_in_passing(way, node);
         }
         found.sort_by_key(|(late, length, place, _)| (*late, *length, *place));
         let mut seen = HashSet::new();
@@ -136,6 +129,14 @@ impl Picture {
         first.truncate(most);
         let chains = first.iter().map(|way| self.chain(way, places)).collect();
         Ok((chains, direct.len() as u64))
+    }
+
+    /// Whether a way begins with a value that a running frame uses just now, under no name.
+    fn is_in_passing(&self, way: &[u32], node: u32) -> bool {
+        let (Some(frame), next) = (self.frame(way[0]), way.get(1).copied().unwrap_or(node)) else {
+            return false;
+        };
+        self.local_of(frame.address, next).is_none()
     }
 
     /// A way in words.
@@ -335,17 +336,21 @@ impl Picture {
     }
 
     fn variable_of(&self, frame: usize, next: u32) -> String {
-        let held = self.object(next).unwrap_or(0);
+        match self.local_of(frame, next) {
+            Some(name) => format!("variable {name}"),
+            None => "a value on its stack".into(),
+        }
+    }
+
+    /// Which variable of a running frame a node's object is.
+    fn local_of(&self, frame: usize, next: u32) -> Option<String> {
+        let held = self.object(next)?;
         // SAFETY: the frame still runs.
         unsafe {
             let code = word(frame, self.layout.frame_code);
             let count = layout::int(code, self.layout.code_locals).max(0) as usize;
-            let at = (0..count).find(|at| word(frame, layout::FRAME_SLOTS + at * 8) == held);
-            let name = at.and_then(|at| super::frames::local_name(self.layout, code, at));
-            name.map_or_else(
-                || "a value on its stack".into(),
-                |name| format!("variable {name}"),
-            )
+            let at = (0..count).find(|at| word(frame, layout::FRAME_SLOTS + at * 8) == held)?;
+            super::frames::local_name(self.layout, code, at)
         }
     }
 }

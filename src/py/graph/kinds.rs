@@ -47,6 +47,17 @@ pub struct Kind {
     is_gc: Option<IsGc>,
     pub adapter: Adapter,
     pub flags: usize,
+    /// What is to be remembered of each object of this type: see `marks`.
+    pub marks: u8,
+}
+
+/// What is remembered of a node, so that its object need not be looked at again.
+pub mod marks {
+    pub const OBJECT: u8 = 1;
+    pub const FINALIZER: u8 = 2;
+    pub const MODULE: u8 = 4;
+    pub const TYPE: u8 = 8;
+    pub const ENTRY: u8 = 16;
 }
 
 impl Kind {
@@ -120,14 +131,24 @@ impl Kinds {
         // SAFETY: a live type; words of its slots are functions of the types that the headers give, or null.
         unsafe {
             let flags = word(of, kind::FLAGS);
+            let adapter = self.adapter(of, flags);
+            let has_finalizer =
+                flags & kind::HEAP != 0 && word(of, kind::FINALIZE) | word(of, kind::DEL) != 0;
             let slot = |at: usize| (word(of, at) != 0).then(|| word(of, at));
             Kind {
                 of,
                 before: before(self.layout, flags),
                 traverse: slot(kind::TRAVERSE).map(|at| std::mem::transmute::<usize, Traverse>(at)),
                 is_gc: slot(kind::IS_GC).map(|at| std::mem::transmute::<usize, IsGc>(at)),
-                adapter: self.adapter(of, flags),
+                adapter,
                 flags,
+                marks: marks::OBJECT
+                    | if has_finalizer { marks::FINALIZER } else { 0 }
+                    | match adapter {
+                        Adapter::Module => marks::MODULE,
+                        Adapter::Type => marks::TYPE,
+                        _ => 0,
+                    },
             }
         }
     }

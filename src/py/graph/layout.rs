@@ -215,6 +215,8 @@ pub mod kind {
     pub const DICT: usize = 264;
     pub const IS_GC: usize = 328;
     pub const SUBCLASSES: usize = 360;
+    pub const DEL: usize = 376;
+    pub const FINALIZE: usize = 392;
 
     pub const INLINE_VALUES: usize = 1 << 2;
     /// 3.12 on.

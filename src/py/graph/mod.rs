@@ -169,7 +169,6 @@ pub fn graph_holders(
     };
     call.ask(|picture, places, watch| {
         let node = picture.wanted[0];
-        let held = picture.held(|_, _| false, watch)?;
         let under = under(picture, node, watch)?;
         let starts = picture.starts(places);
         let (chains, holders) = picture.chains(node, &starts, places, most, watch)?;
@@ -180,7 +179,7 @@ pub fn graph_holders(
             holders,
             origin: picture.origin(py, node),
             weak: picture.weak_references(node),
-            garbage: !held.has(node),
+            garbage: holders == 0 && !picture.roots.contains(&node),
         })
     })
 }

@@ -16,8 +16,8 @@ use crate::hooks::control;
 use crate::hooks::python::{symbol, version};
 
 use super::frames::{Frame, running};
-use super::kinds::{Kind, Kinds, special};
-use super::layout::{Layout, kind, word};
+use super::kinds::{Kind, Kinds, marks, special};
+use super::layout::Layout;
 use super::places::Places;
 use super::walk::{ENTRY, Entry, FRAME, IMMORTAL, OBJECT, TAGS, Walk};
 
@@ -26,6 +26,8 @@ pub struct Picture {
     pub network: Network,
     pub objects: Column<usize>,
     pub bytes: Column<u64>,
+    /// What is remembered of each node.
+    pub marks: Column<u8>,
     /// What is from before tracing, about.
     pub older: Column<(u32, u32)>,
     pub kinds: Kinds,
@@ -58,9 +60,10 @@ impl Picture {
     pub fn take(py: Python<'_>, asked: &Asked, watch: &mut Watch) -> PyResult<Self> {
         let layout = layout()?;
         let listed = Listed::new(py, layout)?;
-        // SAFETY: with the lock. The table is the tracer's, which stays for the life of the process; entries of live objects
-        // are not written meanwhile.
+        // SAFETY: with the lock, not within itself.
         let shadow = unsafe { control::with(|tracer| &raw const *tracer.books.shadow()) };
+        // SAFETY: the table is the tracer's, which stays for the life of the process; entries of live objects are not
+        // written meanwhile.
         let shadow: Option<&Shadow> = shadow.map(|shadow| unsafe { &*shadow });
         let kinds = Kinds::new(layout, special());
         let taken = (|| {
@@ -103,6 +106,7 @@ impl Picture {
             network: walk.network,
             objects: walk.objects,
             bytes: walk.bytes,
+            marks: walk.marks,
             older,
             kinds: walk.kinds,
             entries: walk.entries,
@@ -125,9 +129,13 @@ impl Picture {
         (object & TAGS == OBJECT).then_some(object)
     }
 
+    pub fn is(&self, node: u32, mark: u8) -> bool {
+        self.marks[node as usize] & mark != 0
+    }
+
     /// Whether a node is what people call an object.
     pub fn is_object(&self, node: u32) -> bool {
-        self.tag(node) == OBJECT
+        self.is(node, marks::OBJECT)
     }
 
     pub fn entry(&self, node: u32) -> Option<&Entry> {
@@ -160,13 +168,8 @@ impl Picture {
     }
 
     /// Whether what a node's object does as it dies is code of somebody's.
-    pub fn has_finalizer(&mut self, node: u32) -> bool {
-        const FINALIZE: usize = 392;
-        const DEL: usize = 376;
-        self.kind(node).is_some_and(|kind| {
-            // SAFETY: the type of a live object.
-            kind.has(kind::HEAP) && unsafe { word(kind.of, FINALIZE) | word(kind.of, DEL) } != 0
-        })
+    pub fn has_finalizer(&self, node: u32) -> bool {
+        self.is(node, marks::FINALIZER)
     }
 
     /// What no root holds: what the next collection finds.
@@ -269,11 +272,12 @@ fn roots(
 /// The collector's objects.
 enum Listed<'py> {
     /// It visits them itself.
-    Visits(unsafe extern "C" fn(Visitor, *mut std::ffi::c_void)),
+    Visits(Visits),
     /// It lists them, and the list holds each once (3.11).
     List(Bound<'py, PyAny>),
 }
 
+type Visits = unsafe extern "C" fn(Visitor, *mut std::ffi::c_void);
 type Visitor = unsafe extern "C" fn(*mut ffi::PyObject, *mut std::ffi::c_void) -> std::ffi::c_int;
 
 impl<'py> Listed<'py> {
@@ -282,7 +286,9 @@ impl<'py> Listed<'py> {
             && let Some(visits) = symbol(c"PyUnstable_GC_VisitObjects")
         {
             // SAFETY: the signature is the one that CPython's headers give for the name.
-            return Ok(Self::Visits(unsafe { std::mem::transmute(visits) }));
+            return Ok(Self::Visits(unsafe {
+                std::mem::transmute::<*mut std::ffi::c_void, Visits>(visits)
+            }));
         }
         let list = py.import("gc")?.getattr("get_objects")?;
         // SAFETY: with the lock. The list itself must not set off a collection.

@@ -10,7 +10,7 @@ use crate::graph::dominators::Dominators;
 use crate::graph::shares::{self, reachers};
 use crate::graph::{Column, NONE, Stopped, Watch};
 
-use super::kinds::Adapter;
+use super::kinds::marks;
 use super::picture::Picture;
 use super::places::Places;
 use super::report::{Amount, Variable, Variables};
@@ -139,7 +139,7 @@ impl Sums {
                 above => owners[order.nodes[above as usize] as usize],
             };
             let mut owner = above;
-            if picture.entry(node).is_some()
+            if picture.is(node, marks::ENTRY)
                 && let Some(row) = at_node.get(&node)
             {
                 owner = *row;
@@ -286,20 +286,13 @@ impl Shared {
 fn walls(picture: &mut Picture) -> Result<Bits, Stopped> {
     let mut walls = Bits::new(picture.network.len())?;
     for node in 0..picture.network.len() as u32 {
-        let Some(kind) = picture.kind(node) else {
-            continue;
-        };
-        match kind.adapter {
-            Adapter::Module => {
-                walls.set(node);
-                if let Some(dict) = picture.module_dict(node) {
-                    walls.set(dict);
-                }
-            }
-            Adapter::Type => {
-                walls.set(node);
-            }
-            _ => {}
+        if picture.is(node, marks::MODULE | marks::TYPE) {
+            walls.set(node);
+        }
+        if picture.is(node, marks::MODULE)
+            && let Some(dict) = picture.module_dict(node)
+        {
+            walls.set(dict);
         }
     }
     for at in 0..picture.entries.len() {

@@ -11,7 +11,7 @@ use crate::heap::shadow::Shadow;
 
 use super::frames::{Frame, owned_by_frame};
 use super::index::Index;
-use super::kinds::{Kind, Kinds};
+use super::kinds::{Kind, Kinds, marks};
 use super::layout::Layout;
 use super::owned::{Found, about, each_entry, found_keys, owned};
 
@@ -44,6 +44,8 @@ pub struct Walk<'a> {
     pub bytes: Column<u64>,
     /// By node: how many references there are to it.
     pub references: Column<u32>,
+    /// By node: what is remembered of it.
+    pub marks: Column<u8>,
     pub kinds: Kinds,
     pub index: Index,
     pub entries: Vec<Entry>,
@@ -58,6 +60,7 @@ pub struct Walk<'a> {
     /// The node that is being read: its bytes so far, and whether its arrows are out of the collector's sight.
     node: u32,
     sum: u64,
+    mark: u8,
     failed: Option<Stopped>,
 }
 
@@ -74,6 +77,7 @@ impl<'a> Walk<'a> {
             objects: Column::new()?,
             bytes: Column::new()?,
             references: Column::new()?,
+            marks: Column::new()?,
             kinds,
             index: Index::new()?,
             entries: Vec::new(),
@@ -84,6 +88,7 @@ impl<'a> Walk<'a> {
             shadow,
             node: 0,
             sum: 0,
+            mark: 0,
             failed: None,
         })
     }
@@ -142,7 +147,7 @@ impl<'a> Walk<'a> {
                 prefetch(*ahead & !TAGS);
             }
             self.network.begin()?;
-            (self.node, self.sum) = (at as u32, 0);
+            (self.node, self.sum, self.mark) = (at as u32, 0, 0);
             let object = self.objects[at];
             // SAFETY: objects of live objects live, as nothing runs that could end them.
             let references = unsafe {
@@ -158,6 +163,7 @@ impl<'a> Walk<'a> {
             }
             self.bytes.push(self.sum)?;
             self.references.push(references)?;
+            self.marks.push(self.mark)?;
             at += 1;
         }
         Ok(())
@@ -167,6 +173,7 @@ impl<'a> Walk<'a> {
         // SAFETY: the caller's promise.
         unsafe {
             let kind = self.kinds.of(object);
+            self.mark = kind.marks;
             self.block(object - kind.before);
             if !self.named.is_empty() && self.named.contains(&object) {
                 self.read_named(object);
@@ -223,6 +230,7 @@ impl<'a> Walk<'a> {
     }
 
     fn read_entry(&mut self, entry: Entry) -> u32 {
+        self.mark = marks::ENTRY;
         self.object(entry.key);
         self.object(entry.value);
         1
