@@ -37,11 +37,11 @@ lab: .venv/ready ## open JupyterLab on the lessons
 	.venv/bin/$(INSTALL) --group lab
 	.venv/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/tour.ipynb
 
-bench: .venv/ready ## measure the tracer beside tracemalloc, memray and Fil and the kernel beside ipykernel
+bench: .venv/ready ## measure the tracer and the graph beside other tools, and the kernel beside ipykernel
 	.venv/bin/$(INSTALL) --group bench
 	.venv/bin/$(INSTALL) filprofiler==2024.11.2 || echo "Fil does not install here" >&2
 	scripts/valgrind || true
-	failed=; for part in instructions edges tracer kernel; do \
+	failed=; for part in instructions edges tracer graph kernel; do \
 		.venv/bin/python benchmarks/$$part.py || failed+=" $$part"; done; \
 	[ -z "$$failed" ] || { echo "goals were missed in:$$failed" >&2; exit 1; }
 

@@ -180,7 +180,7 @@ def graph_survivors(
 def graph_newer(
     since: int, until: int, places: list[tuple[object, str, str, list[str]]], progress: bool = True
 ) -> str:
-    """JSON of who holds most of what the cells after one up to another left behind; null where it is nothing."""
+    """JSON of who holds most of what the cells after one up to another left behind; null for nothing."""
 
 # ---- the wire --------------------------------------------------------------------------------------
 

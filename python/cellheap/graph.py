@@ -45,6 +45,7 @@ __all__ = [
     "variables",
 ]
 
+
 def variables(names: Sequence[str] | None = None, *, progress: bool = True) -> Variables:
     """The notebook's variables by what `del` of each would give back. With `names` only these rows; what they
     share is told of all."""
@@ -62,7 +63,9 @@ def variables(names: Sequence[str] | None = None, *, progress: bool = True) -> V
 def retained(thing: object, /, *, progress: bool = True) -> Retained:
     """What would be freed if this object went away, whoever holds it now."""
     with _core.own():
-        return Retained.from_json(json.loads(_core.graph_retained(thing, graphplaces.places(get_ipython()), progress)))
+        return Retained.from_json(
+            json.loads(_core.graph_retained(thing, graphplaces.places(get_ipython()), progress))
+        )
 
 
 def holders(thing: object, /, most: int = 5, *, progress: bool = True) -> Holders:
@@ -85,7 +88,9 @@ def cycles(most: int = 10, *, progress: bool = True) -> Cycles:
     """What the next full collection would free: objects that only hold each other, and what hangs on them.
     Nothing is collected."""
     with _core.own():
-        return Cycles.from_json(json.loads(_core.graph_cycles(graphplaces.places(get_ipython()), most, progress)))
+        return Cycles.from_json(
+            json.loads(_core.graph_cycles(graphplaces.places(get_ipython()), most, progress))
+        )
 
 
 def predict(
@@ -95,7 +100,9 @@ def predict(
     shell = get_ipython()
     with _core.own():
         steps = graphplaces.steps(shell, names, out, traceback)
-        return Prediction.from_json(json.loads(_core.graph_predict(steps, graphplaces.places(shell), progress)))
+        return Prediction.from_json(
+            json.loads(_core.graph_predict(steps, graphplaces.places(shell), progress))
+        )
 
 
 def survivors(cell: int | None = None, *, most: int = 10, progress: bool = True) -> Survivors:
@@ -113,9 +120,9 @@ def newer(since: int, until: int, *, progress: bool = True) -> tuple[Chain, Amou
 
 
 def _shape(shell: Any, name: str) -> str:
-    """How large a variable is, in its own measure. Asks only types whose answer runs no code of the user's."""
+    """How large a variable is, in its own measure. Asks only types whose answer runs no user's code."""
     namespace = vars(sys.modules["__main__"]) if shell is None else shell.user_ns
-    value = namespace.get(name)
+    value: Any = namespace.get(name)
     kind = type(value)
     module = str(kind.__module__).partition(".")[0]
     if module in ("numpy", "pandas", "pyarrow", "torch", "polars") and hasattr(kind, "shape"):

@@ -1,5 +1,5 @@
-"""Places whose names a person knows, for the object graph: variables, outputs, the last traceback. Holds what it
-names only as long as the call that asked."""
+"""Places whose names a person knows, for the object graph: variables, outputs, the last traceback. Holds what
+it names only as long as the call that asked."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from cellheap import holders
 #: A container, how what it holds is called (`{}` is a key), what kind of root that is, and the keys that are
 #: outputs whatever the container is.
 Place = tuple[object, str, str, list[str]]
-#: A step of a clearing: its label, names by their kind (an empty one stands for all), and references of a holder
-#: to an object (None: to all that it holds).
+#: A step of a clearing: its label, names by their kind (an empty one stands for all), and references of a
+#: holder to an object (None: to all that it holds).
 Step = tuple[str, list[tuple[str, str]], list[tuple[object, object]]]
 
 VARIABLE, OUTPUT, TRACEBACK, OTHER = "variable", "output", "traceback", "other"
