@@ -28,6 +28,12 @@ pub struct Lifted {
     pub(super) table: u32,
 }
 
+impl Lifted {
+    pub fn bytes(&self) -> u64 {
+        self.size
+    }
+}
+
 pub struct Books {
     pub tide: Tide,
     pub(super) shadow: Shadow,
@@ -112,7 +118,7 @@ impl Books {
         // SAFETY: ids come from this table; nothing else borrows a site now.
         let hot = unsafe { &mut *self.sites.hot(site) };
         if self.counts(hot) {
-            self.tide.rise(size as u64);
+            self.tide.rise(size as u64, site);
         } else {
             // SAFETY: `enter` pointed it at a record that is there for as long as it is entered.
             unsafe { (*self.meter).allocated[hot.class as usize] += size as u64 };
@@ -209,7 +215,7 @@ impl Books {
             (*to).sizes[size_class(size)] += 1;
         }
         self.tide.fall(out);
-        self.tide.rise(into);
+        self.tide.rise(into, site);
     }
 
     /// Whether the site is the notebook's; it is kept in the tide's epoch then and may change.

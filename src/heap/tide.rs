@@ -1,7 +1,8 @@
 //! Live bytes and their high-water mark, with the composition at the mark kept by epochs:
 //! O(1) an event and no snapshots (the rule is argued in docs/how-it-works.md).
 
-use super::sites::Site;
+use super::limit::Limit;
+use super::sites::{Site, SiteId};
 
 /// Live bytes of notebook blocks, and the most there was since `restart`.
 ///
@@ -16,6 +17,9 @@ pub struct Tide {
     pub freed: u64,
     /// Sites are born in epoch zero, which is over.
     epoch: u64,
+    /// A rise above it is looked at: the mark, or the limit where that is lower.
+    watched: u64,
+    pub limit: Limit,
 }
 
 impl Default for Tide {
@@ -25,6 +29,8 @@ impl Default for Tide {
             highest: 0,
             freed: 0,
             epoch: 1,
+            watched: 0,
+            limit: Limit::default(),
         }
     }
 }
@@ -47,11 +53,32 @@ impl Tide {
 
     /// A block of `size` bytes came to a site that is kept.
     #[inline(always)]
-    pub fn rise(&mut self, size: u64) {
+    pub fn rise(&mut self, size: u64, site: SiteId) {
         self.live += size;
-        if self.live > self.highest {
-            self.highest = self.live;
+        if self.live > self.watched {
+            if self.live <= self.limit.most {
+                // Watched was the mark itself.
+                self.highest = self.live;
+                self.watched = self.live;
+            } else {
+                self.pass_limit(size, site);
+            }
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn pass_limit(&mut self, size: u64, site: SiteId) {
+        self.highest = self.highest.max(self.live);
+        self.watched = self.limit.most;
+        self.limit.passed(size, site);
+    }
+
+    /// The limit becomes another.
+    pub fn change_limit<T>(&mut self, change: impl FnOnce(&mut Limit) -> T) -> T {
+        let done = change(&mut self.limit);
+        self.watched = self.highest.min(self.limit.most);
+        done
     }
 
     /// Before any fall: leaves the mark, if this is it.
@@ -81,6 +108,7 @@ impl Tide {
     /// The mark starts anew from what is live.
     pub fn restart(&mut self) {
         self.highest = self.live;
+        self.watched = self.live.min(self.limit.most);
     }
 
     pub fn clear(&mut self) {
