@@ -11,6 +11,7 @@ use crate::heap::sites::SiteId;
 
 use super::domains::{original, own};
 use super::layout::{Layout, V311, V312, V313, V314};
+use super::limit;
 use super::python::Allocator;
 use super::thread_state::{self, is_mains};
 use super::tracer::{in_turn, tracer};
@@ -54,6 +55,9 @@ unsafe fn malloc_slowly<L: Layout, const D: usize>(size: usize, thread: *mut u8)
     // SAFETY: as in `malloc`.
     unsafe {
         let real = original(D);
+        if limit::refuses::<L>(thread, size, 0) {
+            return std::ptr::null_mut();
+        }
         let block = beneath(|| (real.malloc)(real.context, size));
         made_slowly::<L>(block, size, thread)
     }
@@ -73,6 +77,7 @@ unsafe extern "C" fn calloc<L: Layout, const D: usize, const F: u8>(
                 let block = (real.calloc)(real.context, count, each);
                 made::<L>(turn, block, size, thread)
             }
+            None if limit::refuses::<L>(thread, size, 0) => std::ptr::null_mut(),
             None => {
                 let block = beneath(|| (real.calloc)(real.context, count, each));
                 made_slowly::<L>(block, size, thread)
@@ -205,7 +210,11 @@ unsafe fn realloc_slowly<L: Layout, const D: usize>(
     unsafe {
         let real = original(D);
         let lifted = lift::<L>(old, thread);
-        let block = beneath(|| (real.realloc)(real.context, old, size));
+        let had = lifted.as_ref().map_or(0, Lifted::bytes);
+        let block = match limit::refuses::<L>(thread, size, had) {
+            true => std::ptr::null_mut(),
+            false => beneath(|| (real.realloc)(real.context, old, size)),
+        };
         match (block.is_null(), lifted) {
             (false, _) => changed::<L>(lifted, block, size, thread),
             (true, Some(lifted)) => put_back(old, lifted, is_mains(thread)),

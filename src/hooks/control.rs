@@ -51,6 +51,11 @@ pub fn is_placed() -> bool {
     MINOR.load(Relaxed) != 0
 }
 
+/// The minor version of the CPython that is traced; zero before the first start.
+pub fn minor() -> u32 {
+    MINOR.load(Relaxed)
+}
+
 /// Whether this process was forked from one that traced.
 pub fn is_child() -> bool {
     CHILD.load(Relaxed)

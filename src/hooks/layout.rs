@@ -15,6 +15,8 @@ pub trait Layout {
     /// In the thread state: grows whenever the thread's context changes.
     const CONTEXT_VERSION: usize;
     const THREAD_ID: usize;
+    /// In the thread state: the innermost of the exceptions that are being handled.
+    const HANDLED: usize = 120;
     /// In the frame.
     const PREVIOUS: usize;
     const CODE: usize;
@@ -64,6 +66,7 @@ impl Layout for V312 {
     const C_FRAME: Option<usize> = Some(0);
     const CONTEXT_VERSION: usize = 216;
     const THREAD_ID: usize = 224;
+    const HANDLED: usize = 104;
     const PREVIOUS: usize = 8;
     const CODE: usize = 0;
     const INSTRUCTION: usize = 56;

@@ -3,8 +3,9 @@
 //! `allocators` holds the hooks on Python's allocators, which `domains` sets; `native` and `mappings` those on the C
 //! library's, which `stubs` lead to and which `elf` points slots of loaded objects at; `overlaid` sees where others take
 //! either away; `turn` lets one event at a time at the books. `tracer` is what hooks share, `walk` finds the site of the
-//! running instruction, `owners` whose code it is; `caches` and `chain` remember. `layout` knows where each CPython minor
-//! keeps what is read, `python` is the C API by name, `reals` the C library's functions.
+//! running instruction, `owners` whose code it is; `caches` and `chain` remember. `limit` stops who goes past the limit,
+//! where `moment` finds that it may. `layout` knows where each CPython minor keeps what is read, `python` is the C API by
+//! name, `reals` the C library's functions.
 //!
 //! Closed to other crates, so that what the hot path touches is reached without the detour of a symbol that others share.
 
@@ -20,7 +21,9 @@ pub(crate) mod domains;
 pub(crate) mod elf;
 pub(crate) mod kept;
 pub(crate) mod layout;
+pub(crate) mod limit;
 pub(crate) mod mappings;
+pub(crate) mod moment;
 pub(crate) mod native;
 pub(crate) mod overlaid;
 #[cfg(target_env = "gnu")]

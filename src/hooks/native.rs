@@ -8,10 +8,12 @@ use std::ffi::{c_char, c_int, c_void};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
+use crate::heap::books::Lifted;
 use crate::heap::sources::Layer;
 
 use super::elf::{self, Found, Hook};
 use super::layout::Layout;
+use super::limit;
 use super::reals::{self, Routine};
 use super::starters::Start;
 use super::stubs;
@@ -181,7 +183,12 @@ unsafe fn gone<L: Layout>(block: *mut c_void) {
 
 pub unsafe extern "C" fn malloc<L: Layout>(size: usize, caller: usize) -> *mut c_void {
     // SAFETY: the real function under its own contract, here and below.
-    unsafe { made::<L>(reals::malloc(size), size, caller) }
+    unsafe {
+        if limit::refuses_native::<L>(size, 0, caller) {
+            return std::ptr::null_mut();
+        }
+        made::<L>(reals::malloc(size), size, caller)
+    }
 }
 
 pub unsafe extern "C" fn calloc<L: Layout>(
@@ -190,7 +197,13 @@ pub unsafe extern "C" fn calloc<L: Layout>(
     caller: usize,
 ) -> *mut c_void {
     // SAFETY: as in `malloc`; the real calloc refuses a product that overflows.
-    unsafe { made::<L>(reals::calloc(count, each), count.wrapping_mul(each), caller) }
+    unsafe {
+        let size = count.wrapping_mul(each);
+        if limit::refuses_native::<L>(size, 0, caller) {
+            return std::ptr::null_mut();
+        }
+        made::<L>(reals::calloc(count, each), size, caller)
+    }
 }
 
 pub unsafe extern "C" fn free<L: Layout>(block: *mut c_void) {
@@ -220,7 +233,11 @@ pub unsafe extern "C" fn realloc<L: Layout>(
                 tracer.catch_up();
             });
         }
-        let block = reals::realloc(old, size);
+        let had = lifted.as_ref().map_or(0, Lifted::bytes);
+        let block = match limit::refuses_native::<L>(size, had, caller) {
+            true => std::ptr::null_mut(),
+            false => reals::realloc(old, size),
+        };
         if block.is_null() && (size > 0 || lifted.is_none()) {
             if let Some(lifted) = lifted {
                 slowly::<L>(thread, |tracer, _| {

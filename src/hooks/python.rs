@@ -82,6 +82,10 @@ api! {
     attribute: fn(Object, *const c_char) -> Object, c"PyObject_GetAttrString";
     text_length: fn(Object) -> isize, c"PyUnicode_GetLength";
     text_read: fn(Object, isize) -> u32, c"PyUnicode_ReadChar";
+    raised: fn() -> Object, c"PyErr_Occurred";
+    handled: fn() -> Object, c"PyErr_GetHandledException";
+    set_handled: fn(Object), c"PyErr_SetHandledException";
+    add_pending: fn(unsafe extern "C" fn(*mut c_void) -> c_int, *mut c_void) -> c_int, c"Py_AddPendingCall";
     frame: fn() -> Object, c"PyEval_GetFrame";
     frame_code: fn(Object) -> Object, c"PyFrame_GetCode";
     frame_back: fn(Object) -> Object, c"PyFrame_GetBack";

@@ -60,7 +60,7 @@ fn spawn() {
 }
 
 /// Signals are for the main thread: Python's handlers expect them there.
-fn block_signals() {
+pub fn block_signals() {
     // SAFETY: the set is filled before it is used; the mask is this thread's own.
     unsafe {
         let mut all = std::mem::zeroed();
