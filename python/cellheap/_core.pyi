@@ -129,6 +129,34 @@ def totals_address() -> int:
     Raises RuntimeError while tracing.
     """
 
+def limit_prepare(make: Callable[[str, int | None], object]) -> None:
+    """Watch limits: `make(json, None)` gives the exception to raise of a `heap::stops::Stop`, `make(json,
+    ident)` the class of one for that thread. Raises RuntimeError with one line where that cannot be."""
+
+def limit_set(most: int | None) -> None:
+    """Live bytes may go up to so many; None: to any number. After `limit_prepare`."""
+
+def limit_state() -> tuple[int | None, int]:
+    """The notebook's limit, and the live bytes that count."""
+
+def limit_call_begin(growth: int) -> int:
+    """Until `limit_call_end` live bytes may grow by so many. Returns our id of the call."""
+
+def limit_call_end(id: int) -> None:
+    """The call ended. An unknown id is ignored."""
+
+def limit_refusals() -> str:
+    """JSON of the latest requests that were refused, a list of `heap::stops::Stop`, the latest first."""
+
+def limit_forget() -> None:
+    """Forget the requests that were refused."""
+
+def limit_collecting(phase: str, _info: object = None) -> None:
+    """For `gc.callbacks`: nobody is stopped during a collection."""
+
+def container() -> tuple[int, str] | None:
+    """What there is to share, in bytes, and what says so: a container's limit or the machine's memory."""
+
 @final
 class own:
     """Blocks made inside are cellheap's, whatever code makes them."""

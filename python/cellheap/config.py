@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from traitlets import Bool
+import os
+
+from traitlets import Bool, Unicode, default
 from traitlets.config import Configurable
 
 
@@ -12,8 +14,17 @@ class CellHeap(Configurable):
     summary = Bool(False, help="Show a one-line summary after every cell, as `%memtrace on` does.").tag(
         config=True
     )
+    limit = Unicode(
+        help="Stop a cell that takes live memory past this: a size such as '2G', a percentage such as '80%'"
+        " of what the container or the machine has, or 'off'. As `%memtrace limit` does. By default what"
+        " CELLHEAP_LIMIT in the environment says, else 'off'.",
+    ).tag(config=True)
     reset_hwm = Bool(
         True,
         help="Measure each cell's highest RSS by resetting the process's high-water mark as the cell begins."
         " That also resets what `resource.getrusage` tells as `ru_maxrss`: False leaves it alone.",
     ).tag(config=True)
+
+    @default("limit")
+    def _environments_limit(self) -> str:
+        return os.environ.get("CELLHEAP_LIMIT", "").strip() or "off"

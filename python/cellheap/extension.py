@@ -6,14 +6,16 @@ import argparse
 import os
 from typing import Any
 
+from IPython.core.error import UsageError
 from IPython.display import display
 
-from cellheap import _core, api
+from cellheap import _core, api, limiting
 from cellheap.arguments import completer, parse
 from cellheap.cellmagic import CellMagic
 from cellheap.config import CellHeap
 from cellheap.magics import CellHeapMagics
 from cellheap.recorder import Recorder
+from cellheap.stopping import Translator
 from cellheap.summary import Summary
 
 #: The extension of the shell that it is attached to, if one is.
@@ -47,6 +49,7 @@ class Extension:
         self._recorder = Recorder(shell, self._settings, self._cell_magic.wanted, self._after_cell)
         self._magics = CellHeapMagics(shell, self._recorder, self._settings)
         self._completer = completer(self._magics.offers())
+        self._translator = Translator(shell)
 
     def attach(self) -> None:
         """Adds everything. Where allocations cannot be recorded one line says why, and the rest works."""
@@ -60,9 +63,19 @@ class Extension:
         self.shell.input_transformer_manager.line_transforms.insert(0, self._cell_magic.transform)
         self.shell.Completer.custom_matchers.append(self._completer)
         self._recorder.attach()
+        self._translator.attach()
+        self._settings.observe(self._limit_changed, "limit")
+        try:
+            limiting.apply(self._settings.limit)
+        except limiting.LimitError as error:
+            print(f"cellheap sets no limit: {error}")
+            self._settings.limit = "off"
 
     def detach(self) -> None:
         """Takes everything away again."""
+        self._settings.unobserve(self._limit_changed, "limit")
+        limiting.apply("off")
+        self._translator.detach()
         self._recorder.detach()
         self.shell.Completer.custom_matchers.remove(self._completer)
         self.shell.input_transformer_manager.line_transforms.remove(self._cell_magic.transform)
@@ -73,6 +86,17 @@ class Extension:
         for kind, names in self._magics.magics.items():
             for name in names:
                 manager.magics[kind].pop(name, None)
+
+    def _limit_changed(self, change: Any) -> None:
+        """However the setting changed. One that cannot be is taken back."""
+        with _core.own():
+            try:
+                limiting.apply(change.new)
+            except limiting.LimitError as error:
+                self._settings.unobserve(self._limit_changed, "limit")
+                self._settings.limit = change.old
+                self._settings.observe(self._limit_changed, "limit")
+                raise UsageError(f"CellHeap.limit: {error}") from None
 
     def _after_cell(self, cell: int, wanted: argparse.Namespace | None) -> None:
         """Tells which watched objects died; shows what the cell asked for, or the summary if that is on."""

@@ -1,4 +1,4 @@
-"""`assert_peak` and `limit`: a peak that went too far is an error, with the lines that it was made of."""
+"""`assert_peak` and `limit`: a peak that goes too far is an error, with the lines that it was made of."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from cellheap import _core
 from cellheap.measuring import entering, trace
 from cellheap.report import Report
 from cellheap.sentences import where
+from cellheap.stopping import CellMemoryLimit as CellMemoryLimit
+from cellheap.stopping import calls, refusal, unwatch, watch, words
 from cellheap.units import bytes_text, parse_bytes
 from cellheap.wrapped import wrap
 
@@ -20,14 +22,6 @@ T = TypeVar("T")
 
 #: Lines that an error names.
 _TOP = 3
-
-
-class CellMemoryLimit(MemoryError):  # noqa: N818 - named by what it says
-    """Memory went past a limit that the user set. `report` has the numbers."""
-
-    def __init__(self, message: str, report: Report) -> None:
-        super().__init__(message)
-        self.report = report
 
 
 class _Judge:
@@ -78,20 +72,71 @@ class assert_peak(_Judge):  # noqa: N801 - used like a function: `with cellheap.
         return wrap(function, lambda: _Judge(most, file, name, _assertion))
 
 
+class _Limit(_Judge):
+    """A judge that stops the call at its limit where it can."""
+
+    _call: int
+
+    @entering
+    def __enter__(self) -> trace:
+        entered = self._trace.__enter__()
+        with _core.own():
+            try:
+                watch()
+                self._call = _core.limit_call_begin(self._most)
+            except BaseException:
+                self._trace.__exit__(None, None, None)
+                raise
+            calls[self._call] = self._subject, self._most
+        return entered
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        _core.limit_call_end(self._call)
+        try:
+            super().__exit__(kind, error, traceback)
+            if isinstance(error, MemoryError):
+                with _core.own():
+                    failure = self._stopped(error, traceback)
+                if failure is not None:
+                    raise failure.with_traceback(traceback) from None
+        finally:
+            with _core.own():
+                calls.pop(self._call, None)
+                unwatch()
+
+    def _stopped(self, error: MemoryError, traceback: TracebackType | None) -> CellMemoryLimit | None:
+        """The error of a call that was stopped, in the place of a refusal's; a CellMemoryLimit goes on as it
+        is. With the numbers of the call."""
+        report = self._trace.report
+        if isinstance(error, CellMemoryLimit):
+            if error.stop is not None and error.stop.call == self._call:
+                error.report = report
+            return None
+        stop = refusal(error, traceback)
+        if stop is None or stop.call != self._call:
+            return None
+        return CellMemoryLimit(words(stop), report, stop)
+
+
 def limit(most: str | SupportsIndex) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """A decorator: a call of the function that peaks above a size raises CellMemoryLimit, a MemoryError::
+    """A decorator: a call of the function that takes live memory more than a size above where it began is
+    stopped with CellMemoryLimit, a MemoryError::
 
         @cellheap.limit("10 MiB")
         def load(): ...
 
-    The call runs to its end and is judged then: nothing stops it while it allocates. What it returned is lost
-    with the error. Sizes, and what counts, are as in `cellheap.assert_peak`.
+    As with `%memtrace limit`, a large request is refused, and what asks for small blocks is stopped at its
+    next instruction. Where neither can be (C code that makes small blocks, code that handles an exception)
+    the call runs to its end and is judged then; what it returned is lost with the error. Sizes, and what
+    counts, are as in `cellheap.assert_peak`.
     """
     size, file = parse_bytes(most), sys._getframe(1).f_code.co_filename
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         name = _name(function)
-        return wrap(function, lambda: _Judge(size, file, name, CellMemoryLimit))
+        return wrap(function, lambda: _Limit(size, file, name, CellMemoryLimit))
 
     return decorate
 

@@ -13,7 +13,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from cellheap import _core, api, questions
+from cellheap import _core, api, limiting, questions
 from cellheap.arguments import files, help_argument, mistake, natural, parse, print_help, variable
 from cellheap.clearing import RefusedError, clearable
 from cellheap.config import CellHeap
@@ -26,7 +26,9 @@ from cellheap.units import bytes_text
 
 #: A cell as a person types it, or as outputs name it.
 _CELL = re.compile(r"(?P<number>[0-9]+)|In\[(?P<label>[0-9]+)\]")
-WORDS = ("live", *questions.WORDS, "flame", "export", "on", "off", "stop", "start", "reset")
+WORDS = ("live", *questions.WORDS, "flame", "export", "limit", "on", "off", "stop", "start", "reset")
+#: What can follow `limit`, for example.
+LIMITS = ("off", "50%", "80%", "1G", "2G", "4G", "8G")
 #: Of these, what is a result by itself; nothing is the overview.
 RESULTS = ("", "live")
 #: Said where there is no tracer at all.
@@ -87,6 +89,9 @@ class CellHeapMagics(Magics):
         %memtrace export FILE   write the notebook's report; its suffix says the format:
                                 .json .csv .html .svg .png .folded; --force replaces
         %memtrace export 5 FILE           write cell 5; so with `live` and `flame 5`
+        %memtrace limit 2G      stop a cell that takes live memory past 2 GiB, with a CellMemoryLimit;
+                                80% is of what the container or the machine has; off lifts it,
+                                and %memtrace limit alone says what is set
         %memtrace on            show a one-line summary after every cell; off ends that
         %memtrace stop          record nothing more; start begins again
         %memtrace reset         forget the cells recorded so far
@@ -110,6 +115,9 @@ class CellHeapMagics(Magics):
         self._check_options(what, rest, asked)
         if what == "export":
             self._export(rest, asked)
+            return None
+        if what == "limit":
+            self._limit(rest)
             return None
         if what == "flame" or what in RESULTS or cell_number(what):
             return give(self._result(asked.words, asked))
@@ -162,6 +170,16 @@ class CellHeapMagics(Magics):
         except (api.ExportError, OSError) as error:
             raise UsageError(f"%memtrace export: {error}") from None
         print(f"Written to {path} ({bytes_text(path.stat().st_size)}).")
+
+    def _limit(self, rest: list[str]) -> None:
+        text = "".join(rest)
+        if text:
+            try:
+                limiting.apply(text)  # Also the same again: what a percentage is of may have changed.
+            except limiting.LimitError as error:
+                raise UsageError(f"%memtrace limit: {error}") from None
+            self._settings.limit = text
+        print(limiting.tell(self._settings.limit))
 
     def _on(self) -> None:
         self._settings.summary = True
@@ -265,6 +283,8 @@ def _after_memtrace(answers: Questions, before: list[str], word: str) -> Iterabl
             return WORDS
         case [first, *_] if first in questions.WORDS:
             return answers.offers(first)
+        case ["limit"]:
+            return LIMITS
         case ["export"]:
             return ["live", "flame", *files(word)]
         case ["export", "flame"] | ["export", *_] if len(words) < 4:

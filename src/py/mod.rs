@@ -8,6 +8,7 @@ mod errors;
 mod graph;
 mod json;
 mod kernel;
+mod limit;
 mod message;
 mod reports;
 mod tracer;
@@ -35,6 +36,11 @@ mod _core {
     use super::json::{json_dump, json_load};
     #[pymodule_export]
     use super::kernel::{Parent, PyKernel};
+    #[pymodule_export]
+    use super::limit::{
+        container, limit_call_begin, limit_call_end, limit_collecting, limit_forget, limit_prepare,
+        limit_refusals, limit_set, limit_state,
+    };
     #[pymodule_export]
     use super::reports::{
         cell_report, diff, live, overview, own_live, process_json, span_begin, span_end,
