@@ -12,7 +12,7 @@ VENVS = $(if $(filter $(NEWEST),$(OLDEST)),.venv,.venv-oldest .venv)
 INSTALL = python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-rust test-python test-lab lab bench regrtest soak endurance lint wheel clean
+.PHONY: help demo test test-rust test-python test-lab lab bench regrtest soak endurance limits lint wheel clean
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -56,6 +56,11 @@ soak: .venv/ready ## MINUTES (20) of threads, forks, imports, collections and ma
 endurance: $(VENVS:=/ready) ## a notebook of 100,000 cells and a million pieces of code, by the books and by RSS
 	for venv in $(VENVS); do \
 		CELLHEAP_ENDURANCE=1 $$venv/bin/python -m pytest -s --timeout 3600 tests/tracer/test_life_long.py; done
+
+PROGRAMS = 1000
+limits: $(VENVS:=/ready) ## PROGRAMS (1000) random programs under random limits
+	for venv in $(VENVS); do \
+		CELLHEAP_PROGRAMS=$(PROGRAMS) $$venv/bin/python -m pytest --timeout 36000 tests/notebook/test_limit_programs.py; done
 
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
 	.venv/bin/$(INSTALL) --group dev
