@@ -22,6 +22,8 @@ import numpy
 from cellheap import _core
 
 THREADS = 8
+# Of signals: the seconds to the first, and between them.
+OFTEN = 0.01, 0.01
 # Reloaded again and again: their code comes and goes.
 MODULES = ("colorsys", "fnmatch", "this_is_not_there", "textwrap", "netrc")
 
@@ -148,7 +150,7 @@ def ring(number, frame):
 def start(seed):
     stopped.clear()
     signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+    signal.setitimer(signal.ITIMER_REAL, *OFTEN)
     hands[:] = [threading.Thread(target=hand, args=(n, seed * 100 + n)) for n in range(THREADS)]
     for thread in hands:
         thread.start()
@@ -177,8 +179,13 @@ def hold(seed):
     """Blocks on one line whose sizes Python itself knows; how many bytes they take."""
     luck = random.Random(seed)
     sizes = [luck.randrange(2, 1 << luck.randrange(2, 18)) for _ in exact]
+    # A signal's handler is called, and a collection runs, on the line that they meet: its tuples are that line's.
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    gc.disable()
     for n, size in enumerate(sizes):
         exact[n] = b"x" * size  # THE LINE
+    gc.enable()
+    signal.setitimer(signal.ITIMER_REAL, *OFTEN)
     return sum(map(sys.getsizeof, exact))
 
 
@@ -191,7 +198,7 @@ def settle():
     stopped.set()
     for thread in hands:
         thread.join()
-    signal.setitimer(signal.ITIMER_REAL, 0, 0)
+    signal.setitimer(signal.ITIMER_REAL, 0)
     hands.clear()
     for pool in pools:
         pool.clear()
