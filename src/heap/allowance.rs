@@ -33,6 +33,24 @@ pub fn allowed() -> Option<Allowance> {
     })
 }
 
+/// Every limit that there is.
+pub fn all() -> Vec<Allowance> {
+    [control_group(), address_space(), machine()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The folders of this process's control groups that know memory, the nearest first.
+pub fn memory_groups() -> Vec<PathBuf> {
+    let read = |file| fs::read_to_string(file).unwrap_or_default();
+    let (groups, mounts) = (read("/proc/self/cgroup"), read("/proc/self/mountinfo"));
+    (mounts.lines().filter_map(hierarchy))
+        .filter_map(|hierarchy| Some(groups_in(&hierarchy, path_of(&hierarchy, &groups)?)))
+        .flatten()
+        .collect()
+}
+
 /// What there is to share: the smallest limit of this process's control groups, or the machine's memory.
 pub fn container() -> Option<Allowance> {
     control_group()
@@ -117,12 +135,7 @@ struct Hierarchy<'a> {
 fn smallest(groups: &str, mounts: &str) -> Option<Allowance> {
     let hierarchies = mounts.lines().filter_map(hierarchy);
     hierarchies
-        .filter_map(|hierarchy| {
-            let path = groups
-                .lines()
-                .find_map(|line| path_in(line, hierarchy.first_version))?;
-            limit_in(&hierarchy, path)
-        })
+        .filter_map(|hierarchy| limit_in(&hierarchy, path_of(&hierarchy, groups)?))
         .min_by_key(|limit| limit.bytes)
 }
 
@@ -148,6 +161,11 @@ fn hierarchy(line: &str) -> Option<Hierarchy<'_>> {
     })
 }
 
+/// The process's path in a hierarchy, by the text of `/proc/self/cgroup`.
+fn path_of<'a>(hierarchy: &Hierarchy, groups: &'a str) -> Option<&'a str> {
+    (groups.lines()).find_map(|line| path_in(line, hierarchy.first_version))
+}
+
 /// The path on a line of `/proc/self/cgroup`, if it is the one of that version: `4:memory:/path`, `0::/path`.
 fn path_in(line: &str, first_version: bool) -> Option<&str> {
     let mut parts = line.splitn(3, ':').skip(1);
@@ -160,9 +178,24 @@ fn path_in(line: &str, first_version: bool) -> Option<&str> {
     fits.then_some(path)
 }
 
-/// The smallest limit from the process's group up to what the mount shows. The path of a group that is not beneath
-/// what is mounted here cannot be followed: then the mount is taken to be the process's own group.
+/// The smallest limit from the process's group up to what the mount shows.
 fn limit_in(hierarchy: &Hierarchy, path: &str) -> Option<Allowance> {
+    groups_in(hierarchy, path)
+        .into_iter()
+        .filter_map(|folder| {
+            Some(Allowance {
+                bytes: number(&folder.join(hierarchy.file))?,
+                source: Source::ControlGroup(folder),
+            })
+        })
+        // A version 1 group without a limit says a number close to 2^63, a version 2 one `max`.
+        .filter(|limit| limit.bytes < 1 << 60)
+        .min_by_key(|limit| limit.bytes)
+}
+
+/// The groups from the process's own up to what the mount shows. The path of a group that is not beneath what is
+/// mounted here cannot be followed: then the mount is taken to be the process's own group.
+fn groups_in(hierarchy: &Hierarchy, path: &str) -> Vec<PathBuf> {
     let mounted = PathBuf::from(hierarchy.mounted);
     let beneath = Path::new(path)
         .strip_prefix(hierarchy.root)
@@ -171,15 +204,8 @@ fn limit_in(hierarchy: &Hierarchy, path: &str) -> Option<Allowance> {
     group
         .ancestors()
         .take_while(|folder| folder.starts_with(&mounted))
-        .filter_map(|folder| {
-            Some(Allowance {
-                bytes: number(&folder.join(hierarchy.file))?,
-                source: Source::ControlGroup(folder.to_owned()),
-            })
-        })
-        // A version 1 group without a limit says a number close to 2^63, a version 2 one `max`.
-        .filter(|limit| limit.bytes < 1 << 60)
-        .min_by_key(|limit| limit.bytes)
+        .map(Path::to_owned)
+        .collect()
 }
 
 fn number(file: &Path) -> Option<u64> {

@@ -101,6 +101,12 @@ impl Codes {
         Some(code)
     }
 
+    /// The same, to be read where the books are not at hand.
+    pub fn shared(&self, id: CodeId) -> Option<Arc<Code>> {
+        let (code, _) = self.copies.get(id.0 as usize)?.as_ref()?;
+        Some(code.clone())
+    }
+
     /// The copy of a code object that was just seen for the first time, which speaks of it from now on.
     pub fn add(&mut self, mut code: Code) -> CodeId {
         if let Some(id) = self.ids.get(&code).copied() {

@@ -36,10 +36,7 @@ impl<'a> Places<'a> {
         match place {
             Place::Line { leaf, line } if leaf == line => (self.spot(line), None),
             Place::Line { leaf, line } => (self.spot(line), Some(self.spot(leaf))),
-            Place::Deep => (nowhere(DEEP), None),
-            Place::Thread => (nowhere(THREAD), None),
-            Place::Reserve => (nowhere(RESERVE), None),
-            Place::Other => (nowhere(OTHER), None),
+            other => (nowhere(nowhere_of(other)), None),
         }
     }
 
@@ -69,6 +66,16 @@ impl<'a> Places<'a> {
             None => nowhere(OTHER),
         };
         self.known.entry(spot).or_insert_with(decode).clone()
+    }
+}
+
+/// What stands for a line where none can be told.
+pub fn nowhere_of(place: Place) -> &'static str {
+    match place {
+        Place::Deep => DEEP,
+        Place::Thread => THREAD,
+        Place::Reserve => RESERVE,
+        Place::Line { .. } | Place::Other => OTHER,
     }
 }
 
