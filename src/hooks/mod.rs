@@ -7,6 +7,9 @@
 //! where `moment` finds that it may. `layout` knows where each CPython minor keeps what is read, `python` is the C API by
 //! name, `reals` the C library's functions.
 //!
+//! `lookout` is the thread that looks at running cells: it writes the `blackbox`, warns, and has charts drawn. `standing`
+//! reads for it where a thread stands, `crash` sees the process's end.
+//!
 //! Closed to other crates, so that what the hot path touches is reached without the detour of a symbol that others share.
 
 // Without the edge to Python nobody calls in.
@@ -14,14 +17,18 @@
 
 pub(crate) mod allocators;
 pub(crate) mod arenas;
+pub(crate) mod blackbox;
 pub(crate) mod caches;
 pub(crate) mod chain;
 pub(crate) mod control;
+pub(crate) mod crash;
 pub(crate) mod domains;
 pub(crate) mod elf;
 pub(crate) mod kept;
 pub(crate) mod layout;
 pub(crate) mod limit;
+pub(crate) mod lookout;
+mod looks;
 pub(crate) mod mappings;
 pub(crate) mod moment;
 pub(crate) mod native;
@@ -32,6 +39,7 @@ pub(crate) mod owners;
 pub(crate) mod python;
 pub(crate) mod reals;
 pub(crate) mod sampler;
+pub(crate) mod standing;
 pub(crate) mod starters;
 pub(crate) mod stubs;
 pub(crate) mod thread_state;

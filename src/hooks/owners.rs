@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use crate::heap::codes::{Code, CodeId};
-use crate::heap::sites::Spot;
+use crate::heap::sites::{Place, Spot};
 
+use super::blackbox;
 use super::caches::{Owner, caches};
 use super::layout::{BYTES, FILE, LINE_TABLE, Layout, QUALNAME, SIZE, code_of, word};
 use super::python::{Api, Object, is_code};
@@ -61,6 +62,15 @@ impl Tracer {
         // SAFETY: it is our turn, as the caller promises.
         unsafe { caches() }.set_owner(address, self.voided, owner);
         owner
+    }
+
+    /// A line asks for the first time in this cell: where the process stands.
+    pub(super) fn tell_box(&self, place: Place) {
+        if let Place::Line { line, .. } = place
+            && let Some(code) = self.books.codes.get(line.code)
+        {
+            blackbox::saw_line(code, line.offset);
+        }
     }
 
     /// The copy of a code object, taken on first sight.

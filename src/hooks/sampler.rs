@@ -8,6 +8,7 @@ use crate::heap::process;
 use crate::heap::report::Point;
 use crate::heap::timeline::Timeline;
 
+use super::control;
 use super::tracer::tracer;
 
 static TIMELINE: Mutex<Option<Timeline>> = Mutex::new(None);
@@ -90,7 +91,11 @@ fn sample() {
     }
 }
 
-fn live() -> u64 {
-    // SAFETY: an aligned word that is only ever written whole; a sample may be one event old.
+/// Live bytes of the notebook, as of now or one event ago; nothing where there is no tracer.
+pub fn live() -> u64 {
+    if !control::is_placed() {
+        return 0;
+    }
+    // SAFETY: placed; an aligned word that is only ever written whole; a sample may be one event old.
     unsafe { (&raw const (*tracer()).books.tide.live).read_volatile() }
 }

@@ -262,7 +262,10 @@ impl Tracer {
         let key = self.books.key(self.cell, place, source);
         let site = match self.books.find(&key) {
             Some(site) => site,
-            None => self.books.add(key, path),
+            None => {
+                self.tell_box(place);
+                self.books.add(key, path)
+            }
         };
         self.catch_up();
         site

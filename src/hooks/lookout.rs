@@ -1,0 +1,280 @@
+//! The thread that looks at running cells without the interpreter's lock: several times a second it writes the black box,
+//! looks whether a warning is due, and has the charts of cells drawn. How things are shown is the `Herald`'s.
+
+use std::collections::HashMap;
+use std::os::fd::RawFd;
+use std::sync::Once;
+use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::heap::boxfile::now;
+use crate::heap::cells::CellId;
+use crate::heap::last::{Holder, Place};
+use crate::heap::pressure::Limit;
+use crate::heap::report::CellReport;
+
+use super::looks::Looks;
+use super::standing::Thread;
+use super::{blackbox, control, crash, sampler};
+
+/// A cell runs this long before its chart is drawn.
+const DRAWN_FROM: Duration = Duration::from_secs(1);
+
+/// A process that crashed is given so long to end.
+const END: Duration = Duration::from_secs(2);
+
+/// How what the lookout finds is shown. Called without the interpreter's lock; must not wait for it.
+pub trait Herald: Send + Sync {
+    fn picture_of_warning(&self, warning: &Warning) -> Picture;
+    fn picture_of_cell(&self, report: &CellReport) -> Picture;
+    /// A cell begins, in this thread.
+    fn began(&self, cell: CellId);
+    /// Shows a picture among the outputs of a cell. Charts of a cell are one display, by its id. False where it could not.
+    fn show(&self, cell: CellId, picture: &Picture, kind: Kind, display: &str) -> bool;
+    /// The cell has ended: nothing is shown for it any more.
+    fn ended(&self, cell: CellId);
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Warning,
+    /// The first chart of a cell, and the later ones in its place.
+    Chart,
+    NextChart,
+}
+
+/// What is shown, for a browser and for a terminal.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Picture {
+    pub html: String,
+    pub text: String,
+}
+
+/// A limit is nearly reached.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Warning {
+    pub limit: Limit,
+    pub rss: u64,
+    /// The cell that runs: `In[12]`.
+    pub cell: String,
+    /// Where its thread stands.
+    pub place: Place,
+    /// The lines that hold the most.
+    pub holders: Vec<Holder>,
+}
+
+/// A cell that runs.
+pub struct Running {
+    pub id: CellId,
+    pub label: String,
+    pub thread: Thread,
+    /// Its chart is wanted while it runs.
+    pub charted: bool,
+    began: Instant,
+    /// The display that its chart is, once it is drawn.
+    display: Option<String>,
+}
+
+#[derive(Default)]
+pub(super) struct State {
+    pub running: Vec<Running>,
+    /// How files of cells are named.
+    names: HashMap<String, String>,
+    /// What the names of files of cells begin with.
+    prefixes: Vec<String>,
+    herald: Option<std::sync::Arc<dyn Herald>>,
+}
+
+/// Names that are remembered; past it all are forgotten.
+const MOST_NAMES: usize = 4096;
+
+static STATE: Mutex<Option<State>> = Mutex::new(None);
+static BELL: AtomicI32 = AtomicI32::new(-1);
+static THREAD: Once = Once::new();
+
+/// Does something with what is shared. Never in a turn at the books, and never with a turn taken inside.
+pub(super) fn with<T>(work: impl FnOnce(&mut State) -> T) -> T {
+    work(STATE.lock().get_or_insert_default())
+}
+
+/// From here on warnings and charts are shown so.
+pub fn set_herald(herald: std::sync::Arc<dyn Herald>) {
+    with(|state| state.herald = Some(herald));
+}
+
+pub fn set_notebook_files(prefixes: Vec<String>) {
+    with(|state| state.prefixes = prefixes);
+}
+
+/// Has the thread there before the first cell is.
+pub fn prepare() {
+    THREAD.call_once(spawn);
+}
+
+/// A cell begins in this thread; its code is in `file`.
+pub fn begin(id: CellId, label: &str, file: &str, thread: Thread, charted: bool) {
+    prepare();
+    let at = now();
+    with(|state| {
+        if state.names.len() >= MOST_NAMES {
+            state.names.clear();
+        }
+        state.names.insert(file.to_owned(), label.to_owned());
+        state.running.push(Running {
+            id,
+            label: label.to_owned(),
+            thread,
+            charted,
+            began: Instant::now(),
+            display: None,
+        });
+        if let Some(herald) = &state.herald {
+            herald.began(id);
+        }
+    });
+    blackbox::stand(|now| {
+        (now.at, now.began, now.running) = (at, at, true);
+        now.cell = label.to_owned();
+        now.live = sampler::live();
+        now.place = Place {
+            name: label.to_owned(),
+            file: file.to_owned(),
+            ..Place::default()
+        };
+    });
+    ring();
+}
+
+/// The cell has ended: when this returns, nothing more is shown for it. The display that its chart is, if it was drawn.
+pub fn end(id: CellId) -> Option<String> {
+    let display = with(|state| {
+        let at = state.running.iter().position(|cell| cell.id == id)?;
+        if let Some(herald) = &state.herald {
+            herald.ended(id);
+        }
+        state.running.remove(at).display
+    });
+    let still = with(|state| state.running.last().map(|cell| cell.label.clone()));
+    blackbox::stand(|now| {
+        now.at = crate::heap::boxfile::now();
+        now.live = sampler::live();
+        match still {
+            Some(cell) => now.cell = cell,
+            None => now.running = false,
+        }
+    });
+    display
+}
+
+/// The chart of the cell is not wanted any more.
+pub fn stop_chart(id: CellId) {
+    with(|state| {
+        for cell in state.running.iter_mut().filter(|cell| cell.id == id) {
+            cell.charted = false;
+        }
+    });
+}
+
+/// How a file is named: `In[12]`; empty where it is no cell's.
+pub fn name_of(file: &str) -> String {
+    with(|state| state.name_of(file))
+}
+
+impl State {
+    fn name_of(&self, file: &str) -> String {
+        self.names.get(file).cloned().unwrap_or_default()
+    }
+
+    pub fn is_notebook(&self, file: &str) -> bool {
+        self.prefixes.iter().any(|prefix| file.starts_with(prefix))
+    }
+}
+
+/// The cell whose chart is due, of those that run.
+pub(super) fn charted() -> Option<CellId> {
+    with(|state| {
+        let cell = state.running.last()?;
+        (cell.charted && state.herald.is_some() && cell.began.elapsed() >= DRAWN_FROM)
+            .then_some(cell.id)
+    })
+}
+
+/// Shows what was drawn, if the cell still runs.
+pub(super) fn show_chart(report: &CellReport) {
+    let Some(herald) = with(|state| state.herald.clone()) else {
+        return;
+    };
+    let picture = herald.picture_of_cell(report);
+    let id = CellId(report.cell.id);
+    with(|state| {
+        if let Some(cell) = (state.running.iter_mut()).find(|cell| cell.id == id && cell.charted) {
+            let (kind, display) = match &cell.display {
+                Some(display) => (Kind::NextChart, display.clone()),
+                None => (Kind::Chart, format!("cellheap-{}", uuid::Uuid::new_v4())),
+            };
+            if herald.show(id, &picture, kind, &display) {
+                cell.display = Some(display);
+            }
+        }
+    });
+}
+
+/// Warns in the cell, if it still runs.
+pub(super) fn warn(id: CellId, warning: &Warning) {
+    let Some(herald) = with(|state| state.herald.clone()) else {
+        return;
+    };
+    let picture = herald.picture_of_warning(warning);
+    with(|state| {
+        if state.running.iter().any(|cell| cell.id == id) {
+            herald.show(id, &picture, Kind::Warning, "");
+        }
+    });
+}
+
+/// Without the thread there are no warnings and no charts, and the box knows of cells' edges only.
+fn spawn() {
+    // SAFETY: asks nothing of its caller.
+    let bell = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+    BELL.store(bell, SeqCst);
+    let thread = std::thread::Builder::new().name("cellheap-lookout".into());
+    drop(thread.spawn(move || {
+        sampler::block_signals();
+        crash::set_writer(bell);
+        let mut looks = Looks::new();
+        while !control::is_child() {
+            let rest = looks.look();
+            wait(bell, rest);
+            if let Some(thread) = crash::crashed_thread() {
+                looks.last_words(thread);
+                crash::let_go();
+                // Nothing is written over them while the process ends; it may also live on.
+                std::thread::sleep(END);
+            }
+        }
+    }));
+}
+
+fn ring() {
+    let one = 1_u64;
+    // SAFETY: eight bytes of ours; without a descriptor the call fails.
+    unsafe { libc::write(BELL.load(SeqCst), (&raw const one).cast(), size_of::<u64>()) };
+}
+
+/// Until the bell rings, or for so long.
+fn wait(bell: RawFd, rest: Duration) {
+    let mut poll = libc::pollfd {
+        fd: bell,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    let mut count = 0_u64;
+    let rest = libc::c_int::try_from(rest.as_millis()).unwrap_or(libc::c_int::MAX);
+    // SAFETY: one pollfd, and eight bytes to read into.
+    unsafe {
+        libc::poll(&raw mut poll, 1, rest.max(1));
+        libc::read(bell, (&raw mut count).cast(), size_of::<u64>());
+    }
+}
