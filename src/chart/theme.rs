@@ -45,3 +45,8 @@ pub const MONO_CHAR: f64 = 0.61;
 pub const PAD: i32 = 8;
 /// Room for the numbers of a vertical axis.
 pub const AXIS: i32 = 62;
+
+/// As HTML writes a colour.
+pub fn hex(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02x}{green:02x}{blue:02x}")
+}
