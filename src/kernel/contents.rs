@@ -73,6 +73,12 @@ impl Contents {
         )
     }
 
+    /// A message of another kind, with the topic that ipykernel gives it.
+    pub fn own(&self, msg_type: &str, parent: Bytes, content: Bytes) -> (Bytes, Outgoing) {
+        let topic = format!("kernel.{}.{msg_type}", self.info.ident).into();
+        (topic, self.message(msg_type, parent, content))
+    }
+
     /// Published under the subscription itself, so that whoever made it hears it.
     pub fn welcome(&self, subscription: Bytes) -> (Bytes, Outgoing) {
         let content = json(&Welcome {

@@ -203,6 +203,21 @@ impl Kernel {
         self.shared.outbox.publish(topic, message);
     }
 
+    /// The header of the request that is open on shell, or was the last one there.
+    pub fn shell_parent(&self) -> Bytes {
+        self.shared.shell.lock().parent()
+    }
+
+    /// Publishes a message of the kernel's own, from any thread. Waits for nobody: false, and nothing, while `is_full`.
+    pub fn announce(&self, msg_type: &str, parent_header: Bytes, content: Bytes) -> bool {
+        if self.is_full() {
+            return false;
+        }
+        let (topic, message) = self.shared.contents.own(msg_type, parent_header, content);
+        self.shared.outbox.push([Item::Publish { topic, message }]);
+        true
+    }
+
     /// Writes text to a stream of a request's output. Coalesced; blocks only while `is_full`.
     pub fn write(&self, stream: Stream, parent_header: Bytes, text: &str) {
         if self.is_child() {
