@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cellheap._core import __version__
-    from cellheap.api import cells, clear, diff, export, flame, live, overview
+    from cellheap.api import cells, clear, diff, export, flame, last, live, overview
     from cellheap.exports import ExportError
     from cellheap.extension import load_ipython_extension, unload_ipython_extension
     from cellheap.flames import Flame
+    from cellheap.lastwords import Last
     from cellheap.limits import CellMemoryLimit, assert_peak, limit
     from cellheap.measuring import trace
     from cellheap.report import Report
@@ -19,6 +20,7 @@ __all__ = [
     "CellReport",
     "ExportError",
     "Flame",
+    "Last",
     "Live",
     "Overview",
     "Report",
@@ -29,6 +31,7 @@ __all__ = [
     "diff",
     "export",
     "flame",
+    "last",
     "limit",
     "live",
     "load_ipython_extension",
@@ -43,6 +46,7 @@ _HOMES = {
     "CellReport": "results",
     "ExportError": "exports",
     "Flame": "flames",
+    "Last": "lastwords",
     "Live": "results",
     "Overview": "results",
     "Report": "report",
@@ -53,6 +57,7 @@ _HOMES = {
     "diff": "api",
     "export": "api",
     "flame": "api",
+    "last": "api",
     "limit": "limits",
     "live": "api",
     "load_ipython_extension": "extension",

@@ -26,6 +26,9 @@ def chart_lines(cell_report_json: str, source_json: str, width: int = 760) -> st
     `source_json` is `{"file": str, "lines": [str], "names": {file: "In[2]"}}`.
     """
 
+def chart_last(last_json: str, width: int = 760) -> str | None:
+    """The last minute of a process as SVG, from the JSON of `last_words`; None where it left too little."""
+
 def chart_flame(
     stacks_json: str,
     names_json: str,
@@ -209,6 +212,44 @@ def graph_newer(
     since: int, until: int, places: list[tuple[object, str, str, list[str]]], progress: bool = True
 ) -> str:
     """JSON of who holds most of what the cells after one up to another left behind; null for nothing."""
+
+# ---- the lookout and the black box -------------------------------------------------------------------
+
+def box_begin(connection_file: str | PathLike[str]) -> None:
+    """Begin the black box beside a connection file. Raises OSError with one line where there can be none."""
+
+def box_end() -> None:
+    """The process ends well: leave nothing behind."""
+
+def box_open() -> bool:
+    """Whether the black box is written."""
+
+def last_words() -> str | None:
+    """JSON of `heap::last::Last`; None where the process before this one ended well."""
+
+def last_words_untold() -> bool:
+    """Whether nobody was told the last words yet."""
+
+def last_words_told() -> None:
+    """They were told: no later process tells them by itself."""
+
+def lookout_begin(cell: int, label: str, file: str, charted: bool) -> None:
+    """A cell runs in this thread, by our id; with `charted` its chart is drawn while it runs."""
+
+def lookout_end(cell: int) -> str | None:
+    """The cell has ended. The id of the display that its chart is, if one was drawn."""
+
+def lookout_uncharted(cell: int) -> None:
+    """The cell's chart is not to be drawn any more."""
+
+def lookout_by_wire(kernel: Kernel) -> None:
+    """Show what the lookout finds over our own wire."""
+
+def lookout_by_waiting() -> None:
+    """Give what the lookout finds to whoever waits in `next_sight`."""
+
+def next_sight(seconds: float) -> str | None:
+    """JSON of what is to be shown next; None when nothing came in so many seconds."""
 
 # ---- the wire --------------------------------------------------------------------------------------
 

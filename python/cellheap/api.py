@@ -14,6 +14,7 @@ from cellheap.clearing import clear
 from cellheap.diffs import Diff
 from cellheap.exports import ExportError, write
 from cellheap.flames import Flame, Measure
+from cellheap.lastwords import Last
 from cellheap.pools import pools
 from cellheap.results import CellReport, Live, Overview, Result
 
@@ -26,12 +27,22 @@ __all__ = [
     "diff",
     "export",
     "flame",
+    "last",
     "live",
     "overview",
 ]
 
 
 R = TypeVar("R", Overview, Live)
+
+
+def last() -> Last | None:
+    """What the kernel before this one was doing when it died; None where it ended well, or where there was
+    none."""
+    with _core.own():
+        text = _core.last_words()
+        _core.last_words_told()
+        return None if text is None else Last.from_json(text)
 
 
 class NoSuchCellError(KeyError):

@@ -13,6 +13,7 @@ from cellheap import _core, api, limiting
 from cellheap.arguments import completer, parse
 from cellheap.cellmagic import CellMagic
 from cellheap.config import CellHeap
+from cellheap.lookout import Lookout
 from cellheap.magics import CellHeapMagics
 from cellheap.recorder import Recorder
 from cellheap.stopping import Translator
@@ -46,7 +47,10 @@ class Extension:
         self.shell = shell
         self._settings = CellHeap(parent=shell)
         self._cell_magic = CellMagic(shell, lambda line: parse(CellHeapMagics.memtrace_cell, line))
-        self._recorder = Recorder(shell, self._settings, self._cell_magic.wanted, self._after_cell)
+        self._lookout = Lookout(shell)
+        self._recorder = Recorder(
+            shell, self._settings, self._cell_magic.wanted, self._begun_cell, self._after_cell
+        )
         self._magics = CellHeapMagics(shell, self._recorder, self._settings)
         self._completer = completer(self._magics.offers())
         self._translator = Translator(shell)
@@ -62,6 +66,7 @@ class Extension:
         self.shell.register_magics(self._magics)
         self.shell.input_transformer_manager.line_transforms.insert(0, self._cell_magic.transform)
         self.shell.Completer.custom_matchers.append(self._completer)
+        self._lookout.attach()
         self._recorder.attach()
         self._translator.attach()
         self._settings.observe(self._limit_changed, "limit")
@@ -77,6 +82,7 @@ class Extension:
         limiting.apply("off")
         self._translator.detach()
         self._recorder.detach()
+        self._lookout.detach()
         self.shell.Completer.custom_matchers.remove(self._completer)
         self.shell.input_transformer_manager.line_transforms.remove(self._cell_magic.transform)
         for part in (self._settings, self._magics):
@@ -98,19 +104,28 @@ class Extension:
                 self._settings.observe(self._limit_changed, "limit")
                 raise UsageError(f"CellHeap.limit: {error}") from None
 
+    def _begun_cell(self, cell: int, label: str, file: str, wanted: argparse.Namespace | None) -> None:
+        """Watches the cell; its chart is drawn while it runs if one will be shown."""
+        with _core.own():
+            charted = self._settings.summary if wanted is None else not wanted.no_chart
+            self._lookout.begin(cell, label, file, charted)
+
     def _after_cell(self, cell: int, wanted: argparse.Namespace | None) -> None:
-        """Tells which watched objects died; shows what the cell asked for, or the summary if that is on."""
+        """Tells which watched objects died, and shows what the cell asked for, or the summary if that is on,
+        in the place of the chart drawn while it ran."""
+        drawn = self._lookout.end(cell)
         with _core.own():
             for death in self._magics.questions.watcher.deaths():
                 print(death)
-        if wanted is None and not self._settings.summary:
+        if wanted is None and not self._settings.summary and drawn is None:
             return
         with _core.own():
             report = api.report(cell)
+            place = {} if drawn is None else {"display_id": drawn, "update": True}
             if wanted is None:
-                display(Summary(report))
+                display(Summary(report), **place)
                 return
             if wanted.name:
                 self.shell.user_ns[wanted.name] = report
             lines = {"top": wanted.top} if wanted.top else {}
-            display(report.bundle(**lines, chart=not wanted.no_chart).mimebundle(), raw=True)
+            display(report.bundle(**lines, chart=not wanted.no_chart).mimebundle(), raw=True, **place)

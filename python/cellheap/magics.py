@@ -15,6 +15,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 
 from cellheap import _core, api, limiting, questions
 from cellheap.arguments import files, help_argument, mistake, natural, parse, print_help, variable
+from cellheap.blackbox import black_box
 from cellheap.clearing import RefusedError, clearable
 from cellheap.config import CellHeap
 from cellheap.flames import Measure
@@ -26,7 +27,7 @@ from cellheap.units import bytes_text
 
 #: A cell as a person types it, or as outputs name it.
 _CELL = re.compile(r"(?P<number>[0-9]+)|In\[(?P<label>[0-9]+)\]")
-WORDS = ("live", *questions.WORDS, "flame", "export", "limit", "on", "off", "stop", "start", "reset")
+WORDS = ("live", *questions.WORDS, "flame", "last", "export", "limit", "on", "off", "stop", "start", "reset")
 #: What can follow `limit`, for example.
 LIMITS = ("off", "50%", "80%", "1G", "2G", "4G", "8G")
 #: Of these, what is a result by itself; nothing is the overview.
@@ -86,6 +87,7 @@ class CellHeapMagics(Magics):
         %memtrace compare A ; B build what these expressions make and compare what it costs
         %memtrace flame 5       a flame graph of cell 5 at its peak; --live, --allocated
         %memtrace flame         a flame graph of what is live in the whole notebook
+        %memtrace last          what the kernel before this one was doing when it died
         %memtrace export FILE   write the notebook's report; its suffix says the format:
                                 .json .csv .html .svg .png .folded; --force replaces
         %memtrace export 5 FILE           write cell 5; so with `live` and `flame 5`
@@ -127,8 +129,8 @@ class CellHeapMagics(Magics):
             raise mistake(self.memtrace, f"{what!r} is no subcommand of %memtrace{meant}")
         if rest:
             raise mistake(self.memtrace, f"%memtrace {what} takes nothing after it, not {' '.join(rest)!r}")
-        getattr(self, f"_{what}")()
-        return None
+        result: Result | None = getattr(self, f"_{what}")()
+        return result
 
     def _check_options(self, what: str, rest: list[str], asked: argparse.Namespace) -> None:
         """An option that would do nothing is a mistake."""
@@ -180,6 +182,14 @@ class CellHeapMagics(Magics):
                 raise UsageError(f"%memtrace limit: {error}") from None
             self._settings.limit = text
         print(limiting.tell(self._settings.limit))
+
+    def _last(self) -> Result | None:
+        last = api.last()
+        if last is None:
+            note = f" {black_box.note}" if black_box.note else ""
+            print(f"The kernel before this one ended well, or there was none: nothing to tell.{note}")
+            return None
+        return give(last)
 
     def _on(self) -> None:
         self._settings.summary = True

@@ -37,20 +37,22 @@ class Running:
 
 
 class Recorder:
-    """Begins and ends cells. `wanted(raw)` says what a cell asks to be shown about it; `after(cell, wanted)`
-    is called when it has ended."""
+    """Begins and ends cells. `wanted(raw)` says what a cell asks to be shown about it; `begun(cell, label,
+    file, wanted)` is called when it has begun, `after(cell, wanted)` when it has ended."""
 
     def __init__(
         self,
         shell: Any,
         settings: CellHeap,
         wanted: Callable[[str], Any | None],
+        begun: Callable[[int, str, str, Any | None], None],
         after: Callable[[int, Any | None], None],
     ) -> None:
         self.sources = Sources(shell)
         self._shell = shell
         self._settings = settings
         self._wanted = wanted
+        self._begun = begun
         self._after = after
         self._thread = threading.local()
 
@@ -70,6 +72,7 @@ class Recorder:
         self._running = None
         if running is not None:
             _core.cell_end(running.cell)
+            _core.lookout_end(running.cell)
 
     def catch_up(self) -> None:
         """Takes up the cell that runs now if it was not seen to begin. Nothing, if there is no tracer yet."""
@@ -115,6 +118,8 @@ class Recorder:
             return
         self._running = Running(cell, number, wanted)
         self.sources.note(info, number, cell, run)
+        label = f"cell {cell}" if number is None else f"In[{number}]"
+        self._begun(cell, label, self.sources.file(cell) or "", wanted)
 
     def after_cell(self, result: Any) -> None:
         """IPython's `post_run_cell`. `result` is None where the run was cancelled."""

@@ -7,7 +7,10 @@ use serde::de::DeserializeOwned;
 
 use crate::chart::lines::Source;
 use crate::chart::stacks::{Measure, Names, folded, text, tree};
-use crate::chart::{ChartError, Svg, bytes, cells, column, flame, lines, raster, spark, timeline};
+use crate::chart::{
+    ChartError, Svg, bytes, cells, column, flame, last, lines, raster, spark, timeline,
+};
+use crate::heap::last::Last;
 use crate::heap::report::{CellReport, Overview, Stacks};
 
 /// What a chart may measure across, in pixels.
@@ -42,6 +45,17 @@ pub fn chart_lines(cell_report_json: &str, source_json: &str, width: i32) -> PyR
     let report: CellReport = read("a cell report", cell_report_json)?;
     let source: Source = read("a source", source_json)?;
     drawn(lines::lines(&report, &source, checked(width)?))
+}
+
+/// The last minute of a process, drawn from the JSON of `last_words`; None where it left too little. Raises ValueError for
+/// other JSON.
+#[pyfunction]
+#[pyo3(signature = (last_json, width = 760))]
+pub fn chart_last(last_json: &str, width: i32) -> PyResult<Option<String>> {
+    let words: Last = read("last words", last_json)?;
+    let chart = last::last(&words, checked(width)?);
+    let chart = chart.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    Ok(chart.map(String::from))
 }
 
 /// A flame graph of the JSON of `stacks`, with at most about `most` frames; the smallest stacks are one together.

@@ -221,6 +221,11 @@ impl PyKernel {
 }
 
 impl PyKernel {
+    /// The kernel itself, for what is said without Python.
+    pub(super) fn handle(&self) -> Kernel {
+        self.kernel.clone()
+    }
+
     /// Others may run Python while the wire waits for its readers, and an interrupt ends the wait with what its handler
     /// raises. With room the lock is kept, which is quicker.
     fn patiently(&self, py: Python<'_>, send: impl FnOnce() + Send) -> PyResult<()> {

@@ -9,6 +9,7 @@ mod graph;
 mod json;
 mod kernel;
 mod limit;
+mod lookout;
 mod message;
 mod reports;
 mod tracer;
@@ -22,8 +23,8 @@ mod _core {
 
     #[pymodule_export]
     use super::chart::{
-        bytes_text, chart_cells, chart_column, chart_flame, chart_lines, chart_png, chart_spark,
-        chart_timeline, flame_text, folded_stacks,
+        bytes_text, chart_cells, chart_column, chart_flame, chart_last, chart_lines, chart_png,
+        chart_spark, chart_timeline, flame_text, folded_stacks,
     };
     #[pymodule_export]
     use super::errors::ConnectionError;
@@ -40,6 +41,12 @@ mod _core {
     use super::limit::{
         container, limit_call_begin, limit_call_end, limit_collecting, limit_forget, limit_prepare,
         limit_refusals, limit_set, limit_state,
+    };
+    #[pymodule_export]
+    use super::lookout::{
+        box_begin, box_end, box_open, last_words, last_words_told, last_words_untold,
+        lookout_begin, lookout_by_waiting, lookout_by_wire, lookout_end, lookout_uncharted,
+        next_sight,
     };
     #[pymodule_export]
     use super::reports::{

@@ -12,7 +12,7 @@ use crate::heap::cells::{CellId, Reading};
 use crate::heap::process;
 use crate::hooks::python::Api;
 use crate::hooks::tracer::Tracer;
-use crate::hooks::{control, sampler};
+use crate::hooks::{control, lookout, sampler};
 
 /// `gc.get_stats`, looked up once.
 static STATS: AtomicPtr<pyo3::ffi::PyObject> = AtomicPtr::new(std::ptr::null_mut());
@@ -105,6 +105,7 @@ pub fn trace_note() -> Option<String> {
 /// Code whose `co_filename` starts with one of these is the notebook's.
 #[pyfunction]
 pub fn set_notebook_files(py: Python<'_>, prefixes: Vec<String>) -> PyResult<()> {
+    lookout::set_notebook_files(prefixes.clone());
     with(py, |tracer| {
         tracer.notebook_files = prefixes;
         tracer.void();

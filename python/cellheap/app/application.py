@@ -15,6 +15,7 @@ from tornado.ioloop import IOLoop
 from traitlets import Any as AnyTrait
 from traitlets import DottedObjectName, Type, Unicode, default
 
+from cellheap import _core
 from cellheap.app import DRAIN
 from cellheap.app.kernel import Kernel
 from cellheap.app.session import WireSession
@@ -103,6 +104,7 @@ class KernelApp(IPKernelApp):
 
     def close(self) -> None:
         """The last that this process does: everything that was said still reaches its readers."""
+        _core.box_end()
         self.reset_io()
         if self.control_thread.is_alive():
             self.control_thread.stop()

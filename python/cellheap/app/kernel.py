@@ -18,6 +18,7 @@ from tornado.ioloop import IOLoop
 from traitlets import Any as AnyTrait
 from traitlets import Float
 
+from cellheap import _core
 from cellheap.app import info
 from cellheap.app.debug import Inspector, not_yet
 from cellheap.app.session import WireSession
@@ -237,6 +238,12 @@ class Kernel(IPythonKernel):
         if value == "\x04":
             raise EOFError
         return value
+
+    async def do_shutdown(self, restart: bool) -> Message:
+        """The end was asked for: whatever comes of it, nothing is to be told of it."""
+        _core.box_end()
+        reply = super().do_shutdown(restart)
+        return await reply if isawaitable(reply) else reply  # type: ignore[no-any-return]
 
     async def do_debug_request(self, msg: Message) -> Message:
         return await self._inspector.answer(msg)

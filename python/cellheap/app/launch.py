@@ -16,6 +16,7 @@ from cellheap import _core
 from cellheap.app import DRAIN, connection
 from cellheap.app.info import kernel_info
 from cellheap.app.tracing import tracing
+from cellheap.blackbox import black_box
 
 if TYPE_CHECKING:
     from cellheap.app.application import KernelApp
@@ -47,6 +48,8 @@ def launch(arguments: Sequence[str]) -> None:
         wire = _core.Kernel(file, json.dumps(kernel_info()).encode(), session, user, ident)
     except (_core.ConnectionError, OSError) as error:
         sys.exit(f"cellheap: {error}")
+    black_box.begin(wire.connection_file)
+    _core.lookout_by_wire(wire)
     tracing.begin(file)
     try:
         app = _application(wire, session, arguments, ident)

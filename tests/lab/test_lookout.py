@@ -1,0 +1,69 @@
+"""What a person sees of a cell that fills memory: the live chart and the warning."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import nbformat
+from playwright.sync_api import Locator, expect
+
+from tests.lab.conftest import Lab, OpenNotebook
+
+#: The lock is held in C code for most of each of these.
+CELLS = [
+    "%%memtrace\nbig = [bytearray(60_000_000) for _ in range(4)]\nsum(range(2 * 10**8))",
+    """import ctypes, resource
+pages = int(open('/proc/self/statm').read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 700_000_000, resource.RLIM_INFINITY))
+more = bytearray(650_000_000)
+ctypes.PyDLL(None).sleep(3)""",
+]
+
+
+def test_the_chart_lives_and_memory_is_warned_of(
+    lab: Lab, open_notebook: Callable[[str], OpenNotebook]
+) -> None:
+    write_notebook(lab)
+    notebook = open_notebook("lookout.ipynb")
+    expect(notebook.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+    the_chart_lives(notebook)
+    memory_is_warned_of(notebook)
+
+
+def write_notebook(lab: Lab) -> None:
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
+    notebook.metadata["kernelspec"] = {"name": "cellheap", "display_name": "Python 3 (cellheap)"}
+    nbformat.write(notebook, lab.folder / "lookout.ipynb")
+
+
+def run(notebook: OpenNotebook, at: int) -> Locator:
+    """Starts a cell as a person does; its cell."""
+    cell = notebook.cells.nth(at)
+    cell.locator(".cm-content").click()
+    notebook.page.keyboard.press("Shift+Enter")
+    return cell
+
+
+def the_chart_lives(notebook: OpenNotebook) -> None:
+    cell = run(notebook, 0)
+    live = cell.locator('img[alt="Live bytes of In[1] so far"]')
+    expect(live).to_be_visible()
+    first = live.get_attribute("src")
+    expect(live).not_to_have_attribute("src", first or "")
+    expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
+    notebook.shoot("live")
+    expect(cell.locator(".jp-InputPrompt")).to_have_text("[1]:")
+    expect(live).to_have_count(0)
+    expect(cell.locator(".jp-OutputArea-output table").first).to_be_visible()
+    notebook.shoot("live-done", cell.locator("img").first)
+
+
+def memory_is_warned_of(notebook: OpenNotebook) -> None:
+    cell = run(notebook, 1)
+    said = cell.get_by_text("Memory is nearly used up")
+    expect(said).to_be_visible()
+    expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
+    notebook.shoot("warning", said)
+    expect(cell.locator(".jp-InputPrompt")).to_have_text("[2]:")
+    expect(said).to_have_count(1)
