@@ -28,7 +28,6 @@ KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "attributes that were deleted": ("class A: pass\nx = A(); x.a = [1]; x.b = [2]; del x.a", ("x",)),
     "slots": ("class A: __slots__ = ('a', '__weakref__')\nx = A(); x.a = [1, 2]", ("x",)),
     "a circle": ("class N: pass\na = N(); b = N(); a.b = b; b.a = a", ("a", "b")),
-    "half of a circle": ("class N: pass\na = N(); b = N(); a.b = b; b.a = a", ("a",)),
     "a function that ran": (
         "def x(a, b=[1, 2], *, c={'q': 5}):\n return [a + 1.5 for _ in range(10)]\nx(2); x.__code__.co_code",
         ("x",),
@@ -105,3 +104,9 @@ def test_a_deques_blocks_go(judge: Judge) -> None:
     judge(source, ("x",))
     predicted, freed = judge(source, ("x",))
     assert predicted == freed > 0
+
+
+def test_half_of_a_circle_stays_whole(judge: Judge) -> None:
+    source = "class N: pass\na = N(); b = N(); a.b = b; b.a = a"
+    judge(source, ("a",))
+    assert judge(source, ("a",)) == (0, 0)
