@@ -39,6 +39,8 @@ struct Outgoing {
     /// Since then nothing was written, or nothing had to be.
     progress: Instant,
     over: bool,
+    /// It was over its budget since nothing waited last: much memory comes free at once.
+    swollen: bool,
     gone: bool,
 }
 
@@ -56,6 +58,7 @@ impl Peer {
                 bytes: 0,
                 progress: Instant::now(),
                 over: false,
+                swollen: false,
                 gone: false,
             }),
         }
@@ -71,7 +74,7 @@ impl Peer {
         out.bytes += message.size();
         out.queue.push_back(message);
         if !out.over && out.bytes > self.budget {
-            out.over = true;
+            (out.over, out.swollen) = (true, true);
             out.progress = Instant::now();
             self.pressure.send_modify(|over| *over += 1);
         }
@@ -99,6 +102,9 @@ impl Peer {
         if out.over && out.bytes <= self.budget / 2 {
             self.relieve(&mut out);
         }
+        if out.bytes == 0 && std::mem::take(&mut out.swollen) {
+            give_back();
+        }
         Ok(())
     }
 
@@ -122,12 +128,24 @@ impl Peer {
         if out.over {
             self.relieve(&mut out);
         }
+        if std::mem::take(&mut out.swollen) {
+            give_back();
+        }
     }
 
     fn relieve(&self, out: &mut Outgoing) {
         out.over = false;
         self.pressure.send_modify(|over| *over -= 1);
     }
+}
+
+/// The C library keeps what came free for the next time, and its heaps stay as large as they once were.
+fn give_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: takes the locks that it needs itself, and no pointer.
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 impl Outgoing {
