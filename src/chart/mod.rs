@@ -3,18 +3,22 @@
 pub mod bytes;
 mod canvas;
 pub mod cells;
+pub mod chains;
 pub mod column;
 pub mod flame;
+mod knots;
 pub mod last;
 pub mod lines;
 pub mod output;
 mod panel;
 pub mod raster;
+pub mod ring;
 mod rows;
 pub mod spark;
 mod split;
 pub mod stacks;
 mod theme;
 pub mod timeline;
+pub mod variables;
 
 pub use canvas::{ChartError, Svg};

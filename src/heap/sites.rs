@@ -210,6 +210,13 @@ impl Sites {
             .sum()
     }
 
+    /// Live blocks of all sites.
+    pub fn live_blocks(&self) -> u64 {
+        (1..self.slots())
+            .map(|id| self.get(SiteId(id)).live_blocks())
+            .fold(0, u64::wrapping_add)
+    }
+
     pub fn find(&self, key: &Key) -> Option<SiteId> {
         self.ids.get(key).copied()
     }

@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use crate::chart::lines::Source;
 use crate::chart::stacks::{Measure, Names, folded, text, tree};
 use crate::chart::{
-    ChartError, Svg, bytes, cells, column, flame, last, lines, raster, spark, timeline,
+    ChartError, Svg, bytes, cells, chains, column, flame, last, lines, raster, ring, spark,
+    timeline, variables,
 };
 use crate::heap::last::Last;
 use crate::heap::report::{CellReport, Overview, Stacks};
@@ -101,6 +102,33 @@ pub fn folded_stacks(stacks_json: &str, names_json: &str, measure: &str) -> PyRe
     let stacks: Stacks = read("stacks", stacks_json)?;
     let names: Names = read("names", names_json)?;
     Ok(folded(&stacks, &names, read_measure(measure)?))
+}
+
+/// Chains of holders, from the JSON of `chart::chains::Chains`.
+#[pyfunction]
+#[pyo3(signature = (chains_json, width = 760))]
+pub fn chart_chains(chains_json: &str, width: i32) -> PyResult<String> {
+    drawn(chains::chains(
+        &read("chains", chains_json)?,
+        checked(width)?,
+    ))
+}
+
+/// A reference cycle, from the JSON of `chart::ring::Ring`.
+#[pyfunction]
+#[pyo3(signature = (ring_json, width = 760))]
+pub fn chart_ring(ring_json: &str, width: i32) -> PyResult<String> {
+    drawn(ring::ring(&read("a ring", ring_json)?, checked(width)?))
+}
+
+/// Variables as bars, from the JSON of `chart::variables::Variables`.
+#[pyfunction]
+#[pyo3(signature = (variables_json, width = 760))]
+pub fn chart_variables(variables_json: &str, width: i32) -> PyResult<String> {
+    drawn(variables::variables(
+        &read("variables", variables_json)?,
+        checked(width)?,
+    ))
 }
 
 /// Several charts as one, under each other.

@@ -5,6 +5,7 @@ mod bytes;
 mod cells;
 mod drawing;
 mod flame;
+mod graphs;
 mod last;
 mod lines;
 mod raster;
