@@ -5,7 +5,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cellheap._core import __version__
-    from cellheap.api import cells, clear, diff, export, flame, last, live, overview
+    from cellheap.api import (
+        cells,
+        clear,
+        compare,
+        cycles,
+        diff,
+        export,
+        flame,
+        foresee,
+        holders,
+        last,
+        live,
+        overview,
+        retained,
+        variables,
+    )
     from cellheap.exports import ExportError
     from cellheap.extension import load_ipython_extension, unload_ipython_extension
     from cellheap.flames import Flame
@@ -28,16 +43,22 @@ __all__ = [
     "assert_peak",
     "cells",
     "clear",
+    "compare",
+    "cycles",
     "diff",
     "export",
     "flame",
+    "foresee",
+    "holders",
     "last",
     "limit",
     "live",
     "load_ipython_extension",
     "overview",
+    "retained",
     "trace",
     "unload_ipython_extension",
+    "variables",
 ]
 
 #: Where each name lives. Looked up on first use, so that `python -m cellheap` can start without IPython.
@@ -54,16 +75,22 @@ _HOMES = {
     "assert_peak": "limits",
     "cells": "api",
     "clear": "api",
+    "compare": "api",
+    "cycles": "api",
     "diff": "api",
     "export": "api",
     "flame": "api",
+    "foresee": "api",
+    "holders": "api",
     "last": "api",
     "limit": "limits",
     "live": "api",
     "load_ipython_extension": "extension",
     "overview": "api",
+    "retained": "api",
     "trace": "measuring",
     "unload_ipython_extension": "extension",
+    "variables": "api",
 }
 
 

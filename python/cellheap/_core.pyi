@@ -50,6 +50,26 @@ def flame_text(stacks_json: str, names_json: str, measure: str, most: int) -> st
 def folded_stacks(stacks_json: str, names_json: str, measure: str) -> str:
     """The JSON of `stacks` as collapsed stacks: `frame;frame;frame bytes`, one line each."""
 
+def chart_chains(chains_json: str, width: int = 760) -> str:
+    """Chains of holders as SVG.
+
+    `chains_json` is `{"title": str, "target": str, "chains": [{"root": str, "note": str, "steps": [{"words":
+    str, "name": str, "number": int}]}]}`; the last step leads to the target.
+    """
+
+def chart_ring(ring_json: str, width: int = 760) -> str:
+    """A reference cycle as SVG: each member holds the next by its words, the last the first.
+
+    `ring_json` is `{"title": str, "members": [{"name": str, "note": str, "words": str}]}`.
+    """
+
+def chart_variables(variables_json: str, width: int = 760) -> str:
+    """Variables as bars, as SVG.
+
+    `variables_json` is `{"title": str, "variables": [{"name": str, "note": str, "retained": int, "shallow":
+    int, "shared": int}]}`.
+    """
+
 def chart_column(charts: Sequence[str]) -> str:
     """Several charts as one, under each other. Raises RuntimeError for what is no chart."""
 
@@ -106,6 +126,15 @@ def diff(from_cell: int, to_cell: int) -> str:
     Raises ValueError where it cannot be told: its argument is "from" or "to" (that cell's end is not known),
     "backwards" or "cut" (recording stopped between).
     """
+
+def live_bytes() -> int:
+    """All bytes live now that the books know."""
+
+def live_blocks() -> int:
+    """All blocks live now that the books know."""
+
+def malloc_bytes() -> int:
+    """Bytes in use of the C library's allocator; 0 where it does not tell."""
 
 def own_live() -> int:
     """Bytes live now that our own API made."""

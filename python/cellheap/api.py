@@ -7,31 +7,52 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from cellheap import _core, flames, recorder
-from cellheap.clearing import clear
+from IPython.core.getipython import get_ipython
+
+from cellheap import _core, comparing, flames, graph, recorder
+from cellheap.choosing import RefusedError
+from cellheap.clearing import clear, foresee
+from cellheap.comparing import CompareError, Comparison
 from cellheap.diffs import Diff
 from cellheap.exports import ExportError, write
 from cellheap.flames import Flame, Measure
+from cellheap.graphtypes import TypeRow
+from cellheap.held import Held, amount_text, told
+from cellheap.knotted import Knotted
 from cellheap.lastwords import Last
+from cellheap.owned import Owned, Weighed
 from cellheap.pools import pools
 from cellheap.results import CellReport, Live, Overview, Result
 
 __all__ = [
     "Cells",
+    "CompareError",
     "ExportError",
     "NoSuchCellError",
+    "RefusedError",
     "cells",
     "clear",
+    "compare",
+    "cycles",
     "diff",
     "export",
     "flame",
+    "foresee",
+    "holders",
     "last",
     "live",
     "overview",
+    "retained",
+    "variables",
 ]
 
+
+#: Types that a report keeps.
+TYPES = 20
+#: Growth that is worth a sentence.
+SUSPECT_FROM = 1 << 10
 
 R = TypeVar("R", Overview, Live)
 
@@ -67,15 +88,33 @@ def overview() -> Overview:
 def live() -> Live:
     """What is alive now, by the cell and line that it was allocated in."""
     with _core.own():
-        return _with_pools(Live.from_json(_core.live(), recorder.known_sources()))
+        live = _with_pools(Live.from_json(_core.live(), recorder.known_sources()))
+        return replace(live, types=_types())
 
 
-def report(cell: int) -> CellReport:
-    """The report of a cell by our own id."""
+def report(cell: int, *, types: bool = True) -> CellReport:
+    """The report of a cell by our own id; without `types` what lives is not told by type, which needs no look
+    at the objects."""
     with _core.own():
         active = recorder.active()
         file = active.sources.file(cell) if active else None
-        return CellReport.from_json(_core.cell_report(cell), recorder.known_sources(), file)
+        report = CellReport.from_json(_core.cell_report(cell), recorder.known_sources(), file)
+        return replace(report, types=_types(cell)) if types and report.live else report
+
+
+def _types(cell: int | None = None) -> tuple[TypeRow, ...]:
+    """What is alive by type: of a cell by our own id, or of all cells."""
+    sums: dict[str, TypeRow] = {}
+    try:
+        found = graph.survivors(cell, most=1000)
+    except (RuntimeError, MemoryError):
+        return ()  # This interpreter's objects are not known, or there are too many: the books are whole.
+    for id, rows in found.cells.items():
+        if found.labels[id].startswith(("In[", "(", "cell ")):
+            for row in rows:
+                known = sums.get(row.type, TypeRow(row.type, 0, 0))
+                sums[row.type] = TypeRow(row.type, known.objects + row.objects, known.bytes + row.bytes)
+    return tuple(sorted(sums.values(), key=lambda row: -row.bytes)[:TYPES])
 
 
 class Cells(Mapping[int, CellReport]):
@@ -132,7 +171,59 @@ def diff(before: int, after: int) -> Diff:
             text = _core.diff(first, second)
         except ValueError as error:
             raise ValueError(_NO_DIFF[str(error)].format(before, after)) from None
-        return Diff.from_json(text, recorder.known_sources())
+        return replace(Diff.from_json(text, recorder.known_sources()), suspect=_suspect(first, second))
+
+
+def compare(expressions: str, names: dict[str, Any] | None = None) -> Comparison:
+    """What objects cost that these expressions make; semicolons part them. They run in `names`, by default
+    the notebook's variables, many times each. Raises CompareError for one that is no expression or fails."""
+    if names is None:
+        shell = get_ipython()
+        names = {} if shell is None else shell.user_ns
+    return comparing.compare(expressions, names)
+
+
+def _suspect(first: int, second: int) -> str:
+    """Who holds most of what the cells after the first, up to the second, left behind."""
+    try:
+        found = graph.newer(first, second)
+    except (RuntimeError, MemoryError):
+        return ""
+    if found is None or found[1].bytes < SUSPECT_FROM:
+        return ""
+    chain, amount = found
+    return f"Of what came and lives, {told(chain)} keeps the most alive: {amount_text(amount)}."
+
+
+def variables(*names: str) -> Owned:
+    """The notebook's variables by what each keeps alive: what `del` and a collection give back, to the byte.
+    With names, of these alone."""
+    found = graph.variables(names or None)
+    is_hidden = any(row.kind in ("output", "traceback") for row in found.hidden)
+    clearing = graph.predict(out=True, traceback=True).each if is_hidden else ()
+    return Owned.of(found, clearing)
+
+
+def holders(thing: object, /, most: int = 5, *, name: str = "it") -> Held:
+    """What keeps an object alive: the shortest chains of holders from places that have a name, at most so
+    many. `name` is how the answer calls it."""
+    return Held.of(graph.holders(thing, most), name)
+
+
+def holders_of(name: str, most: int = 5) -> Held:
+    """The same of a variable of the notebook. KeyError where there is none."""
+    return Held.of(graph.holders_of(name, most), name)
+
+
+def retained(thing: object, /) -> Weighed:
+    """What would go if this object went, whoever holds it now."""
+    return Weighed.of(graph.retained(thing))
+
+
+def cycles(most: int = 10) -> Knotted:
+    """What the next full collection would free: reference cycles, the biggest, and what hangs on them.
+    Nothing is collected."""
+    return Knotted.of(graph.cycles(most))
 
 
 def flame(number: int | None = None, measure: Measure | None = None) -> Flame:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from cellheap.display import LIVE, Bundle, Column, Folded, Part, Size, Table, Words
+from cellheap.graphtypes import Cycle
+from cellheap.held import listed
+from cellheap.knotted import cycles_table, drawings, finalizers_text, is_notebooks, way
 from cellheap.results import Result
 from cellheap.units import bytes_text, count_text
 
@@ -44,13 +47,13 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """What IPython still keeps: clearing it with `option` gives back `at_least` so many bytes; `is_shared` if
-    something else holds a part of it."""
+    """What is still kept besides variables: clearing it with `option` gives back `bytes`, and about `older`
+    of what is not in the books."""
 
     what: str
     option: str
-    at_least: int
-    is_shared: bool
+    bytes: int
+    older: int
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,6 +69,14 @@ class Cleared(Result):
     origins: tuple[Origin, ...]
     #: Objects that went, by the name of their type, of the types that the collector knows.
     types: tuple[tuple[str, int], ...]
+    #: Reference cycles that were garbage, the biggest; how many there were in all, and how many are drawn.
+    cycles: tuple[Cycle, ...]
+    cycle_count: int
+    drawn: int
+    #: Objects of the garbage that have a finalizer, that one brought back, and that cannot be collected.
+    finalizers: int
+    came_back: int
+    uncollectable: int
     remarks: tuple[str, ...]
     hidden: tuple[Hidden, ...]
     trimmed: bool
@@ -89,6 +100,7 @@ class Cleared(Result):
         parts: list[Part] = [Words(remark) for remark in self.remarks]
         if any(step.freed or step.native or step.held_by for step in self.steps):
             parts.append(_steps_table(self.steps))
+        parts += self._cycles()
         parts.append(_hidden_table(self.hidden) if self.hidden else Words("IPython keeps nothing hidden."))
         if self.origins:
             parts.append(Folded("By origin", [_origins_table(self.origins)]))
@@ -98,21 +110,50 @@ class Cleared(Result):
         parts.append(Words(BESIDE, quiet=True))
         return Bundle(_sentence(self), parts, self.to_dict())
 
+    def _cycles(self) -> list[Part]:
+        """The cycles, the largest drawn; and what finalizers did."""
+        own = [cycle for cycle in self.cycles if is_notebooks(cycle)]
+        parts: list[Part] = [*drawings(own[: self.drawn])]
+        if own:
+            parts.append(cycles_table(own[: max(self.drawn, 3)], len(own)))
+        parts += [Words(words) for words in _finalizers(self)]
+        return parts
+
+
+def _finalizers(cleared: Cleared) -> Iterator[str]:
+    if words := finalizers_text(cleared.finalizers):
+        yield words
+    if cleared.came_back:
+        were = "was" if cleared.came_back == 1 else "were"
+        yield f"{count_text(cleared.came_back, 'object')} {were} brought back by a finalizer and stay."
+    if cleared.uncollectable:
+        yield f"{count_text(cleared.uncollectable, 'object')} cannot be collected: `gc.garbage` has them."
+
 
 def _sentence(cleared: Cleared) -> str:
     clauses = [_gone(cleared)]
-    if cleared.found:
+    if own := [cycle for cycle in cleared.cycles if is_notebooks(cycle)]:
+        clauses.append(_cycles_text(own))
+    elif cleared.found:
         were = "was" if cleared.found == 1 else "were"
         clauses.append(f"{count_text(cleared.found, 'object')} in reference cycles {were} garbage")
     if cleared.rss_before is not None and cleared.rss_after is not None:
         before, after = bytes_text(cleared.rss_before), bytes_text(cleared.rss_after)
         clauses.append(f"RSS went from {before} to {after}" if before != after else f"RSS stays at {after}")
     clauses += [
-        f"{step.what} is not freed: still held by {_listed(step.held_by)}"
+        f"{step.what} is not freed: still held by {listed(step.held_by)}"
         for step in cleared.steps
         if step.held_by and step.held_by != (SHARED,)
     ]
     return "; ".join(clauses) + "."
+
+
+def _cycles_text(own: Sequence[Cycle]) -> str:
+    """The cycles that cells had made."""
+    biggest, origin = own[0], own[0].origins[0][0]
+    if len(own) == 1:
+        return f"a reference cycle made in {origin} was garbage: {way(biggest)}"
+    return f"{len(own):,} reference cycles were garbage, the biggest made in {origin}: {way(biggest)}"
 
 
 def _gone(cleared: Cleared) -> str:
@@ -122,11 +163,6 @@ def _gone(cleared: Cleared) -> str:
         return "Nothing of the notebook's was freed"
     freed = f"Freed {bytes_text(cleared.freed)} in {count_text(cleared.blocks, 'block')}"
     return f"{freed}, and about {bytes_text(cleared.native)} from before tracing" if cleared.native else freed
-
-
-def _listed(names: Sequence[str]) -> str:
-    shown = [*names[:3], f"{len(names) - 3} more"] if len(names) > 4 else names
-    return " and ".join(shown)
 
 
 def _steps_table(steps: Sequence[Step]) -> Table:
@@ -168,18 +204,14 @@ def _types_table(kinds: Sequence[tuple[str, int]]) -> Table:
 
 def _hidden_table(hidden: Sequence[Hidden]) -> Table:
     rows: list[list[str | Size]] = [[item.what, _gives_back(item), item.option] for item in hidden]
-    columns = [Column("IPython still keeps"), Column("Would give back"), Column("Cleared by")]
-    return Table("Hidden in IPython", columns, rows)
+    columns = [Column("Still kept"), Column("Would give back"), Column("Cleared by")]
+    return Table("Hidden from you", columns, rows)
 
 
 def _gives_back(item: Hidden) -> str:
-    if not item.is_shared:
-        return f"at least {bytes_text(item.at_least)}" if item.at_least else "little"
-    return (
-        f"at least {bytes_text(item.at_least)}, partly shared"
-        if item.at_least
-        else "unknown: held elsewhere too"
-    )
+    older = f"about {bytes_text(item.older)}" if item.older else ""
+    exact = bytes_text(item.bytes) if item.bytes else ""
+    return " and ".join(filter(None, (exact, older))) or "nothing by itself"
 
 
 def _process_table(cleared: Cleared) -> Table:

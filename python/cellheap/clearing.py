@@ -1,135 +1,128 @@
-"""`%gcclear`: collects, deletes variables, empties IPython's hidden holders; measures what each step freed.
+"""`%gcclear`: collects, deletes variables, empties hidden holders; measures what each step freed, and says
+who still holds what stayed.
 
 Exact bytes are the books'; what blocks from before tracing gave back besides is told by malloc, about.
 """
 
 from __future__ import annotations
 
-import ctypes
-import fnmatch
 import gc
-import json
 import sys
-import types
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 from IPython.core.getipython import get_ipython
 
-from cellheap import _core, holders, recorder
-from cellheap.cleared import SHARED, Cleared, Hidden, Origin, Step
-from cellheap.results import Live
-from cellheap.sentences import why_rss_stays
+from cellheap import _core, caches, graph, hidden, moments
+from cellheap.choosing import RefusedError, choose
+from cellheap.cleared import SHARED, Cleared, Hidden, Step
+from cellheap.foreseen import Foreseen
+from cellheap.graphtypes import Amount, Cycles, Prediction, Retained
+from cellheap.held import texts
+from cellheap.knotted import Knotted, finalizers_of
 from cellheap.units import count_text
+
+T = TypeVar("T")
 
 SOMETHING = "something else"
 #: Native memory below this is malloc's own coming and going.
 NATIVE_FROM = 1 << 16
+#: Cycles that are looked at: most may be those of libraries.
+CYCLES = 100
+_NOT_FORESEEN = "What {} would free is not foreseen: `%gcclear` measures it."
 
 
-class RefusedError(ValueError):
-    """Nothing was done; the message says why and what would be right."""
+@dataclass(frozen=True)
+class Wishes:
+    """What a `%gcclear` is to do besides deleting variables and collecting."""
+
+    out: bool = False
+    traceback: bool = False
+    caches: bool = False
+    figures: bool = False
+    generation: int = 2
+    trim: bool = True
+    #: How many cycles are to be drawn.
+    cycles: int = 1
 
 
 def clear(
     *names: str,
     out: bool = False,
     traceback: bool = False,
+    caches: bool = False,
+    figures: bool = False,
     generation: int = 2,
     trim: bool = True,
     force: bool = False,
+    cycles: int = 1,
     announce: Callable[[str], object] | None = None,
 ) -> Cleared:
-    """Collects garbage, deletes the variables `names` (`data*` stands for all that fit), and with `out` and
-    `traceback` empties IPython's output history and lets go of the last exception. `announce` is told what
-    will be deleted before anything is. Raises `RefusedError` for a bare `*` without `force`."""
+    """Collects garbage and deletes the variables `names` (`data*` stands for all that fit).
+
+    `out` empties IPython's output history, `traceback` lets go of the last exception, `caches` empties the
+    caches of `re`, of `linecache` and of those of `names` that have a `functools.lru_cache`, `figures` closes
+    pyplot's figures. `announce` is told what will be deleted before anything is. Raises `RefusedError` for a
+    bare `*` without `force`."""
     if generation not in (0, 1, 2):
         raise RefusedError(f"there is no generation {generation!r}: it is 0, 1 or 2")
+    wishes = Wishes(out, traceback, caches, figures, generation, trim, cycles)
+    with _core.own():
+        shell = _shell()
+        chosen, remarks = choose(shell, names, force)
+        if announce is not None and chosen:
+            announce("Deleting " + ", ".join(chosen) if not caches else "Clearing " + ", ".join(chosen))
+        return _Work(shell, wishes).run(chosen, remarks)
+
+
+def foresee(
+    *names: str,
+    out: bool = False,
+    traceback: bool = False,
+    caches: bool = False,
+    figures: bool = False,
+    force: bool = False,
+) -> Foreseen:
+    """What `clear` would give back; changes nothing."""
+    with _core.own():
+        shell = _shell()
+        chosen, remarks = choose(shell, names, force)
+        unforeseen = [option for option, asked in (("--caches", caches), ("--figures", figures)) if asked]
+        remarks += [_NOT_FORESEEN.format(option) for option in unforeseen]
+        return Foreseen.of(graph.predict(chosen, out=out, traceback=traceback), tuple(remarks))
+
+
+def _shell() -> Any:
     shell = get_ipython()
     if shell is None:
         raise RefusedError("there is no IPython here whose variables could be cleared")
-    with _core.own():
-        chosen, remarks = _choose(shell, names, force)
-        if announce is not None and chosen:
-            announce("Deleting " + ", ".join(chosen))
-        return _Work(shell, generation).run(chosen, remarks, out, traceback, trim)
+    return shell
 
 
-def clearable(shell: Any) -> list[str]:
-    """What a pattern can match: the variables that `%who` lists, less modules and functions."""
-    kinds = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
-    return [name for name in holders.variables(shell) if not issubclass(type(shell.user_ns[name]), kinds)]
+@dataclass(slots=True)
+class _Reading:
+    """What lives at one moment: of everybody's, as a part of a variable may be a block that others had made
+    and that came to it by Python's free lists."""
 
+    live: int
+    blocks: int
+    malloc: int
 
-def _choose(shell: Any, names: Sequence[str], force: bool) -> tuple[list[str], list[str]]:
-    """The variables to delete, and a line for each name that is none."""
-    chosen: list[str] = []
-    remarks: list[str] = []
-    everything = clearable(shell)
-    names = [name for typed in names for name in typed.split(",") if name]
-    if not force and everything and any(set(name) == {"*"} for name in names):
-        raise RefusedError(f"* would delete every variable ({', '.join(everything)}); say so with --force")
-    for name in names:
-        if any(mark in name for mark in "*?["):
-            fitting = fnmatch.filter(everything, name)
-            chosen += fitting
-            if not fitting:
-                remarks.append(f"No variable fits {name}.")
-        else:
-            why_not = _why_not(shell, name)
-            if why_not:
-                remarks.append(why_not)
-            else:
-                chosen.append(name)
-    return list(dict.fromkeys(chosen)), remarks
+    @classmethod
+    def now(cls) -> _Reading:
+        """Reads the bytes last."""
+        if not _core.tracing():
+            return cls(live=0, blocks=0, malloc=_core.malloc_bytes())
+        return cls(malloc=_core.malloc_bytes(), blocks=_core.live_blocks(), live=_core.live_bytes())
 
-
-def _why_not(shell: Any, name: str) -> str | None:
-    """Why this name cannot be deleted."""
-    if not name.isidentifier():
-        return f"{name} is not the name of a variable: only whole variables can be deleted."
-    if name not in shell.user_ns:
-        return f"There is no variable {name}."
-    if name in ("Out", "_oh", *holders.output_names(shell)):
-        return f"{name} is IPython's own; --out empties the output history."
-    nothing = object()
-    if shell.user_ns_hidden.get(name, nothing) is shell.user_ns[name]:
-        return f"{name} is IPython's own."
-    return None
-
-
-@dataclass(frozen=True)
-class _Moment:
-    """What the books and the process say at one moment."""
-
-    cells: dict[int, tuple[str, int, int]]
-    machinery: int
-    #: All live bytes that the books know, those of machinery and of cellheap too.
-    known: int
-    process: dict[str, Any]
-
-    @property
-    def live(self) -> int:
-        return sum(live for _, live, _ in self.cells.values())
-
-    @property
-    def blocks(self) -> int:
-        return sum(blocks for _, _, blocks in self.cells.values())
-
-    @property
-    def malloc(self) -> int:
-        return (self.process["malloc_used"] or 0) + (self.process["malloc_mapped"] or 0)
-
-
-def _now() -> _Moment:
-    try:
-        overview = json.loads(_core.overview())
-    except RuntimeError:
-        overview = {"cells": [], "live_machinery": 0, "live": 0, "process": json.loads(_core.process())}
-    cells = {cell["id"]: (cell["label"], cell["live"], cell["live_blocks"]) for cell in overview["cells"]}
-    return _Moment(cells, overview["live_machinery"], overview["live"], overview["process"])
+    def gone(self) -> tuple[int, int, int]:
+        """Bytes, blocks, and what malloc's use fell by, since this. Reads the bytes first."""
+        if not _core.tracing():
+            return 0, 0, self.malloc - _core.malloc_bytes()
+        live, blocks = _core.live_bytes(), _core.live_blocks()
+        return self.live - live, self.blocks - blocks, self.malloc - _core.malloc_bytes()
 
 
 @dataclass
@@ -147,104 +140,181 @@ class _Doomed:
         """Whether anything but this refers to the value."""
         return sys.getrefcount(self.value) > 2
 
+    def let_go(self) -> None:
+        self.value = None
 
+
+@dataclass
 class _Work:
     """One `%gcclear`: its steps one after the other, each measured."""
 
-    def __init__(self, shell: Any, generation: int) -> None:
-        self._shell = shell
-        self._generation = generation
-        self._steps: list[Step] = []
-        self._found = 0
-        self._last = _now()
+    shell: Any
+    wishes: Wishes
+    steps: list[Step] = field(default_factory=list)
+    found: int = 0
+    #: What a reading itself takes.
+    own: tuple[int, int, int] | None = None
 
-    def run(self, chosen: list[str], remarks: list[str], out: bool, traceback: bool, trim: bool) -> Cleared:
-        types_before = _types()
-        before = self._last
-        self._step("garbage in cycles", lambda: None)
-        if out:
-            self._step("the output history", lambda: holders.clear_out(self._shell))
-        if traceback:
-            self._step("the last exception", lambda: holders.clear_traceback(self._shell))
-            remarks = [*remarks, "%debug and %tb have nothing to show until the next exception."]
-        self._delete(chosen)
-        trimmed = trim and _trim()
-        types_gone = types_before - _types()
-        after = _now()
+    def run(self, chosen: list[str], remarks: list[str]) -> Cleared:
+        wishes, rss_before = self.wishes, moments.now().process["rss"]
+        knots = Knotted.of(
+            _looked(graph.cycles, Cycles((), 0, Amount(0, 0), (), ()), max(wishes.cycles, CYCLES))
+        )
+        cached = [name for name in chosen if wishes.caches and caches.is_cache(self.shell.user_ns[name])]
+        doomed = [name for name in chosen if name not in cached]
+        held_by = self._who_will_hold(doomed)
+        types_before, stuck = moments.types_now(), _uncollectable()
+        before = moments.now()
+        self.found += gc.collect(wishes.generation)
+        self._garbage(before)
+        types_gone = types_before - moments.types_now()
+        came_back = _came_back(knots, types_gone)
+        remarks = [*remarks, *self._empty(cached)]
+        self._delete(doomed, held_by)
+        trimmed = wishes.trim and moments.trim()
+        after = moments.now()
         return Cleared(
-            steps=tuple(self._steps),
-            found=self._found,
-            freed=max(0, before.live - after.live),
-            blocks=max(0, before.blocks - after.blocks),
+            steps=tuple(self.steps),
+            found=self.found,
+            freed=sum(step.freed for step in self.steps),
+            blocks=sum(step.blocks for step in self.steps),
             traced=_core.tracing(),
-            origins=_origins(before, after),
-            types=tuple(types_gone.most_common()),
-            remarks=(*remarks, *_pinned(before, after, trimmed)),
-            hidden=tuple(_hidden(self._shell)),
+            origins=moments.origins(before, after),
+            types=tuple((types_before - moments.types_now()).most_common()),
+            cycles=knots.cycles,
+            cycle_count=knots.count,
+            drawn=wishes.cycles,
+            finalizers=finalizers_of(knots.cycles),
+            came_back=came_back,
+            uncollectable=_uncollectable() - stuck,
+            remarks=(*remarks, *moments.pinned(before, after, trimmed)),
+            hidden=tuple(_hidden(self.shell)),
             trimmed=trimmed,
-            rss_before=before.process["rss"],
+            rss_before=rss_before,
             rss_after=after.process["rss"],
             malloc_before=before.malloc,
             malloc_after=after.malloc,
         )
 
+    def _who_will_hold(self, names: list[str]) -> Mapping[str, tuple[str, ...]]:
+        """For each variable whose value will stay, who holds it."""
+        if not any(_has_others(self.shell.user_ns, name) for name in names):
+            return {}
+        nothing = Prediction(Amount(0, 0), (), (), (), ())
+        wishes = {"out": self.wishes.out, "traceback": self.wishes.traceback}
+        kept = _looked(graph.predict, nothing, names, **wishes).kept
+        return {name: texts(chains, name) or (SOMETHING,) for name, chains in kept}
+
+    def _empty(self, cached: list[str]) -> list[str]:
+        """Empties what was asked for besides variables."""
+        wishes, said = self.wishes, []
+        if wishes.out:
+            self._step("the output history", lambda: hidden.clear_out(self.shell))
+        if wishes.traceback:
+            self._step("the last exception", lambda: hidden.clear_traceback(self.shell))
+            said.append("%debug and %tb have nothing to show until the next exception.")
+        if wishes.caches:
+            self._step("caches of re and linecache", lambda: caches.clear(self.shell))
+            for name in cached:
+                function = self.shell.user_ns[name]
+                self._step(f"{name}'s cache", lambda function=function: caches.clear_function(function))  # type: ignore[misc]
+        if wishes.figures:
+            closed = count_text(caches.figures(), "pyplot figure")
+            self._step(closed, caches.close_figures)
+        return said
+
+    def _garbage(self, before: moments.Moment) -> None:
+        """Notes what the first collection freed of cells' blocks: IPython's own garbage is nobody's."""
+        after = moments.now()
+        freed, blocks = max(0, before.live - after.live), max(0, before.blocks - after.blocks)
+        native = before.malloc - after.malloc - max(0, before.known - after.known)
+        self.steps.append(Step("garbage in cycles", freed, blocks, native if native >= NATIVE_FROM else 0))
+
     def _step(self, what: str, act: Callable[[], object]) -> None:
+        """Does something, collects, and notes what went by that, to the byte: from a heap whose free lists a
+        collection has emptied, less what the reading itself takes, always the same."""
+        if self.own is None:
+            self.own = self._gone(_nothing)
+        own, (live, blocks, malloc) = self.own, self._gone(act)
+        freed = max(0, live - own[0])
+        native = malloc - freed
+        step = Step(what, freed, max(0, blocks - own[1]), native if native >= NATIVE_FROM else 0)
+        self.steps.append(step)
+
+    def _gone(self, act: Callable[[], object]) -> tuple[int, int, int]:
+        gc.collect()
+        before = _Reading.now()
         act()
-        self._found += gc.collect(self._generation)
-        self._measure(what)
+        found = gc.collect(self.wishes.generation)
+        gone = before.gone()
+        self.found += found
+        return gone
 
-    def _measure(self, what: str) -> None:
-        last, self._last = self._last, _now()
-        freed = max(0, last.live - self._last.live)
-        native = last.malloc - self._last.malloc - max(0, last.known - self._last.known)
-        blocks = max(0, last.blocks - self._last.blocks)
-        self._steps.append(Step(what, freed, blocks, native if native >= NATIVE_FROM else 0))
-
-    def _delete(self, names: list[str]) -> None:
+    def _delete(self, names: list[str], held_by: Mapping[str, tuple[str, ...]]) -> None:
         """Deletes variables; says who still holds the values that did not go."""
-        doomed = [_Doomed(name, self._shell.user_ns.pop(name)) for name in names]
+        doomed = [_Doomed(name, self.shell.user_ns.pop(name)) for name in names]
         for variable in doomed:
             if variable.has_others:
                 is_shared = _is_shared(variable.value)
-                variable.held_by = (SHARED,) if is_shared else holders.named(self._shell, variable.value)
-        first = len(self._steps)
+                variable.held_by = (SHARED,) if is_shared else held_by.get(variable.name, ())
+        first = len(self.steps)
         for variable in doomed:
             self._drop(variable)
         self._settle([variable for variable in doomed if variable.is_doubtful])
         for at, variable in enumerate(doomed, first):
-            self._steps[at] = replace(self._steps[at], held_by=variable.held_by)
+            self.steps[at] = replace(self.steps[at], held_by=variable.held_by)
 
     def _drop(self, variable: _Doomed) -> None:
-        """Lets go of a value and measures what that frees."""
-        if gc.is_tracked(variable.value):
-            address, variable.value = id(variable.value), None
-            self._found += gc.collect(self._generation)
-            variable.value = None if variable.held_by else _at(address)
-            variable.is_doubtful = variable.value is not None
-        elif variable.has_others and not variable.held_by:
-            variable.is_doubtful = True
-        else:
-            variable.value = None
-        self._measure(variable.name)
+        """Lets go of a value, unless it is doubtful that anything besides the other values holds it."""
+        is_tracked, address = gc.is_tracked(variable.value), id(variable.value)
+        stays = not is_tracked and variable.has_others and not variable.held_by
+        self._step(variable.name, _nothing if stays else variable.let_go)
+        if is_tracked and not variable.held_by:
+            variable.value = _at(address)
+        variable.is_doubtful = variable.value is not None
 
     def _settle(self, doubtful: list[_Doomed]) -> None:
         """Finds which of these are held by something else than each other."""
         if not doubtful:
             return
         places = {id(variable.value): variable for variable in doubtful if gc.is_tracked(variable.value)}
-        for variable in places.values():
-            variable.value = None
-        self._found += gc.collect(self._generation)
+
+        def let_go() -> None:
+            for variable in places.values():
+                variable.let_go()
+            gc.collect()
+            for variable in doubtful:
+                if variable.value is not None and variable.has_others:
+                    variable.held_by = (SOMETHING,)
+                variable.let_go()
+
+        self._step("what these held of each other", let_go)
         for address in map(id, gc.get_objects()):
             if address in places:
                 places[address].held_by = (SOMETHING,)
-        for variable in doubtful:
-            if variable.value is not None and variable.has_others:
-                variable.held_by = (SOMETHING,)
-            variable.value = None
-        self._measure("what these held of each other")
-        if not self._steps[-1].freed and not self._steps[-1].native:
-            del self._steps[-1]
+        if not self.steps[-1].freed and not self.steps[-1].native:
+            del self.steps[-1]
+
+
+def _nothing() -> None:
+    """Does nothing, to be measured too."""
+
+
+def _looked(look: Callable[..., T], otherwise: T, *asked: object, **options: bool) -> T:
+    """What the object graph says; where it cannot be had, clearing goes on without it."""
+    try:
+        return look(*asked, **options)
+    except (RuntimeError, MemoryError):
+        return otherwise
+
+
+def _references(names: dict[str, Any], name: str) -> int:
+    return sys.getrefcount(names[name])
+
+
+def _has_others(names: dict[str, Any], name: str) -> bool:
+    """Whether anything but the variable refers to its value."""
+    return _references(names, name) > _references({name: object()}, name)
 
 
 def _is_shared(value: object) -> bool:
@@ -260,58 +330,37 @@ def _at(address: int) -> object | None:
     return next((thing for thing in gc.get_objects() if id(thing) == address), None)
 
 
-def _types() -> Counter[str]:
-    """How many objects of each type the collector knows. A type is told by its address: its class may have
-    a hash of the user's."""
-    kinds = [type(thing) for thing in gc.get_objects()]
-    named = {id(kind): _QUALNAME(kind) for kind in kinds}
-    counts: Counter[str] = Counter()
-    for address, count in Counter(map(id, kinds)).items():
-        counts[named[address]] += count
-    return counts
+def _uncollectable() -> int:
+    return sum(generation["uncollectable"] for generation in gc.get_stats())
 
 
-_QUALNAME: Callable[[type], str] = vars(type)["__qualname__"].__get__
-
-
-def _origins(before: _Moment, after: _Moment) -> tuple[Origin, ...]:
-    gone = []
-    for cell, (label, live, blocks) in before.cells.items():
-        _, live_after, blocks_after = after.cells.get(cell, ("", 0, 0))
-        if live > live_after:
-            gone.append(Origin(label, live - live_after, blocks - blocks_after))
-    if before.machinery > after.machinery:
-        gone.append(Origin("notebook machinery", before.machinery - after.machinery, None))
-    return tuple(sorted(gone, key=lambda origin: -origin.freed))
+def _came_back(knots: Cycles, gone: Counter[str]) -> int:
+    """Objects that a finalizer brought back: of the types that have one, those that were garbage and did not
+    go."""
+    found = {member.type for cycle in knots.cycles for member in cycle.members if member.finalizer}
+    rows = (row for row in knots.types if row.type in found)
+    return sum(max(0, row.objects - gone[row.type] - gone[row.type.rpartition(".")[2]]) for row in rows)
 
 
 def _hidden(shell: Any) -> Iterable[Hidden]:
-    """What IPython still keeps, and what would come back at least."""
-    outputs, frames = holders.out_slots(shell), holders.frames(shell)
+    """What is still kept besides variables, and what would come back."""
+    # Counted, and let go of: what is held here would be kept by it.
+    outputs, frames = len({id(slot.value) for slot in hidden.out_slots(shell)}), len(hidden.frames(shell))
+    nothing = Prediction(Amount(0, 0), (), (), (), ())
+    looked = _looked(graph.predict, nothing, out=True, traceback=True) if outputs or frames else nothing
+    would = dict(looked.each)
     if outputs:
-        objects = count_text(len({id(slot.value) for slot in outputs}), "object")
-        yield Hidden(f"Out, _ and copies ({objects})", holders.OUT, *holders.at_least(outputs))
-    texts = holders.output_text_bytes(shell)
-    if texts:
-        yield Hidden("texts of earlier outputs", holders.OUT, texts, False)
+        yield _kept(f"Out, _ and copies ({count_text(outputs, 'object')})", hidden.OUT, would)
     if frames:
-        what = f"the last exception ({count_text(len(frames), 'frame')})"
-        yield Hidden(what, holders.TRACEBACK, *holders.at_least(holders.traceback_slots(shell)))
+        yield _kept(f"the last exception ({count_text(frames, 'frame')})", hidden.TRACEBACK, would)
+    if open_figures := caches.figures():
+        unknown = Retained("", 0, Amount(0, 0), (), None)
+        figures = _looked(graph.retained, unknown, caches.figure_holder()).retained
+        yield _kept(count_text(open_figures, "pyplot figure"), "--figures", {"--figures": figures})
+    if size := caches.size(shell):
+        yield Hidden("caches of re and linecache", "--caches", 0, size)
 
 
-def _pinned(before: _Moment, after: _Moment, trimmed: bool) -> list[str]:
-    """Why RSS did not fall although much was freed."""
-    freed = max(before.live - after.live, before.malloc - after.malloc)
-    rss, rss_after = before.process["rss"], after.process["rss"]
-    if freed < 1 << 20 or rss is None or rss_after is None or rss - rss_after > freed // 2:
-        return []
-    return [why_rss_stays(Live.from_json(_core.live(), recorder.known_sources()), trimmed)]
-
-
-def _trim() -> bool:
-    """Hands malloc's free memory back to the system, where this C library can."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError):
-        return False
-    return True
+def _kept(what: str, option: str, would: Mapping[str, Amount]) -> Hidden:
+    amount = would.get(option, Amount(0, 0))
+    return Hidden(what, option, amount.bytes, amount.older)

@@ -19,6 +19,9 @@ class CellHeap(Configurable):
         " of what the container or the machine has, or 'off'. As `%memtrace limit` does. By default what"
         " CELLHEAP_LIMIT in the environment says, else 'off'.",
     ).tag(config=True)
+    collect = Bool(False, help="Collect garbage after every cell, silently, as `%gcclear auto on` does.").tag(
+        config=True
+    )
     reset_hwm = Bool(
         True,
         help="Measure each cell's highest RSS by resetting the process's high-water mark as the cell begins."

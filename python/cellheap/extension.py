@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 from typing import Any
 
@@ -115,12 +116,14 @@ class Extension:
         in the place of the chart drawn while it ran."""
         drawn = self._lookout.end(cell)
         with _core.own():
+            if self._settings.collect:
+                gc.collect()
             for death in self._magics.questions.watcher.deaths():
                 print(death)
         if wanted is None and not self._settings.summary and drawn is None:
             return
         with _core.own():
-            report = api.report(cell)
+            report = api.report(cell, types=wanted is not None)
             place = {} if drawn is None else {"display_id": drawn, "update": True}
             if wanted is None:
                 display(Summary(report), **place)

@@ -14,7 +14,7 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from cellheap import _core, graphplaces
-from cellheap import holders as hidden_holders
+from cellheap import hidden as hidden_holders
 from cellheap.graphtypes import (
     Amount,
     Chain,

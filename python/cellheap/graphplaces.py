@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from cellheap import holders
+from cellheap import hidden as holders
 
 #: A container, how what it holds is called (`{}` is a key), what kind of root that is, and the keys that are
 #: outputs whatever the container is.

@@ -16,7 +16,7 @@ from IPython.core.magic_arguments import argument, magic_arguments
 from cellheap import _core, api, limiting, questions
 from cellheap.arguments import files, help_argument, mistake, natural, parse, print_help, variable
 from cellheap.blackbox import black_box
-from cellheap.clearing import RefusedError, clearable
+from cellheap.choosing import GENERATION, RefusedError, clearable
 from cellheap.config import CellHeap
 from cellheap.flames import Measure
 from cellheap.questions import Questions
@@ -34,7 +34,6 @@ LIMITS = ("off", "50%", "80%", "1G", "2G", "4G", "8G")
 RESULTS = ("", "live")
 #: Said where there is no tracer at all.
 NEVER_BEGAN = "Nothing was recorded in this process so far: `%memtrace start` begins to record"
-GENERATION = "Collect generations 0 to N only; 2, the default, is everything."
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,6 +81,8 @@ class CellHeapMagics(Magics):
         %memtrace 5             cell 5 in full, line by line
         %memtrace 3 7           what changed in live memory from the end of cell 3 to the end of 7
         %memtrace live          what is alive now, by cell, line and allocator
+        %memtrace vars [NAME]   the variables by what del of each gives back, and what is shared
+        %memtrace why NAME      who keeps it alive, drawn; also of an expression: why cache['a']
         %memtrace watch NAME    follow an object: the cell in which it dies is told; without a
                                 name all that is watched; unwatch [NAME] ends that
         %memtrace compare A ; B build what these expressions make and compare what it costs
@@ -241,6 +242,14 @@ class CellHeapMagics(Magics):
     @argument("names", nargs="*", metavar="NAME", help="Delete these variables first.")
     @argument("--out", action="store_true", help="Empty IPython's output history: Out, _, __, ___, _5.")
     @argument("--traceback", action="store_true", help="Let go of the last exception and its frames.")
+    @argument(
+        "--caches", action="store_true", help="Empty the caches of re, linecache and of NAMEd functions."
+    )
+    @argument("--figures", action="store_true", help="Close pyplot's figures.")
+    @argument("--all", action="store_true", help="All of these; variables never.")
+    @argument("--dry-run", action="store_true", help="Say what would be freed, and change nothing.")
+    @argument("--why", metavar="NAME", help="Say who keeps NAME alive, as %%memtrace why does.")
+    @argument("--cycles", nargs="?", type=natural, const=10, metavar="N", help="Draw the N largest cycles.")
     @argument("--generation", type=int, choices=(0, 1, 2), default=2, metavar="N", help=GENERATION)
     @argument("--no-trim", action="store_true", help="Do not hand free memory back to the system.")
     @argument("--force", action="store_true", help="Let a bare * delete every variable.")
@@ -252,6 +261,12 @@ class CellHeapMagics(Magics):
         %gcclear df data*       delete these variables first, and say who still holds their values
         %gcclear --out          empty Out and _ too
         %gcclear --traceback    let go of the last exception too: %debug and %tb have nothing to show then
+        %gcclear --caches f     empty the caches of re and linecache, and of f if it has an lru_cache
+        %gcclear --figures      close pyplot's figures; --all is all of these
+        %gcclear --dry-run df   say what would be freed, and who would still hold it; change nothing
+        %gcclear --why df       who keeps df alive
+        %gcclear --cycles 3     draw the 3 largest reference cycles that were found
+        %gcclear auto on        collect after every cell, silently; off ends that
 
         A name with * stands for what %who lists, less modules and functions.
         """
@@ -260,14 +275,36 @@ class CellHeapMagics(Magics):
             if arguments.help:
                 print_help(self.gcclear)
                 return None
-            return give(self._cleared(arguments))
+            return self._gcclear(arguments)
+
+    def _gcclear(self, arguments: argparse.Namespace) -> Result | None:
+        if arguments.names[:1] == ["auto"] and arguments.names[1:] in (["on"], ["off"]):
+            self._auto(arguments.names[1] == "on")
+            return None
+        if arguments.why:
+            return give(self.questions.why(arguments.why))
+        return give(self._foreseen(arguments) if arguments.dry_run else self._cleared(arguments))
+
+    def _auto(self, on: bool) -> None:
+        self._settings.collect = on
+        print(
+            "Garbage is collected after every cell from now on; `%gcclear auto off` ends that."
+            if on
+            else "Garbage is not collected after cells any more."
+        )
+
+    def _foreseen(self, arguments: argparse.Namespace) -> Result:
+        try:
+            return api.foresee(*arguments.names, **_wishes(arguments), force=arguments.force)
+        except (RefusedError, RuntimeError, MemoryError) as error:
+            raise UsageError(f"%gcclear: {error}") from None
 
     def _cleared(self, arguments: argparse.Namespace) -> Result:
         try:
             return api.clear(
                 *arguments.names,
-                out=arguments.out,
-                traceback=arguments.traceback,
+                **_wishes(arguments),
+                cycles=arguments.cycles or 1,
                 generation=arguments.generation,
                 trim=not arguments.no_trim,
                 force=arguments.force,
@@ -283,6 +320,13 @@ class CellHeapMagics(Magics):
             "%%memtrace": (self.memtrace_cell, lambda before, word: ()),
             "%gcclear": (self.gcclear, lambda before, word: clearable(self.shell)),
         }
+
+
+def _wishes(arguments: argparse.Namespace) -> dict[str, bool]:
+    """What is to be cleared besides variables."""
+    return {
+        name: getattr(arguments, name) or arguments.all for name in ("out", "traceback", "caches", "figures")
+    }
 
 
 def _after_memtrace(answers: Questions, before: list[str], word: str) -> Iterable[str]:

@@ -12,7 +12,9 @@ from typing import Any, ClassVar, Protocol, Self
 
 from cellheap import _core, sentences, tables
 from cellheap.display import Bundle, Folded, Part, Picture, Words
+from cellheap.graphtypes import TypeRow
 from cellheap.records import Arenas, Cell, Change, Grown, Kept, Line, Origin, Point, Process, Share, read
+from cellheap.typetables import types_table
 from cellheap.units import bytes_text, count_text
 
 #: Rows that go into the raw numbers of an output; the result has all.
@@ -148,6 +150,8 @@ class CellReport(Result):
     #: Its blocks by allocator and library, biggest first.
     shares: tuple[Share, ...] = ()
     lines: tuple[Line, ...] = ()
+    #: What is alive of it now by type, biggest first: the dead have no type.
+    types: tuple[TypeRow, ...] = ()
     timeline: tuple[Point, ...] = ()
     notes: tuple[str, ...] = ()
     #: `co_filename` of the cell's own code, empty if unknown, and its source.
@@ -204,6 +208,8 @@ class CellReport(Result):
         if self.lines:
             title = f"Lines of {self.cell.label} in numbers"
             parts.append(Folded(title, [tables.of_lines(self.lines, self.names, top)]))
+        if self.types:
+            parts.append(types_table(self.types, f"Alive now of {self.cell.label}, by type"))
         if any(share.object for share in self.shares):
             parts.append(tables.of_shares(self.shares, f"Memory of {self.cell.label} by allocator"))
         if self.lines:
@@ -253,6 +259,8 @@ class Live(_Holds, Result):
     #: The cells' blocks by allocator and library, biggest first.
     shares: tuple[Share, ...] = ()
     origins: tuple[Origin, ...] = ()
+    #: What is alive of all cells by type, biggest first.
+    types: tuple[TypeRow, ...] = ()
     #: What Python keeps in its free lists, by type: in no origin.
     kept: tuple[Kept, ...] = ()
     #: How full pymalloc's arenas are, and the lines that pin nearly empty ones.
@@ -298,7 +306,8 @@ class Live(_Holds, Result):
     def bundle(self) -> Bundle:
         lines = [self._lines(origin, browser_only=at > 0) for at, origin in enumerate(self.origins[:6])]
         shares = tables.of_live_shares(self.shares)
-        parts = [tables.of_origins(self), shares, *lines, *self._arenas(), tables.of_process(self)]
+        types = [types_table(self.types, "Live now, by type")] if self.types else []
+        parts = [tables.of_origins(self), *types, shares, *lines, *self._arenas(), tables.of_process(self)]
         parts += beside(self.notes)
         return Bundle(sentences.of_live(self), parts, self._raw())
 

@@ -33,7 +33,7 @@ def step(result: Cleared, what: str) -> Step:
 
 def hidden(result: Cleared, option: str) -> int:
     """The bytes that would come back at least."""
-    return sum(item.at_least for item in result.hidden if item.option == option)
+    return sum(item.bytes for item in result.hidden if item.option == option)
 
 
 NODES = (
@@ -132,11 +132,8 @@ def test_values_die_with_their_names(notebook: Terminal) -> None:
         ("a = [1]; cache = {5: a}", "a", "cache[5]"),
         ("a = [1]; rows = [0, a]", "a", "rows[1]"),
         ("a = [1]; pair = (a, 0)", "a", "pair[0]"),
-        ("a = frozenset([1, 2]); group = {a}", "a", "something in group"),
-        ("import json; a = json", "a", "json and sys.modules['json']"),
-        ("import numpy as np; a = np.ones(99); v = a[:9]", "a", "v, a view of it"),
-        ("a = [1]\ndef f(x=a): pass", "a", "something else"),
-        ("a = [1]\ndef f():\n    return a2\na2 = a; keep = lambda a=a: a; del a2", "a", "something else"),
+        ("a = frozenset([1, 2]); group = {a}", "a", "group, an element"),
+        ("import numpy as np; a = np.ones(99); v = a[:9]", "a", "v.base"),
     ],
 )
 def test_who_still_holds_a_value_is_named(notebook: Terminal, source: str, name: str, holder: str) -> None:
@@ -149,20 +146,22 @@ def test_who_still_holds_a_value_is_named(notebook: Terminal, source: str, name:
 
 def test_an_attribute_that_holds_a_value_is_named_or_its_owner_is(notebook: Terminal) -> None:
     notebook.run("class Box: pass\na = [1]; box = Box(); box.inside = a")
-    assert step(cleared(notebook, "a"), "a").held_by[0] in ("box.inside", "something in box")
+    assert step(cleared(notebook, "a"), "a").held_by == ("box.inside",)
 
 
 def test_an_output_that_holds_a_value_is_named_with_its_option(notebook: Terminal) -> None:
     notebook.run("a = [1]\na")
     result = cleared(notebook, "a")
-    assert step(result, "a").held_by == ("Out[2], _ (cleared by --out)",)
+    assert step(result, "a").held_by == ("Out[2], _, _2 (cleared by --out)",)
 
 
 def test_a_traceback_that_holds_a_value_is_named_with_its_option(notebook: Terminal) -> None:
     notebook.run("a = [1]\ndef f(x):\n    1 / 0")
     notebook.run("f(a)")
     result = cleared(notebook, "a")
-    assert step(result, "a").held_by == ("the last traceback, in f() (cleared by --traceback)",)
+    assert step(result, "a").held_by == (
+        "frame of f in the last traceback, variable x (cleared by --traceback)",
+    )
 
 
 def test_values_that_hold_only_each_other_are_freed(notebook: Terminal) -> None:
@@ -185,10 +184,10 @@ def test_small_values_are_told_to_be_shared(notebook: Terminal) -> None:
 
 def test_a_name_that_does_not_exist_gets_a_line_and_the_rest_goes_on(notebook: Terminal) -> None:
     notebook.run("a = 1; b = 2")
-    result = cleared(notebook, "a nosuch b x.y Out _ get_ipython nope*")
+    result = cleared(notebook, "a nosuch b a.y Out _ get_ipython nope*")
     assert list(result.remarks[:6]) == [
         "There is no variable nosuch.",
-        "x.y is not the name of a variable: only whole variables can be deleted.",
+        "a.y is a part of a variable: only whole variables can be deleted here; `del` deletes parts.",
         "Out is IPython's own; --out empties the output history.",
         "_ is IPython's own; --out empties the output history.",
         "get_ipython is IPython's own.",
@@ -255,20 +254,19 @@ def test_out_leaves_a_users_own_underscore_alone(notebook: Terminal) -> None:
     assert notebook.names["_5"] == [2]
 
 
-def test_what_out_would_give_back_is_a_true_lower_bound(notebook: Terminal) -> None:
+def test_what_out_would_give_back_is_what_it_gives_back(notebook: Terminal) -> None:
     notebook.run("[0] * 1_000_000")
     told = hidden(cleared(notebook, ""), "--out")
     assert told >= 8_000_000
     freed = step(cleared(notebook, "--out"), "the output history").freed
-    assert told <= freed + 1_000_000
+    assert abs(told - freed) < 10_000  # what IPython itself keeps of outputs besides
 
 
 def test_what_others_hold_too_is_not_promised(notebook: Terminal) -> None:
     notebook.run("a = [0] * 1_000_000\na")
     result = cleared(notebook, "")
     (item,) = [item for item in result.hidden if item.what.startswith("Out")]
-    assert (item.at_least, item.is_shared) == (0, True)
-    assert "unknown: held elsewhere too" in str(result)
+    assert item.bytes < 10_000
 
 
 RAISES = (

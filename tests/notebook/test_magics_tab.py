@@ -9,6 +9,21 @@ from IPython.core.completer import provisionalcompleter
 
 from tests.notebook.shells import Kernel, Terminal, terminal
 
+GCCLEAR = [
+    "--all",
+    "--caches",
+    "--cycles",
+    "--dry-run",
+    "--figures",
+    "--force",
+    "--generation",
+    "--help",
+    "--no-trim",
+    "--out",
+    "--traceback",
+    "--why",
+]
+
 
 @pytest.fixture(params=[False, True], ids=["without Jedi", "with Jedi"])
 def notebook(request: pytest.FixtureRequest) -> Iterator[Terminal]:
@@ -40,7 +55,7 @@ def offered(notebook: Terminal, code: str) -> list[str]:
         ("%%memtrace --top 3 --no", ["--no-chart"]),
         ("%gcclear al", ["alpha", "alpine"]),
         ("%gcclear alpha alp", ["alpha", "alpine"]),
-        ("%gcclear --", ["--force", "--generation", "--help", "--no-trim", "--out", "--traceback"]),
+        ("%gcclear --", GCCLEAR),
         ("%gcclear --out al", ["alpha", "alpine"]),
     ],
 )

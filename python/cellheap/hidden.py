@@ -6,7 +6,6 @@ A `Slot` holds the user's object, so slots live no longer than the call that ask
 
 from __future__ import annotations
 
-import gc
 import re
 import sys
 import types
@@ -86,35 +85,7 @@ def _output_texts(shell: Any) -> list[dict[int, Any]]:
     return [getattr(history, name, {}) for name in ("outputs", "output_hist_reprs")]
 
 
-def output_text_bytes(shell: Any) -> int:
-    """Bytes of the texts and images of earlier outputs."""
-    shown, reprs = _output_texts(shell)
-    bundles = (output.bundle for outputs in shown.values() for output in outputs)
-    parts = [part for bundle in bundles for value in bundle.values() for part in _texts(value)]
-    return sum(map(sys.getsizeof, {id(text): text for text in [*parts, *reprs.values()]}.values()))
-
-
-def _texts(value: object) -> Iterator[str | bytes]:
-    if isinstance(value, str | bytes):
-        yield value
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _texts(part)
-
-
 # The last exception
-
-
-def traceback_slots(shell: Any) -> list[Slot]:
-    """What the frames of the last exception hold."""
-    return [
-        Slot(_frame_label(frame), TRACEBACK, value) for frame in frames(shell) for value in _locals(frame)
-    ]
-
-
-def _frame_label(frame: types.FrameType) -> str:
-    name = frame.f_code.co_name
-    return "the last traceback" + ("" if name == "<module>" else f", in {name}()")
 
 
 def frames(shell: Any) -> list[types.FrameType]:
@@ -157,25 +128,6 @@ def _tracebacks(shell: Any) -> Iterator[types.TracebackType]:
         todo += [other for other in more if isinstance(other, BaseException)]
 
 
-def _locals(frame: types.FrameType) -> list[object]:
-    """The values of a frame's variables. Reading `f_locals` would make a copy that stays with the frame."""
-    if frame.f_code.co_name == "<module>":
-        return []
-    names = {*frame.f_code.co_varnames, *frame.f_code.co_cellvars, *frame.f_code.co_freevars}
-    values: list[object] = []
-    for value in gc.get_referents(frame):
-        if value is frame.f_globals or value is frame.f_builtins or type(value) in _PARTS_OF_FRAMES:
-            continue
-        if type(value) is dict and value and all(key in names for key in value):
-            values += value.values()
-        else:
-            values.append(value)
-    return values
-
-
-_PARTS_OF_FRAMES = (types.FrameType, types.CodeType, types.FunctionType, types.ModuleType, type, type(None))
-
-
 def clear_traceback(shell: Any) -> None:
     """Lets go of the last exception. `%debug` and `%tb` have nothing to show until the next one."""
     for name in ("last_exc", "last_value", "last_type", "last_traceback"):
@@ -190,64 +142,6 @@ def clear_traceback(shell: Any) -> None:
         last.error_in_exec = last.error_before_exec = None
 
 
-# What clearing would give back
-
-
-def at_least(found: list[Slot]) -> tuple[int, bool]:
-    """Bytes that come back at least when these slots are cleared: of objects that nothing else holds, without
-    what they contain. And whether something else holds some of the objects."""
-    groups: dict[int, list[Slot]] = {}
-    for slot in found:
-        groups.setdefault(id(slot.value), []).append(slot)
-    size, shared = 0, False
-    alone = object()
-    base = sys.getrefcount(alone)
-    for group in groups.values():
-        value = group[0].value
-        if sys.getrefcount(value) - base > 2 * len(group):
-            shared = True
-        else:
-            size += _shallow(value)
-    return size, shared
-
-
-def _shallow(value: object) -> int:
-    """`sys.getsizeof` where that runs no Python code."""
-    measure = type(value).__sizeof__
-    builtin = isinstance(measure, types.MethodDescriptorType | types.WrapperDescriptorType)
-    return sys.getsizeof(value) if builtin else 0
-
-
-# Who holds an object
-
-
-def named(shell: Any, value: object) -> tuple[str, ...]:
-    """Names of what holds an object, as far as a person knows them: outputs, the last exception, variables,
-    and what is directly inside a variable or an output. Runs no code of the user's."""
-    outputs = out_slots(shell)
-    names = [_shown_outputs([slot.label for slot in outputs if slot.value is value])]
-    names += [
-        f"{_frame_label(frame)} (cleared by {TRACEBACK})"
-        for frame in frames(shell)
-        if any(part is value for part in gc.get_referents(frame))
-    ]
-    referrers = {id(referrer) for referrer in gc.get_referrers(value)}
-    known = [(name, shell.user_ns[name]) for name in variables(shell)]
-    known += [(slot.label, slot.value) for slot in outputs if slot.label.startswith("Out[")]
-    names += [name for name, held in known if held is value and not name.startswith("Out[")]
-    names += [_inside(name, held, value, referrers) for name, held in known if held is not value]
-    if type(value) is types.ModuleType and sys.modules.get(value.__name__) is value:
-        names.append(f"sys.modules[{value.__name__!r}]")
-    return tuple(dict.fromkeys(name for name in names if name))
-
-
-def _shown_outputs(labels: list[str]) -> str:
-    """The names of an output that a person can type, else where its hidden copy is."""
-    typed = [label for label in labels if label.startswith("Out[") or label in _UNDERS]
-    shown = typed or labels[:1]
-    return f"{', '.join(shown)} (cleared by {OUT})" if shown else ""
-
-
 def variables(shell: Any) -> list[str]:
     """What `%who` lists."""
     nothing = object()
@@ -257,28 +151,3 @@ def variables(shell: Any) -> list[str]:
         for name, value in shell.user_ns.items()
         if not name.startswith("_") and value is not hidden.get(name, nothing)
     )
-
-
-def _inside(label: str, held: object, value: object, referrers: set[int]) -> str:
-    """How `value` is named if it is directly inside `held`; empty if it is not."""
-    if _is_view(held, value):
-        return f"{label}, a view of it"
-    if id(held) in referrers:
-        if type(held) is dict:
-            return label + _key(held, value)
-        if type(held) is list or type(held) is tuple:
-            return label + next((f"[{at}]" for at, item in enumerate(held) if item is value), "")
-        return f"something in {label}"
-    attributes = [part for part in gc.get_referents(held) if type(part) is dict and id(part) in referrers]
-    return f"{label}.{_key(attributes[0], value)[2:-2]}" if attributes else ""
-
-
-def _key(holder: dict[Any, Any], value: object) -> str:
-    keys = (key for key, item in holder.items() if item is value and type(key) in (str, int))
-    return next((f"[{key!r}]" for key in keys), "[...]")
-
-
-def _is_view(held: object, value: object) -> bool:
-    """Whether one numpy array shows the memory of another; the garbage collector does not see that."""
-    arrays = getattr(sys.modules.get("numpy"), "ndarray", None)
-    return arrays is not None and issubclass(type(held), arrays) and arrays.base.__get__(held) is value

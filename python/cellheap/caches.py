@@ -1,0 +1,67 @@
+"""Caches and figures that libraries keep: finds them, sizes them and clears them. Knows `re`, `linecache`,
+`functools` and pyplot; nothing of IPython's history."""
+
+from __future__ import annotations
+
+import functools
+import linecache
+import re
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from cellheap.sources import PLAIN_PREFIX, prefixes
+
+#: What `functools.lru_cache` makes of a function.
+_CACHED: type = type(functools.lru_cache(len))
+
+
+def is_cache(value: object) -> bool:
+    """Whether this is a function with a `functools.lru_cache`."""
+    return type(value) is _CACHED
+
+
+def clear_function(value: Any) -> None:
+    """Empties the cache of a function."""
+    _CACHED.cache_clear(value)  # type: ignore[attr-defined]
+
+
+def clear(shell: Any) -> None:
+    """Empties the caches of `re` and of `linecache`, but for the code of cells."""
+    re.purge()
+    for file in list(_files(shell)):
+        linecache.cache.pop(file, None)
+
+
+def size(shell: Any) -> int:
+    """About how many bytes these caches have."""
+    patterns = getattr(re, "_cache", {}).values()
+    lines = [text for file in _files(shell) for text in linecache.cache[file][2]]  # type: ignore[misc]
+    return sum(map(sys.getsizeof, patterns)) + sum(map(sys.getsizeof, lines))
+
+
+def _files(shell: Any) -> Iterator[str]:
+    """Files whose lines `linecache` has read from disk, and can read again."""
+    own = (*prefixes(shell), PLAIN_PREFIX)
+    for file, entry in list(linecache.cache.items()):
+        if len(entry) == 4 and entry[1] is not None and not file.startswith(own):
+            yield file
+
+
+def figures() -> int:
+    """How many pyplot figures are open."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return len(pyplot.get_fignums()) if pyplot is not None else 0
+
+
+def figure_holder() -> object | None:
+    """What holds the open pyplot figures."""
+    helpers = sys.modules.get("matplotlib._pylab_helpers")
+    return helpers.Gcf.figs if helpers is not None else None
+
+
+def close_figures() -> None:
+    """Closes the open pyplot figures."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")

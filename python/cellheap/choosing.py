@@ -1,0 +1,78 @@
+"""Which variables a `%gcclear` is to delete, and why not others. Deletes nothing."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+import sys
+import types
+from collections.abc import Sequence
+from typing import Any
+
+from cellheap import hidden
+
+#: What `--generation` means to this version's collector.
+GENERATION = (
+    "Collect the young objects (0), also an increment of the old (1), or everything (2, the default)."
+    if (3, 14, 0) <= sys.version_info[:3] < (3, 14, 5)
+    else "Collect generations 0 to N only; 2, the default, is everything."
+)
+#: What is inside a variable: `cache[a]`, `thing.name`.
+_PART = re.compile(r"(\w+)(?:\[[^*?]*\]|\.\w+)+")
+
+
+class RefusedError(ValueError):
+    """Nothing was done; the message says why and what would be right."""
+
+
+def clearable(shell: Any) -> list[str]:
+    """What a pattern can match: the variables that `%who` lists, less modules and functions."""
+    kinds = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
+    return [name for name in hidden.variables(shell) if not issubclass(type(shell.user_ns[name]), kinds)]
+
+
+def choose(shell: Any, names: Sequence[str], force: bool) -> tuple[list[str], list[str]]:
+    """The variables to delete, and a line for each name that is none."""
+    chosen: list[str] = []
+    remarks: list[str] = []
+    everything = clearable(shell)
+    names = [name for typed in names for name in typed.split(",") if name]
+    if not force and everything and any(set(name) == {"*"} for name in names):
+        raise RefusedError(f"* would delete every variable ({', '.join(everything)}); say so with --force")
+    for name in names:
+        if any(mark in name for mark in "*?[") and not is_part(shell, name):
+            fitting = fnmatch.filter(everything, name)
+            chosen += fitting
+            if not fitting:
+                remarks.append(f"No variable fits {name}.")
+        else:
+            reason = why_not(shell, name)
+            if reason:
+                remarks.append(reason)
+            else:
+                chosen.append(name)
+    return list(dict.fromkeys(chosen)), remarks
+
+
+def is_part(shell: Any, name: str) -> bool:
+    """Whether this speaks of something inside a variable."""
+    found = _PART.fullmatch(name)
+    return found is not None and found[1] in shell.user_ns
+
+
+def why_not(shell: Any, name: str) -> str | None:
+    """Why this name cannot be deleted."""
+    if is_part(shell, name):
+        return (
+            f"{name} is a part of a variable: only whole variables can be deleted here; `del` deletes parts."
+        )
+    if not name.isidentifier():
+        return f"{name} is not the name of a variable: only whole variables can be deleted."
+    if name not in shell.user_ns:
+        return f"There is no variable {name}."
+    if name in ("Out", "_oh", *hidden.output_names(shell)):
+        return f"{name} is IPython's own; --out empties the output history."
+    nothing = object()
+    if shell.user_ns_hidden.get(name, nothing) is shell.user_ns[name]:
+        return f"{name} is IPython's own."
+    return None

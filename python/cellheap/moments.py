@@ -1,0 +1,91 @@
+"""What the books and the process say at one moment, and what went between two. Deletes nothing."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cellheap import _core, recorder
+from cellheap.cleared import Origin
+from cellheap.results import Live
+from cellheap.sentences import why_rss_stays
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What the books and the process say at one moment."""
+
+    cells: dict[int, tuple[str, int, int]]
+    machinery: int
+    #: All live bytes that the books know, those of machinery and of cellheap too.
+    known: int
+    process: dict[str, Any]
+
+    @property
+    def live(self) -> int:
+        return sum(live for _, live, _ in self.cells.values())
+
+    @property
+    def blocks(self) -> int:
+        return sum(blocks for _, _, blocks in self.cells.values())
+
+    @property
+    def malloc(self) -> int:
+        return (self.process["malloc_used"] or 0) + (self.process["malloc_mapped"] or 0)
+
+
+def now() -> Moment:
+    try:
+        overview = json.loads(_core.overview())
+    except RuntimeError:
+        overview = {"cells": [], "live_machinery": 0, "live": 0, "process": json.loads(_core.process())}
+    cells = {cell["id"]: (cell["label"], cell["live"], cell["live_blocks"]) for cell in overview["cells"]}
+    return Moment(cells, overview["live_machinery"], overview["live"], overview["process"])
+
+
+def types_now() -> Counter[str]:
+    """How many objects of each type the collector knows. A type is told by its address: its class may have
+    a hash of the user's."""
+    kinds = [type(thing) for thing in gc.get_objects()]
+    named = {id(kind): _QUALNAME(kind) for kind in kinds}
+    counts: Counter[str] = Counter()
+    for address, count in Counter(map(id, kinds)).items():
+        counts[named[address]] += count
+    return counts
+
+
+_QUALNAME: Callable[[type], str] = vars(type)["__qualname__"].__get__
+
+
+def origins(before: Moment, after: Moment) -> tuple[Origin, ...]:
+    gone = []
+    for cell, (label, live, blocks) in before.cells.items():
+        _, live_after, blocks_after = after.cells.get(cell, ("", 0, 0))
+        if live > live_after:
+            gone.append(Origin(label, live - live_after, blocks - blocks_after))
+    if before.machinery > after.machinery:
+        gone.append(Origin("notebook machinery", before.machinery - after.machinery, None))
+    return tuple(sorted(gone, key=lambda origin: -origin.freed))
+
+
+def pinned(before: Moment, after: Moment, trimmed: bool) -> list[str]:
+    """Why RSS did not fall although much was freed."""
+    freed = max(before.live - after.live, before.malloc - after.malloc)
+    rss, rss_after = before.process["rss"], after.process["rss"]
+    if freed < 1 << 20 or rss is None or rss_after is None or rss - rss_after > freed // 2:
+        return []
+    return [why_rss_stays(Live.from_json(_core.live(), recorder.known_sources()), trimmed)]
+
+
+def trim() -> bool:
+    """Hands malloc's free memory back to the system, where this C library can."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (AttributeError, OSError):
+        return False
+    return True

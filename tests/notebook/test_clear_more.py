@@ -1,0 +1,211 @@
+"""`%gcclear` beyond collecting: predictions, cycles, finalizers, caches, figures, `auto`."""
+
+import gc
+import linecache
+import re
+import weakref
+from collections.abc import Iterator
+
+import cellheap
+import pytest
+from cellheap.cleared import Cleared
+from cellheap.foreseen import Foreseen
+
+from tests.notebook.shells import Terminal
+
+NUMBERS = "application/vnd.cellheap.v1+json"
+NODES = "class Node: pass\na, b = Node(), Node()\na.other, b.other = b, a\na.data = [0] * 100_000"
+
+
+@pytest.fixture(autouse=True)
+def _no_collections_by_themselves() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def cleared(notebook: Terminal, line: str) -> Cleared:
+    notebook.run(f"cleared = %gcclear {line}").raise_error()
+    result = notebook.names.pop("cleared")
+    assert isinstance(result, Cleared)
+    return result
+
+
+def foreseen(notebook: Terminal, line: str) -> Foreseen:
+    notebook.run(f"foreseen = %gcclear --dry-run {line}").raise_error()
+    result = notebook.names.pop("foreseen")
+    assert isinstance(result, Foreseen)
+    return result
+
+
+# Predictions
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x = [0] * 100_000",
+        "x = [[n] for n in range(10_000)]",
+        "x = {str(n): [n] for n in range(5_000)}",
+        "part = [0] * 50_000\nx = [part, [1] * 70_000]",
+        NODES + "\nx = a\ndel a, b",
+        "import numpy as np\nx = np.ones(1_000_000)",
+        "import numpy as np\nbase = np.ones(1_000_000)\nx = base[::10]",
+    ],
+)
+def test_a_dry_run_predicts_what_is_then_freed(notebook: Terminal, source: str) -> None:
+    notebook.run("%gcclear")
+    notebook.run(source).raise_error()
+    notebook.run("%gcclear")
+    told = dict(foreseen(notebook, "x").each)["x"]
+    result = cleared(notebook, "x")
+    (freed,) = (step.freed for step in result.steps if step.what == "x")
+    # The reading itself is a block or two.
+    assert abs(told.bytes - freed) <= 64, (told, freed)
+    assert told.older <= 200  # of free lists that were filled before recording began
+
+
+def test_a_dry_run_changes_nothing(notebook: Terminal) -> None:
+    notebook.run(NODES + "\nb = a")
+    watched = weakref.ref(notebook.names["a"])
+    notebook.run("%gcclear --dry-run a b --all nosuch")
+    text = " ".join(notebook.shown[0]["text/plain"].split())
+    assert "There is no variable nosuch." in text
+    assert "What --caches would free is not foreseen" in text
+    assert "Nothing was changed." in text
+    assert notebook.shown[0][NUMBERS]["kind"] == "foreseen"
+    assert notebook.names["a"] is notebook.names["b"] is watched()
+    assert not notebook.run("%gcclear --dry-run *").success
+    assert "--force" in notebook.complaint
+
+
+def test_who_would_still_hold_it_is_foreseen(notebook: Terminal) -> None:
+    notebook.run("a = [0] * 1000\ncache = {'k': a}")
+    assert foreseen(notebook, "a").held_by("a") == ("cache['k']",)
+    assert foreseen(notebook, "a cache").held_by("a") == ()
+
+
+# Cycles and finalizers
+
+
+def test_cycles_are_drawn_with_attribute_names_and_their_origin(notebook: Terminal) -> None:
+    notebook.run(NODES)
+    made = f"In[{notebook.number}]"
+    notebook.run("del a, b")
+    notebook.run("%gcclear --cycles 2")
+    html = notebook.shown[0]["text/html"]
+    assert "A reference cycle: Node.other -&gt; Node.other -&gt; Node." in html
+    assert len(html) < 50_000
+    (row,) = [
+        cycle
+        for cycle in notebook.shown[0][NUMBERS]["cycles"]
+        if any(member["type"] == "Node" for member in cycle["members"])
+    ]
+    assert row["origins"][0][0] == made
+    assert row["objects"] >= 2
+    assert row["retained"]["bytes"] >= 800_000
+
+
+def test_finalizers_are_told_and_what_they_bring_back(notebook: Terminal) -> None:
+    notebook.run(
+        "kept = []\nclass Back:\n    def __del__(self): kept.append(self)\n"
+        "a, b = Back(), Back()\na.other, b.other = b, a\ndel a, b"
+    )
+    result = cleared(notebook, "")
+    assert result.finalizers == 2
+    assert result.came_back == 2
+    assert len(notebook.names["kept"]) == 2
+    text = " ".join(str(result).split())
+    assert "2 objects have finalizers (`__del__`): what that does cannot be foreseen." in text
+    assert "2 objects were brought back by a finalizer and stay." in text
+
+
+def test_cycles_can_be_had_before_they_are_collected(notebook: Terminal) -> None:
+    notebook.run(NODES)
+    watched = weakref.ref(notebook.names["a"])
+    notebook.run("del a, b")
+    found = cellheap.cycles()
+    assert watched() is not None
+    assert found.cycles[0].retained.bytes >= 800_000
+    assert "Node.other -> Node.other -> Node" in " ".join(str(found).split())
+    notebook.run("%gcclear")
+    assert watched() is None
+
+
+def test_why_says_who_holds_it(notebook: Terminal) -> None:
+    notebook.run("a = [0] * 1000\nrows = [0, a]")
+    notebook.run("%gcclear --why a")
+    text = " ".join(notebook.shown[0]["text/plain"].split())
+    assert text.startswith("Besides the name a it is held by rows[1]: ")
+    assert "a" in notebook.names
+
+
+# Caches and figures
+
+
+def test_caches_are_emptied_and_tracebacks_go_on_working(notebook: Terminal) -> None:
+    notebook.run("import re, json, functools, inspect, traceback\nre.compile('a+b')")
+    notebook.run("def f():\n    return 1 / 0\n@functools.lru_cache\ndef g(n): return [n]\ng(1); g(2)")
+    linecache.getlines(notebook.names["json"].__file__)
+    cleared(notebook, "--caches g")
+    assert notebook.names["json"].__file__ not in linecache.cache
+    assert notebook.values("g.cache_info().currsize") == 0
+    assert "g" in notebook.names
+    assert "return 1 / 0" in notebook.values("inspect.getsource(f)")
+    notebook.run("f()")
+    assert "return 1 / 0" in notebook.printed
+
+
+def test_figures_are_told_and_closed(notebook: Terminal) -> None:
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    notebook.run("import matplotlib.pyplot as plt\nfigure = plt.figure()\ndel figure")
+    result = cleared(notebook, "")
+    (item,) = [item for item in result.hidden if item.option == "--figures"]
+    assert item.what == "1 pyplot figure"
+    result = cleared(notebook, "--figures")
+    assert pyplot.get_fignums() == []
+    assert [item for item in result.hidden if item.option == "--figures"] == []
+
+
+# After every cell
+
+
+def test_auto_collects_after_every_cell_and_says_nothing(notebook: Terminal) -> None:
+    notebook.run("%gcclear auto on")
+    assert "after every cell" in notebook.printed
+    notebook.run(NODES)
+    watched = weakref.ref(notebook.names["a"])
+    notebook.run("del a, b")
+    assert watched() is None
+    assert (notebook.printed, notebook.shown) == ("", [])
+    notebook.run("%gcclear auto off")
+    notebook.run(NODES)
+    watched = weakref.ref(notebook.names["a"])
+    notebook.run("del a, b")
+    assert watched() is not None
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("--cycles x", "argument --cycles: 'x' is not a whole number above 0"),
+        ("--why", "argument --why: expected one argument"),
+        ("--why nosuch", "%memtrace why: nosuch: name 'nosuch' is not defined"),
+        ("--dryrun", "unrecognized arguments: --dryrun"),
+        ("--generation 3", "argument --generation: invalid choice: 3"),
+    ],
+)
+def test_a_mistake_gets_one_line_and_does_nothing(notebook: Terminal, line: str, wrong: str) -> None:
+    notebook.run(NODES)
+    assert not notebook.run(f"%gcclear a {line}").success
+    (complaint,) = notebook.complaint.splitlines()
+    assert wrong in complaint
+    assert "a" in notebook.names
+
+
+def test_rss_is_told_without_what_the_look_itself_took(notebook: Terminal) -> None:
+    notebook.run("pass")
+    result = cleared(notebook, "")
+    assert result.rss_before is not None
+    assert re.search(r"RSS (went from|stays at)", " ".join(str(result).split()))

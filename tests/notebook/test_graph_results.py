@@ -1,0 +1,205 @@
+"""`%memtrace vars` and `why`, and the API beside them: what they say, and that they hold and change nothing."""
+
+import gc
+import re
+import sys
+import weakref
+
+import cellheap
+import numpy as np
+import pytest
+from cellheap.held import Held
+from cellheap.owned import Owned
+
+from tests.notebook.shells import DISPATCH, Terminal
+
+NUMBERS = "application/vnd.cellheap.v1+json"
+
+
+def variables(notebook: Terminal, names: str = "") -> Owned:
+    notebook.run(f"owned = %memtrace vars {names}").raise_error()
+    result = notebook.names.pop("owned")
+    assert isinstance(result, Owned)
+    return result
+
+
+def why(notebook: Terminal, what: str) -> Held:
+    notebook.run(f"held = %memtrace why {what}").raise_error()
+    result = notebook.names.pop("held")
+    assert isinstance(result, Held)
+    return result
+
+
+def test_variables_are_told_by_what_del_gives_back(notebook: Terminal) -> None:
+    notebook.run(
+        "import numpy as np\nbig = np.ones(1_000_000)\nsmall = [0] * 100\nshared = [0] * 5000\nboth = [shared]"
+    )
+    owned = variables(notebook)
+    assert owned["big"].retained.bytes - np.ones(1_000_000).nbytes < 200
+    assert owned["big"].shape == "(1000000,)"
+    assert owned["big"].origin == f"In[{notebook.number - 1}]"
+    assert owned["shared"].retained.bytes == 0
+    assert owned["shared"].shared >= 40_000
+    assert owned["shared"].shared_with == ("both",)
+    assert owned.variables[0].name == "big"
+    notebook.run("%memtrace vars")
+    (data,) = notebook.shown
+    text = " ".join(data["text/plain"].split())
+    assert "variables big keeps the most alive: `del big` and a collection give back 7.63 MiB." in text
+    assert max(map(len, data["text/plain"].splitlines())) <= 80
+    assert data[NUMBERS]["kind"] == "variables"
+    assert 'alt="Variables by what del gives back: big 7.63 MiB' in data["text/html"]
+    assert len(data["text/html"]) < 50_000
+
+
+def test_hidden_outputs_and_tracebacks_have_rows_of_their_own(notebook: Terminal) -> None:
+    notebook.run("class Big(list):\n    def __repr__(self): return 'big'\nBig([0] * 1_000_000)")
+    notebook.run("def f():\n    local = [0] * 500_000\n    1 / 0\nf()")
+    owned = variables(notebook)
+    clearing = dict(owned.clearing)
+    assert clearing["--out"].bytes >= 8_000_000
+    assert clearing["--traceback"].bytes >= 4_000_000
+    text = str(owned)
+    assert "What IPython keeps besides" in text
+    assert "user_ns_hidden" not in text
+
+
+def test_names_that_do_not_exist_get_a_line(notebook: Terminal) -> None:
+    notebook.run("x = [1]")
+    assert variables(notebook, "x nosuch").unknown == ("nosuch",)
+    assert not notebook.run("%memtrace vars nosuch").success
+    assert notebook.complaint.splitlines() == ["UsageError: %memtrace vars: there is no variable nosuch"]
+
+
+@pytest.mark.parametrize(
+    ("source", "what", "texts"),
+    [
+        ("a = [1]; cache = {'a': a}", "a", {"a", "cache['a']"}),
+        ("a = [1]; cache = {'a': a}", "cache['a']", {"a", "cache['a']"}),
+        (
+            "class T: pass\nt = T(); t.inner = T(); t.inner.rows = [T()]",
+            "t.inner.rows[0]",
+            {"t.inner.rows[0]"},
+        ),
+    ],
+)
+def test_why_names_holders_as_a_person_writes_them(
+    notebook: Terminal, source: str, what: str, texts: set[str]
+) -> None:
+    notebook.run(source)
+    assert {chain.text for chain in why(notebook, what).chains} == texts
+
+
+def test_why_draws_the_chains(notebook: Terminal) -> None:
+    notebook.run("a = [1]; cache = {'a': a}")
+    notebook.run("%memtrace why a")
+    (data,) = notebook.shown
+    assert 'alt="A drawing of who holds a: a and cache[&#x27;a&#x27;]."' in data["text/html"]
+    assert max(map(len, data["text/plain"].splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("why", "%memtrace why needs a variable or an expression"),
+        ("why x +", "x + is no expression: invalid syntax"),
+        ("why x[7]", "x[7]: IndexError: list index out of range"),
+        ("why nosuch", "nosuch: name 'nosuch' is not defined"),
+        ("why {}['k']", "{}['k']: there is no key 'k'"),
+    ],
+)
+def test_what_cannot_be_asked_gets_one_line(notebook: Terminal, line: str, wrong: str) -> None:
+    notebook.run("x = [1]")
+    assert not notebook.run(f"%memtrace {line}").success
+    (complaint,) = notebook.complaint.splitlines()
+    assert wrong in complaint
+    assert notebook.shown == []
+
+
+def test_results_hold_nothing(notebook: Terminal) -> None:
+    notebook.run(
+        "class Thing: pass\nthing = Thing(); thing.me = thing; thing.data = [Thing()]\n"
+        "inner = thing.data[0]\nimport cellheap"
+    )
+    watched = [weakref.ref(notebook.names["thing"]), weakref.ref(notebook.names["inner"])]
+    notebook.run("r1 = %memtrace vars\nr2 = %memtrace why thing\nr3 = %memtrace why thing.data[0]")
+    notebook.run("r4 = %memtrace compare Thing()\nr5 = %memtrace 2\nr6 = %memtrace live\nr7 = %memtrace 2 3")
+    notebook.run("r8 = cellheap.holders(thing); r9 = cellheap.cycles(); r10 = cellheap.retained(thing)")
+    notebook.run("r11 = %gcclear --dry-run thing")
+    notebook.run("r1, r2, r8, r9, r10, r11;")
+    notebook.run("del thing, inner")
+    gc.collect()
+    assert [ref() for ref in watched] == [None, None]
+
+
+def test_looking_changes_nothing(notebook: Terminal) -> None:
+    notebook.run(
+        "import gc, sys, weakref\nclass Thing:\n    def __del__(self): died.append(1)\n"
+        "died, things = [], [Thing() for _ in range(10)]\nrefs = [weakref.ref(one) for one in things]"
+    )
+    things = notebook.names["things"]
+
+    def state() -> object:
+        return (
+            [sys.getrefcount(one) for one in things],
+            gc.get_threshold(),
+            gc.isenabled(),
+            list(map(id, things)),
+        )
+
+    before = state()
+    for line in ("vars", "why things", "why things[3]"):
+        notebook.run(f"r = %memtrace {line}").raise_error()
+    cellheap.cycles()
+    cellheap.retained(things)
+    assert state() == before
+    assert notebook.names["died"] == []
+    assert all(ref() is not None for ref in notebook.names["refs"])
+
+
+def test_looking_charges_nothing_to_the_cell(notebook: Terminal) -> None:
+    notebook.run("r = None; x = [1]")
+    for line in ("vars", "why x"):
+        notebook.run(f"r = %memtrace {line}")
+        cell = cellheap.cells[notebook.number].cell
+        assert cell.allocated <= DISPATCH
+        assert (cell.net, cell.live) == (0, 0)
+
+
+def test_the_same_can_be_had_from_python(notebook: Terminal) -> None:
+    notebook.run("import cellheap\nx = [0] * 100_000\ny = [x]")
+    assert notebook.values("cellheap.retained(x).bytes") >= 800_000
+    assert notebook.values("[chain.text for chain in cellheap.holders(x).chains]") == ["x", "y[0]"]
+    assert notebook.values("cellheap.variables('x')['x'].shared_with") == ("y",)
+    assert "With this list" in notebook.values("str(cellheap.retained(x))")
+
+
+def test_types_of_what_is_alive_are_told(notebook: Terminal) -> None:
+    notebook.run("class Node: pass\nnodes = [Node() for _ in range(1000)]")
+    number = notebook.number
+    rows = {row.type: row for row in cellheap.cells[number].types}
+    assert rows["Node"].objects == 1000
+    assert rows["Node"].bytes >= 1000 * sys.getsizeof(notebook.names["nodes"][0])
+    notebook.run(f"%memtrace {number}")
+    assert f"Alive now of In[{number}], by type" in notebook.shown[0]["text/plain"]
+    notebook.run("%memtrace live")
+    assert "Live now, by type" in notebook.shown[0]["text/plain"]
+
+
+def test_the_growth_between_two_cells_has_a_suspect(notebook: Terminal) -> None:
+    notebook.run("cache = {}")
+    start = notebook.number
+    notebook.run("for n in range(50): cache[n] = [0] * 1000")
+    diff = cellheap.diff(start, notebook.number)
+    # The parts of lists that come from Python's free list are of older cells.
+    assert re.fullmatch(r"Of what came and lives, cache keeps the most alive: 3\d\d KiB\.", diff.suspect)
+
+
+def test_a_watched_type_without_weak_references_is_counted(notebook: Terminal) -> None:
+    notebook.run("rows = [[n] for n in range(500)]\n%memtrace watch rows")
+    assert "rows is of type list, which has no weak references: it cannot be followed" in notebook.printed
+    notebook.run("seen = %memtrace watch")
+    (before,) = notebook.names["seen"].seen
+    notebook.run("rows.clear()\nseen = %memtrace watch")
+    (after,) = notebook.names["seen"].seen
+    assert before.count - after.count >= 480
