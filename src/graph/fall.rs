@@ -124,7 +124,8 @@ impl<'a> Fall<'a> {
         let mut stays: HashSet<u32> = todo.iter().copied().collect();
         while let Some(node) = todo.pop() {
             watch.step()?;
-            let fresh = seen(node).iter().filter(|to| sight.tracks(**to));
+            let there = |to: &&u32| self.counts[**to as usize] != AWAY && sight.tracks(**to);
+            let fresh = seen(node).iter().filter(there);
             todo.extend(fresh.filter(|to| stays.insert(**to)));
         }
         for node in tracked.iter().filter(|node| !stays.contains(node)) {
