@@ -14,7 +14,7 @@ use crate::front::{Front, Seen, beat, busy, idle, input, result, stdout};
 use crate::{served, start};
 
 /// A connection whose every byte is the test's.
-struct Raw(TcpStream);
+pub struct Raw(pub TcpStream);
 
 impl Raw {
     fn connect(connection: &Connection, port: u16) -> Self {
@@ -190,7 +190,7 @@ fn megabyte() -> Outgoing {
 }
 
 /// A subscriber that reads its welcome and then nothing more.
-fn deaf(kernel: &Kernel) -> Raw {
+pub fn deaf(kernel: &Kernel) -> Raw {
     let connection = kernel.connection();
     let mut deaf = Raw::peer(connection, connection.iopub_port, "SUB");
     deaf.sends(b"\0\x01\x01");
