@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,5 +53,5 @@ def used_file(folder: Path) -> Path:
 
 
 def joining(argv: list[str], folder: Path) -> list[str]:
-    """A command that enters the group before it becomes what it was."""
-    return ["sh", "-c", f'echo $$ > {folder}/cgroup.procs && exec "$@"', "sh", *argv]
+    """A kernelspec's command that enters the group before it becomes what it was; its `python` is this one."""
+    return ["sh", "-c", f'echo $$ > {folder}/cgroup.procs && exec "$@"', "sh", sys.executable, *argv[1:]]
