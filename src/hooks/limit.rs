@@ -162,6 +162,7 @@ pub unsafe fn stop_main() -> Option<Stop> {
 }
 
 /// Our own thread was woken: what `pthread_self` says in the thread that is to be stopped, and the stop, as `stop_main`.
+/// No other is asked for until `worker_done`.
 ///
 /// # Safety
 /// With the interpreter's lock.
@@ -169,9 +170,12 @@ pub unsafe fn stop_worker() -> Option<(usize, Stop)> {
     let worker = WORKER.load(Acquire);
     let id = WORKER_ID.load(Relaxed);
     // SAFETY: the caller's promise; the state is looked into only if its thread is still there.
-    let stopped = unsafe { is_there(worker).then(|| stop(worker)).flatten() };
+    unsafe { is_there(worker).then(|| stop(worker)).flatten() }.map(|stop| (id, stop))
+}
+
+/// What our thread was woken for is done with.
+pub fn worker_done() {
     WORKER.store(std::ptr::null_mut(), Release);
-    Some((id, stopped?))
 }
 
 /// # Safety

@@ -153,6 +153,7 @@ fn serve(bell: c_int) {
         let read = unsafe { libc::read(bell, (&raw mut rings).cast(), size_of::<u64>()) };
         if read > 0 {
             let seen = catch_unwind(AssertUnwindSafe(|| Python::try_attach(stop_worker)));
+            limit::worker_done();
             if matches!(seen, Ok(None)) {
                 return;
             }
@@ -168,8 +169,13 @@ fn stop_worker(py: Python<'_>) {
     let Some((thread, stop)) = (unsafe { limit::stop_worker() }) else {
         return;
     };
-    if let Ok(class) = make(py, &stop, Some(thread)) {
-        // SAFETY: the thread's id is as `threading.get_ident` says; an exception's class may be raised in it.
-        unsafe { pyo3::ffi::PyThreadState_SetAsyncExc(thread as _, class.as_ptr()) };
+    let class = make(py, &stop, Some(thread));
+    // Python ran for that, and the thread may have gone on meanwhile: into an `except`, or to its end.
+    // SAFETY: as above; from here on the lock is not given up. The thread's id is as `threading.get_ident` says; an
+    // exception's class may be raised in it.
+    unsafe {
+        if let (Ok(class), Some(_)) = (class, limit::stop_worker()) {
+            pyo3::ffi::PyThreadState_SetAsyncExc(thread as _, class.as_ptr());
+        }
     }
 }

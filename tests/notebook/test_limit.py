@@ -145,8 +145,9 @@ def test_the_words_say_what_was_asked_where_and_what_holds_the_most(kernel: Kern
 
 def test_a_thread_of_its_own_is_stopped_and_the_cell_goes_on(kernel: Kernel) -> None:
     before = limited(kernel)
+    # No large request: one that is refused ends the thread with a plain MemoryError.
     reply, outputs = kernel.run(
-        "def work():\n    mine = []\n    while True:\n        mine.append([1])\n"
+        "def work():\n    mine = None\n    while True:\n        mine = [mine, 1]\n"
         "thread = threading.Thread(target=work); thread.start(); thread.join()\nprint('on')"
     )
     assert reply["status"] == "ok", reply

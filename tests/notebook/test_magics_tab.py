@@ -48,7 +48,7 @@ def offered(notebook: Terminal, code: str) -> list[str]:
         ("%memtrace li", ["limit", "live"]),
         ("%memtrace limit 8", ["80%", "8G"]),
         ("%memtrace st", ["stop", "start"]),
-        ("r = %memtrace l", ["limit", "live"]),
+        ("r = %memtrace l", ["last", "limit", "live"]),
         ("x = 1\n%memtrace re", ["reset"]),
         ("%memtrace --h", ["--help"]),
         ("%%memtrace --", ["--help", "--no-chart", "--top", "-o"]),
