@@ -159,9 +159,10 @@ def test_a_traceback_that_holds_a_value_is_named_with_its_option(notebook: Termi
     notebook.run("a = [1]\ndef f(x):\n    1 / 0")
     notebook.run("f(a)")
     result = cleared(notebook, "a")
-    assert step(result, "a").held_by == (
-        "frame of f in the last traceback, variable x (cleared by --traceback)",
-    )
+    # 3.11 keeps a dict of the frame's variables too.
+    (held,) = step(result, "a").held_by
+    assert held.startswith("frame of f in the last traceback, variable x")
+    assert held.endswith("(cleared by --traceback)")
 
 
 def test_values_that_hold_only_each_other_are_freed(notebook: Terminal) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tests.notebook.shells import Kernel, kernel_of
 from tests.notebook.test_limit import limited, prepare
 
-PROGRAMS = int(os.environ.get("CELLHEAP_PROGRAMS", "40"))
+PROGRAMS = int(os.environ.get("CELLHEAP_PROGRAMS", "12"))
 KIB, MIB = 1 << 10, 1 << 20
 
 #: Each makes some memory; `{n}` is a number of its own.

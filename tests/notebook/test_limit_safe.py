@@ -1,6 +1,7 @@
 """Who may not be stopped is not: handlers, finalizers, collections, imports, ends of `with` blocks, the kernel's
 own code. And who catches the error and goes on gets it again."""
 
+import ast
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,7 @@ def test_finalizers_run_to_their_end(kernel: Kernel) -> None:
         """,
     )
     assert reply["ename"] == "CellMemoryLimit"
+    kernel.run("%memtrace limit off")  # What is kept is above it still.
     assert kernel.value("done, len(kept), len(rows)") == "([1], 1, 200000)"
 
 
@@ -135,6 +137,7 @@ def test_collections_run_to_their_end(kernel: Kernel) -> None:
         """,
     )
     assert reply["ename"] == "CellMemoryLimit"
+    kernel.run("%memtrace limit off")  # What is kept is above it still.
     assert kernel.value("done, len(kept), len(rows)") == "([1], 1, 200000)"
 
 
@@ -145,6 +148,7 @@ def test_imports_run_to_their_end(kernel: Kernel, tmp_path: Path) -> None:
     kernel.run(f"sys.path.insert(0, {str(tmp_path)!r})")
     reply = run(kernel, "import greedy_module\nafter = [[i] for i in range(10_000)]")
     assert reply["ename"] == "CellMemoryLimit"
+    kernel.run("%memtrace limit off")  # What is kept is above it still.
     assert kernel.value("greedy_module.last, len(greedy_module.rows)") == "('whole', 200000)"
     kernel.run("del greedy_module, sys.modules['greedy_module']")
 
@@ -165,6 +169,7 @@ def test_the_end_of_a_with_block_runs_to_its_end(kernel: Kernel) -> None:
         """,
     )
     assert reply["ename"] == "CellMemoryLimit"
+    kernel.run("%memtrace limit off")  # What is kept is above it still.
     assert kernel.value("done, len(kept), len(rows)") == "([1], 1, 200000)"
 
 
@@ -266,4 +271,7 @@ def test_the_cells_numbers_are_those_without_a_limit(kernel: Kernel) -> None:
                 f"(c := cells[{reply['execution_count']}]).peak, [l.allocated for l in c.lines if l.line in (2, 3)]"
             )
         )
-    assert numbers[2] == numbers[3]
+    (peak, lines), (limited, same) = (ast.literal_eval(number) for number in numbers[2:])
+    assert lines == same
+    # A few bytes that earlier cells left behind may go meanwhile.
+    assert abs(peak - limited) < 1024

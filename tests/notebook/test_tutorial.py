@@ -13,7 +13,8 @@ MIB = 1 << 20
 
 
 @pytest.fixture(autouse=True)
-def _no_collections_by_themselves() -> Iterator[None]:
+def _no_collections_by_themselves(notebook: Terminal) -> Iterator[None]:
+    gc.collect()  # What a notebook that begins leaves behind.
     gc.disable()
     yield
     gc.enable()

@@ -43,6 +43,7 @@ def test_who_holds_a_living_one_is_named(notebook: Terminal) -> None:
 
 
 def test_a_cycle_dies_in_the_cell_that_collects(notebook: Terminal) -> None:
+    gc.collect()
     gc.disable()
     try:
         notebook.run("import gc\nclass Node: pass\na, b = Node(), Node()\na.other, b.other = b, a")
