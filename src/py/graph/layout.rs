@@ -1,5 +1,5 @@
 //! Where each CPython minor keeps what the graph reads of objects. Offsets in bytes, as the headers have them (`offsetof`,
-//! x86-64 and aarch64 alike); `check` compares them with known objects before anything relies on them.
+//! x86-64 and aarch64 alike); the tests' predictions, to the byte, are what shows that they hold.
 
 /// What differs between minors.
 pub struct Layout {
