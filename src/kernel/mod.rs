@@ -10,6 +10,7 @@ mod interpreter;
 mod interrupt;
 mod iopub;
 mod log;
+mod outbox;
 mod parent;
 mod publisher;
 mod requests;
@@ -34,7 +35,8 @@ use crate::wire::{Connection, Message, Outgoing, Signer, WireError};
 
 use capture::Inlets;
 use contents::Contents;
-use iopub::{Item, Outbox, State};
+use iopub::{Item, State};
+use outbox::Outbox;
 use requests::{Phase, Requests};
 use shared::Shared;
 use stdin::Answers;
