@@ -8,7 +8,7 @@ use super::books::Books;
 use super::cells::{CellId, Record};
 use super::codes::{Code, CodeId};
 use super::last::{Holder, Place as Words};
-use super::places::nowhere_of;
+use super::places::{Where, nowhere, nowhere_of, place_in};
 use super::sites::{Place, Spot};
 
 /// Live bytes by cell and place, as they were in the books.
@@ -55,38 +55,31 @@ impl Taken {
 
     /// The lines that hold the most, at most `count`; `name` says how a file is named.
     pub fn most(&self, count: usize, name: impl Fn(&str) -> String) -> Vec<Holder> {
-        let mut lines: HashMap<(CellId, Arc<str>, u32, Arc<str>), u64> = HashMap::new();
+        let mut lines: HashMap<(CellId, Where), u64> = HashMap::new();
         for ((cell, at), live) in &self.live {
-            let (file, line, function) = self.told(*at);
-            *lines.entry((*cell, file, line, function)).or_default() += live;
+            *lines.entry((*cell, self.told(*at))).or_default() += live;
         }
         let mut lines: Vec<_> = lines.into_iter().collect();
         lines.sort_by(|(a, a_live), (b, b_live)| b_live.cmp(a_live).then_with(|| a.cmp(b)));
         lines.truncate(count);
-        let holder =
-            |((cell, file, line, function), live): ((_, Arc<str>, _, Arc<str>), _)| Holder {
-                origin: self.labels.get(&cell).cloned().unwrap_or_default(),
-                place: Words {
-                    name: name(&file),
-                    file: file.to_string(),
-                    line,
-                    function: function.to_string(),
-                },
-                live,
-            };
+        let holder = |((cell, (file, line, function)), live): ((CellId, Where), u64)| Holder {
+            origin: self.labels.get(&cell).cloned().unwrap_or_default(),
+            place: Words {
+                name: name(&file),
+                file: file.to_string(),
+                line,
+                function: function.to_string(),
+            },
+            live,
+        };
         lines.into_iter().map(holder).collect()
     }
 
-    fn told(&self, at: At) -> (Arc<str>, u32, Arc<str>) {
-        let nowhere = |words: &str| (Arc::from(""), 0, Arc::from(words));
+    fn told(&self, at: At) -> Where {
         match at {
             At::Nowhere(words) => nowhere(words),
             At::Spot(spot) => match self.codes.get(&spot.code) {
-                Some(code) => (
-                    code.file.clone(),
-                    code.line(spot.offset),
-                    code.function.clone(),
-                ),
+                Some(code) => place_in(code, spot.offset),
                 None => nowhere(nowhere_of(Place::Other)),
             },
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::books::Books;
+use super::codes::Code;
 use super::report::Frame;
 use super::sites::{Cold, Place, Spot};
 
@@ -58,11 +59,7 @@ impl<'a> Places<'a> {
     fn spot(&mut self, spot: Spot) -> Where {
         let books = self.books;
         let decode = || match books.codes.get(spot.code) {
-            Some(code) => (
-                code.file.clone(),
-                code.line(spot.offset),
-                code.function.clone(),
-            ),
+            Some(code) => place_in(code, spot.offset),
             None => nowhere(OTHER),
         };
         self.known.entry(spot).or_insert_with(decode).clone()
@@ -79,7 +76,13 @@ pub fn nowhere_of(place: Place) -> &'static str {
     }
 }
 
-fn nowhere(words: &str) -> Where {
+/// Where an instruction of a code object stands.
+pub fn place_in(code: &Code, offset: u32) -> Where {
+    (code.file.clone(), code.line(offset), code.function.clone())
+}
+
+/// A place of which no line is known, in words.
+pub fn nowhere(words: &str) -> Where {
     (Arc::from(""), 0, Arc::from(words))
 }
 

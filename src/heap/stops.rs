@@ -1,12 +1,13 @@
 //! What is told of a stop at the limit: what was asked where, and which lines hold the most. Reads the books.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use serde::Serialize;
 
 use super::books::Books;
-use super::cells::{CellId, Record};
-use super::places::{Places, Where};
+use super::holders::Taken;
+use super::last::Holder;
+use super::places::Places;
 use super::sites::{Place, Spot};
 
 /// Lines that are named.
@@ -46,11 +47,12 @@ impl Stop {
     /// A stop at a line of the notebook's, as the books are now. Where no request was refused it is an earlier line, or
     /// another thread's, that went past the limit.
     pub fn new(books: &Books, line: Spot, asked: Option<u64>) -> Self {
-        let (limit, mut places) = (&books.tide.limit, Places::new(books));
+        let limit = &books.tide.limit;
         let here = Place::Line { leaf: line, line };
         let past = books.sites().key(limit.last).map(|key| key.place);
         let known = past.filter(|place| asked.is_none() && matches!(place, Place::Line { .. }));
-        let ((file, number, function), _) = places.read(known.unwrap_or(here));
+        let ((file, number, function), _) = Places::new(books).read(known.unwrap_or(here));
+        let top = Taken::from(books).most(TOP, str::to_owned);
         Self {
             asked,
             live: books.tide.live,
@@ -59,30 +61,22 @@ impl Stop {
             file: file.to_string(),
             line: number,
             function: function.to_string(),
-            top: top(books, &mut places),
+            top: top.into_iter().map(Held::from).collect(),
         }
     }
 }
 
-fn top(books: &Books, places: &mut Places) -> Vec<Held> {
-    let mut live: HashMap<(CellId, Where), u64> = HashMap::new();
-    for (_, cold, hot) in books.sites().iter() {
-        if hot.live() > 0 {
-            let (line, _) = places.read(cold.key.place);
-            *live.entry((cold.key.cell, line)).or_default() += hot.live();
+impl From<Holder> for Held {
+    fn from(holder: Holder) -> Self {
+        let place = holder.place;
+        Self {
+            origin: holder.origin,
+            file: place.file,
+            line: place.line,
+            function: place.function,
+            live: holder.live,
         }
     }
-    let mut live: Vec<_> = live.into_iter().collect();
-    live.sort_by(|(a, a_live), (b, b_live)| b_live.cmp(a_live).then_with(|| a.cmp(b)));
-    live.truncate(TOP);
-    let held = |((cell, (file, line, function)), live): ((CellId, Where), u64)| Held {
-        origin: books.record(cell).map_or_else(String::new, Record::label),
-        file: file.to_string(),
-        line,
-        function: function.to_string(),
-        live,
-    };
-    live.into_iter().map(held).collect()
 }
 
 /// The latest stops.
