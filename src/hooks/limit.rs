@@ -10,7 +10,9 @@ use std::sync::atomic::{
 
 use parking_lot::Mutex;
 
+use crate::heap::books::Books;
 use crate::heap::limit::Limit;
+use crate::heap::sites::Spot;
 use crate::heap::stops::{Stop, Stops};
 
 use super::layout::{Layout, V311, V312, V313, V314};
@@ -173,6 +175,16 @@ pub unsafe fn stop_worker() -> Option<(usize, Stop)> {
     unsafe { is_there(worker).then(|| stop(worker)).flatten() }.map(|stop| (id, stop))
 }
 
+/// Whether that thread may be stopped still: Python may have run since.
+///
+/// # Safety
+/// As `stop_worker`.
+pub unsafe fn is_worker_stoppable() -> bool {
+    let worker = WORKER.load(Acquire);
+    // SAFETY: as in `stop_worker`.
+    unsafe { is_there(worker) && at_stop(worker, |_, _| ()).is_some() }
+}
+
 /// What our thread was woken for is done with.
 pub fn worker_done() {
     WORKER.store(std::ptr::null_mut(), Release);
@@ -198,8 +210,17 @@ unsafe fn is_there(thread: *mut u8) -> bool {
 }
 
 /// # Safety
-/// With the interpreter's lock; the thread's state is there.
+/// As `at_stop`.
 unsafe fn stop(thread: *mut u8) -> Option<Stop> {
+    // SAFETY: the caller's promise.
+    unsafe { at_stop(thread, |books, line| Stop::new(books, line, None)) }
+}
+
+/// Looks at the line at which a thread is over the limit, if it may be stopped there.
+///
+/// # Safety
+/// With the interpreter's lock; the thread's state is there.
+unsafe fn at_stop<T>(thread: *mut u8, look: impl FnOnce(&Books, Spot) -> T) -> Option<T> {
     let _turn = Turn::take();
     // SAFETY: limits are set once the tracer is in place, and it is our turn; `begin` has checked the layout.
     unsafe {
@@ -218,7 +239,7 @@ unsafe fn stop(thread: *mut u8) -> Option<Stop> {
             13 => tracer.stoppable::<V313>(thread),
             _ => tracer.stoppable::<V314>(thread),
         }?;
-        Some(Stop::new(&tracer.books, line, None))
+        Some(look(&tracer.books, line))
     }
 }
 

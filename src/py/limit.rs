@@ -174,7 +174,9 @@ fn stop_worker(py: Python<'_>) {
     // SAFETY: as above; from here on the lock is not given up. The thread's id is as `threading.get_ident` says; an
     // exception's class may be raised in it.
     unsafe {
-        if let (Ok(class), Some(_)) = (class, limit::stop_worker()) {
+        if let Ok(class) = class
+            && limit::is_worker_stoppable()
+        {
             pyo3::ffi::PyThreadState_SetAsyncExc(thread as _, class.as_ptr());
         }
     }
