@@ -41,11 +41,32 @@ struct Call<'a, 'py> {
     /// Objects to find.
     wanted: Vec<usize>,
     /// Arguments besides the list.
-    arguments: &'a [usize],
+    arguments: Vec<usize>,
     progress: bool,
 }
 
-impl Call<'_, '_> {
+impl<'a, 'py> Call<'a, 'py> {
+    /// A question about everything.
+    fn new(list: &'a Bound<'py, PyList>, progress: bool) -> Self {
+        Self {
+            py: list.py(),
+            list,
+            wanted: Vec::new(),
+            arguments: Vec::new(),
+            progress,
+        }
+    }
+
+    /// A question about an object, which is an argument.
+    fn about(thing: &Bound<'py, PyAny>, list: &'a Bound<'py, PyList>, progress: bool) -> Self {
+        let address = thing.as_ptr() as usize;
+        Self {
+            wanted: vec![address],
+            arguments: vec![address],
+            ..Self::new(list, progress)
+        }
+    }
+
     /// Takes a picture and asks it.
     fn ask<T: Serialize>(
         self,
@@ -54,7 +75,7 @@ impl Call<'_, '_> {
         let _inside = Inside::enter(self.py);
         let own = own_files(self.py)?;
         let places = Places::read(self.list)?;
-        let mut arguments = self.arguments.to_vec();
+        let mut arguments = self.arguments;
         arguments.push(self.list.as_ptr() as usize);
         let asked = Asked {
             places: &places,
@@ -102,13 +123,7 @@ pub fn graph_variables(
     places: &Bound<'_, PyList>,
     progress: bool,
 ) -> PyResult<String> {
-    let call = Call {
-        py,
-        list: places,
-        wanted: Vec::new(),
-        arguments: &[],
-        progress,
-    };
+    let call = Call::new(places, progress);
     call.ask(|picture, places, watch| table::variables(py, picture, places, watch))
 }
 
@@ -121,13 +136,7 @@ pub fn graph_retained(
     places: &Bound<'_, PyList>,
     progress: bool,
 ) -> PyResult<String> {
-    let call = Call {
-        py,
-        list: places,
-        wanted: vec![thing.as_ptr() as usize],
-        arguments: &[thing.as_ptr() as usize],
-        progress,
-    };
+    let call = Call::about(thing, places, progress);
     call.ask(|picture, _, watch| {
         let node = picture.wanted[0];
         let under = under(picture, node, watch)?;
@@ -160,13 +169,7 @@ pub fn graph_holders(
     most: usize,
     progress: bool,
 ) -> PyResult<String> {
-    let call = Call {
-        py,
-        list: places,
-        wanted: vec![thing.as_ptr() as usize],
-        arguments: &[thing.as_ptr() as usize],
-        progress,
-    };
+    let call = Call::about(thing, places, progress);
     call.ask(|picture, places, watch| {
         let node = picture.wanted[0];
         let under = under(picture, node, watch)?;
@@ -193,13 +196,7 @@ pub fn graph_cycles(
     most: usize,
     progress: bool,
 ) -> PyResult<String> {
-    let call = Call {
-        py,
-        list: places,
-        wanted: Vec::new(),
-        arguments: &[],
-        progress,
-    };
+    let call = Call::new(places, progress);
     call.ask(|picture, _, watch| garbage::cycles(py, picture, most, watch))
 }
 
@@ -214,11 +211,9 @@ pub fn graph_predict(
 ) -> PyResult<String> {
     let read = cut::Step::read(steps)?;
     let call = Call {
-        py,
-        list: places,
         wanted: cut::Step::objects(&read),
-        arguments: &[steps.as_ptr() as usize],
-        progress,
+        arguments: vec![steps.as_ptr() as usize],
+        ..Call::new(places, progress)
     };
     call.ask(|picture, places, watch| cut::predict(py, picture, places, &read, watch))
 }
@@ -233,13 +228,7 @@ pub fn graph_survivors(
     most: usize,
     progress: bool,
 ) -> PyResult<String> {
-    let call = Call {
-        py,
-        list: places,
-        wanted: Vec::new(),
-        arguments: &[],
-        progress,
-    };
+    let call = Call::new(places, progress);
     call.ask(|picture, _, _| Ok(origins::survivors(py, picture, cell.map(CellId), most)))
 }
 
@@ -253,13 +242,7 @@ pub fn graph_newer(
     places: &Bound<'_, PyList>,
     progress: bool,
 ) -> PyResult<String> {
-    let call = Call {
-        py,
-        list: places,
-        wanted: Vec::new(),
-        arguments: &[],
-        progress,
-    };
+    let call = Call::new(places, progress);
     let cells = since.saturating_add(1)..=until;
     call.ask(|picture, places, watch| origins::grown(py, picture, places, cells, watch))
 }
