@@ -158,6 +158,26 @@ pub unsafe fn running_frame<L: Layout>(thread: *const u8) -> *const u8 {
     }
 }
 
+/// The frame of code that runs; null where none does.
+///
+/// # Safety
+/// `thread` is the current thread state or null.
+#[inline(always)]
+pub unsafe fn leaf_frame<L: Layout>(thread: *const u8) -> *const u8 {
+    if thread.is_null() {
+        return thread;
+    }
+    // SAFETY: the caller's promise; what precedes a live frame is one, or null.
+    unsafe {
+        let mut frame = running_frame::<L>(thread);
+        // Shims of the evaluation loop run nothing of their own.
+        while !frame.is_null() && !python::is_code(code_of::<L>(frame)) {
+            frame = word(frame, L::PREVIOUS) as *const u8;
+        }
+        frame
+    }
+}
+
 /// What a frame runs: a code object, or of a shim of the evaluation loop something else.
 ///
 /// # Safety

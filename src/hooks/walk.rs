@@ -6,7 +6,7 @@ use crate::heap::sources::{Layer, Source};
 
 use super::caches::{Leaf, Native, Owner, Pair, caches};
 use super::chain::{Base, Looked};
-use super::layout::{Layout, code_of, running_frame, word};
+use super::layout::{Layout, code_of, leaf_frame, running_frame, word};
 use super::python::is_code;
 use super::tracer::Tracer;
 
@@ -377,25 +377,5 @@ impl Tracer {
             layer,
             object: self.object(caller),
         }
-    }
-}
-
-/// The frame that runs; null where none does.
-///
-/// # Safety
-/// `thread` is the current thread state or null.
-#[inline(always)]
-unsafe fn leaf_frame<L: Layout>(thread: *const u8) -> *const u8 {
-    if thread.is_null() {
-        return thread;
-    }
-    // SAFETY: the caller's promise; what precedes a live frame is one, or null.
-    unsafe {
-        let mut frame = running_frame::<L>(thread);
-        // Shims of the evaluation loop run nothing of their own.
-        while !frame.is_null() && !is_code(code_of::<L>(frame)) {
-            frame = word(frame, L::PREVIOUS) as *const u8;
-        }
-        frame
     }
 }
