@@ -5,14 +5,17 @@ SHELL := bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-NEWEST = $(lastword $(shell scripts/pythons))
-OLDEST = $(firstword $(shell scripts/pythons))
+PYTHONS = $(shell scripts/pythons)
+NEWEST = $(lastword $(PYTHONS))
+OLDEST = $(firstword $(PYTHONS))
 # One environment where the oldest is the newest.
 VENVS = $(if $(filter $(NEWEST),$(OLDEST)),.venv,.venv-oldest .venv)
+# `.venv-python3.12` and the like, of those between.
+ALL_VENVS = $(patsubst %,.venv-%,$(notdir $(filter-out $(OLDEST) $(NEWEST),$(PYTHONS)))) $(VENVS)
 INSTALL = python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-rust test-python test-lab lab bench regrtest soak endurance limits lint wheel clean
+.PHONY: help demo test test-all test-rust test-python test-lab lab lessons bench regrtest soak endurance limits lint wheel clean
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -21,6 +24,9 @@ demo: .venv/ready ## run the tour through the kernel, print its memory table, wr
 	.venv/bin/python scripts/demo.py
 
 test: test-rust test-python test-lab ## every test: Rust, Python on the oldest and the newest CPython here, JupyterLab
+
+test-all: test-rust test-lab ## the same, Python on every supported CPython here
+	$(MAKE) test-python VENVS="$(strip $(ALL_VENVS))"
 
 test-rust: ## the Rust tests: no Python needed
 	cargo test --locked
@@ -35,7 +41,10 @@ test-lab: .venv/ready ## the tour in JupyterLab in a real browser
 
 lab: .venv/ready ## open JupyterLab on the lessons
 	.venv/bin/$(INSTALL) --group lab
-	.venv/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/tour.ipynb
+	.venv/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/01-names.ipynb
+
+lessons: .venv/ready ## run the lessons and write the outputs that they hold, where these are stale
+	.venv/bin/python -m scripts.lessons
 
 bench: .venv/ready ## measure the tracer and the graph beside other tools, and the kernel beside ipykernel
 	.venv/bin/$(INSTALL) --group bench
@@ -74,13 +83,14 @@ lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the
 	.venv/bin/stubtest cellheap._core --allowlist <(echo 'cellheap._core.__all__')  # pyo3 makes that list
 
 wheel: .venv/tools ## build a wheel for every supported CPython here, into dist/
-	.venv/bin/maturin build --release --locked --out dist --interpreter $(shell scripts/pythons)
+	.venv/bin/maturin build --release --locked --out dist --interpreter $(PYTHONS)
 
 clean: ## remove what was built, the environments too
-	rm -rf target dist out .venv .venv-oldest .pytest_cache .mypy_cache .ruff_cache
+	rm -rf target dist out .venv .venv-* .pytest_cache .mypy_cache .ruff_cache
 
 .venv/tools .venv/ready: PYTHON = $(NEWEST)
 .venv-oldest/tools .venv-oldest/ready: PYTHON = $(OLDEST)
+.venv-python%/tools .venv-python%/ready: PYTHON = $(filter %/$(patsubst .venv-%,%,$(@D)),$(PYTHONS))
 
 # An environment with what builds and tests cellheap.
 %/tools: pyproject.toml scripts/venv

@@ -1,0 +1,105 @@
+"""What holds for every lesson: its parts, its exercise done wrong and right, its committed outputs."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat import NotebookNode
+
+from scripts.lessons import NOTEBOOKS, lessons
+from scripts.outputs import stale
+
+Executed = Callable[[Path], NotebookNode]
+SLUG = re.compile(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*\.ipynb")
+#: The leak hunt takes as many cells as a hunt takes.
+LONG = "15"
+
+every = pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
+
+
+def committed(path: Path) -> NotebookNode:
+    notebook: NotebookNode = nbformat.read(path, as_version=4)
+    return notebook
+
+
+def tagged(notebook: NotebookNode, tag: str) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
+
+
+def prose(notebook: NotebookNode) -> str:
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+@every
+def test_a_lesson_is_a_notebook_of_our_kernel(path: Path) -> None:
+    notebook = committed(path)
+    nbformat.validate(notebook)
+    assert SLUG.fullmatch(path.name)
+    assert (notebook.nbformat, notebook.nbformat_minor) == (4, 5)
+    assert notebook.metadata.kernelspec.name == "cellheap"
+    ids = [cell.id for cell in notebook.cells]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z][a-z0-9-]*", id) for id in ids)
+    assert len(notebook.cells) >= 5
+    assert len(notebook.cells) <= 12 or path.name.startswith(LONG)
+
+
+@every
+def test_it_has_every_part(path: Path) -> None:
+    notebook = committed(path)
+    first = notebook.cells[0].source
+    assert first.startswith(f"# {path.name[:2]} · ")
+    assert "**The question.**" in first
+    assert "**Your prediction.**" in first
+    assert "## What happened, and why" in prose(notebook)
+    assert "## Exercise" in prose(notebook)
+    (exercise,), (solution,) = tagged(notebook, "exercise"), tagged(notebook, "solution")
+    assert "raises-exception" in exercise.metadata.tags
+    assert solution.metadata.jupyter.source_hidden is True
+    assert notebook.cells.index(exercise) < notebook.cells.index(solution)
+
+
+@every
+def test_the_attempt_that_is_given_fails_with_a_hint(path: Path, executed: Executed) -> None:
+    (exercise,) = tagged(executed(path), "exercise")
+    (error,) = (output for output in exercise.outputs if output.output_type == "error")
+    assert error.ename == "AssertionError"
+    assert len(error.evalue.split()) >= 5
+
+
+@every
+def test_the_solution_passes_the_same_check(path: Path, executed: Executed) -> None:
+    (exercise,), (solution,) = (tagged(executed(path), tag) for tag in ("exercise", "solution"))
+    assert not [output for output in solution.outputs if output.output_type == "error"]
+    checks = re.findall(r"^(?:assert .*|.*assert_peak.*)$", exercise.source, re.MULTILINE)
+    assert checks
+    assert all(check in solution.source for check in checks)
+
+
+@every
+def test_the_committed_outputs_say_what_the_kernel_says(path: Path, executed: Executed) -> None:
+    assert stale(committed(path), executed(path)) is None, "`make lessons` writes them anew"
+
+
+@every
+def test_the_committed_outputs_tell_nothing_of_a_machine(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not re.findall(r"/(?:root|home|tmp|work|var|usr|opt)/[\w./-]*", text)
+
+
+@every
+def test_it_shows_charts_in_outputs_of_a_modest_size(path: Path) -> None:
+    outputs = [output for cell in committed(path).cells for output in cell.get("outputs", [])]
+    assert any(
+        "data:image/svg+xml;base64," in output.get("data", {}).get("text/html", "") for output in outputs
+    )
+    assert all(len(json.dumps(output.get("data", {}).get("text/html", ""))) < 50_000 for output in outputs)
+
+
+def test_there_are_lessons() -> None:
+    numbers = [int(path.name[:2]) for path in lessons()]
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert numbers, f"no lesson is in {NOTEBOOKS}"
