@@ -15,7 +15,7 @@ ALL_VENVS = $(patsubst %,.venv-%,$(notdir $(filter-out $(OLDEST) $(NEWEST),$(PYT
 INSTALL = python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-all test-rust test-python test-lab lab lessons bench regrtest soak endurance limits lint wheel clean
+.PHONY: help demo test test-all test-rust test-python test-lab lab lessons docs programs bench regrtest soak endurance limits lint wheel clean
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,6 +45,12 @@ lab: .venv/ready ## open JupyterLab on the lessons
 
 lessons: .venv/ready ## run the lessons and write the outputs that they hold, where these are stale
 	.venv/bin/python -m scripts.lessons
+
+docs: .venv/ready ## write docs/reference.md from the docstrings
+	.venv/bin/python -m scripts.reference
+
+programs: .venv/ready ## draw the memory of the programs of examples/ into docs/programs
+	.venv/bin/python -m scripts.programs
 
 bench: .venv/ready ## measure the tracer and the graph beside other tools, and the kernel beside ipykernel
 	.venv/bin/$(INSTALL) --group bench
