@@ -21,15 +21,20 @@ from nbformat import NotebookNode
 
 #: The tag of a cell whose numbers differ from run to run (times, RSS): its words alone are compared.
 VARIES = "varies"
-#: What two runs of the same code may differ by: a tenth, or so many bytes or things.
-SHARE, BYTES, THINGS = 0.10, 16 * 1024, 3
+#: What two runs of the same code may differ by: a tenth, or so much of a kind. Times may be any.
+SHARE = 0.10
+SLACK = {"bytes": 16 * 1024, "things": 20, "number": 0, "time": float("inf")}
 
-UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 # Places in the notebook are words; `1,234`, `3.81 MiB` and `12 ms` are amounts.
 PLACE = re.compile(r"(?:In|Out)\[\d+\]|\bline \d+|\b[A-Za-z_]\w*")
-AMOUNT = re.compile(r"(?P<number>\d[\d,_]*(?:\.\d+)?)(?:\s?(?P<unit>[KMG]iB|B|[nµm]?s|seconds?)(?!\w))?")
-RSS = re.compile(r"RSS[^.;,]*")
+AMOUNT = re.compile(
+    r"(?P<number>\d[\d,_]*(?:\.\d+)?)"
+    r"(?:\s?(?:(?P<bytes>[KMG]iB|B)|(?P<things>blocks?|objects?)|(?P<time>[nµm]?s|seconds?))(?!\w))?"
+)
+# RSS is the system's, and where two lines share a peak now this one and now that is named.
+NOISE = re.compile(r"RSS(?:[^.;,]|[.,]\d)*|; most of the peak is of [^;]*(?=\.(?:\s|$))")
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:
@@ -108,7 +113,8 @@ def sentences(cell: NotebookNode) -> Iterator[str]:
     printed = ""
     for output in cell.outputs:
         if output.output_type == "stream":
-            printed += output.text
+            # On stderr is progress, which a quick machine does not show.
+            printed += output.text if output.name == "stdout" else ""
             continue
         if printed:
             yield _line(printed)
@@ -144,17 +150,13 @@ def _parts(text: str) -> tuple[str, list[Amount]]:
         if found["number"] is None:
             return found[0]
         number = float(found["number"].replace(",", "").replace("_", ""))
-        unit = found["unit"] or ""
-        amounts.append((number * UNITS.get(unit, 1), "bytes" if unit in UNITS else unit and "time"))
-        return "#"
+        kind = next((kind for kind in ("bytes", "things", "time") if found[kind]), "number")
+        amounts.append((number * BYTES.get(found["bytes"], 1), kind))
+        return f"#{kind}"
 
-    words = re.sub(f"{PLACE.pattern}|{AMOUNT.pattern}", taken, RSS.sub("RSS", text))
-    return re.sub(r"\bblocks?\b", "blocks", words), amounts
+    return re.sub(f"{PLACE.pattern}|{AMOUNT.pattern}", taken, NOISE.sub("", text)), amounts
 
 
 def _near(old: Amount, new: Amount) -> bool:
-    (before, kind), (after, other) = old, new
-    if kind != other or kind == "time":
-        return kind == other
-    least = BYTES if kind == "bytes" else THINGS if before > 20 else 0
-    return abs(after - before) <= max(SHARE * before, least)
+    (before, kind), (after, _) = old, new
+    return abs(after - before) <= max(SHARE * before, SLACK[kind])

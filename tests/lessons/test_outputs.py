@@ -18,7 +18,9 @@ from scripts.outputs import clean, same, sources, stale
         ("Freed 3.81 MiB in 99,748 blocks", "Freed 3.9 MiB in 99,750 blocks"),
         ("In[3] keeps 100 B in 1 block", "In[3] keeps 4.0 KiB in 1 block"),
         ("it took 12 ms", "it took 1.4 s"),
-        ("RSS went from 68 MiB to 66 MiB.", "RSS went from 90 MiB to 80 MiB."),
+        ("Freed 1 B; RSS went from 68.4 MiB to 66.4 MiB.", "Freed 1 B; RSS went from 90.1 MiB to 80.0 MiB."),
+        ("peaked at 1 KiB; most of the peak is of In[1], line 2 (9 B).", "peaked at 0 B."),
+        ("Freed 1.91 MiB in 3 blocks; a cycle", "Freed 1.91 MiB in 4 blocks; a cycle"),
         ("(8000056, 0)", "(8000120, 0)"),
     ],
 )
@@ -34,6 +36,8 @@ def test_noise_is_no_difference(before: str, after: str) -> None:
         ("In[3], line 2", "In[3], line 3"),
         ("a is freed", "a is not freed"),
         ("2 references", "3 references"),
+        ("RSS fell. Freed 1 MiB.", "RSS fell. Freed 2 MiB."),
+        ("peaked at 1 MiB; most of the peak is of In[1] (9 B). It", "peaked at 2 MiB. It"),
         ("Freed 64 KiB", "Freed 0 B"),
         ("True", "False"),
         ("nothing", "something"),
@@ -70,6 +74,12 @@ def test_outputs_with_other_numbers_are_stale() -> None:
     told = stale(clean(ran(value="3.81 MiB")), ran(value="5.00 MiB"))
     assert told == "cell 'only' says '5.00 MiB', and the committed output says '3.81 MiB'"
     assert stale(clean(ran(value="3.81 MiB", tags=("varies",))), ran(value="5.00 MiB")) is None
+
+
+def test_progress_is_no_output() -> None:
+    fresh = ran()
+    fresh.cells[0].outputs.insert(0, new_output("stream", name="stderr", text="looks at objects"))
+    assert stale(clean(ran()), fresh) is None
 
 
 def test_an_output_that_is_missing_is_stale() -> None:
