@@ -1,0 +1,40 @@
+"""Lesson 04: `with` closes at the end of its block, also when an error leaves it."""
+
+import io
+
+from scripts.lessonrun import Run
+
+LESSON = "04"
+KIB = 1024
+
+
+def test_fifty_files_stay_open_in_a_list(lesson: Run) -> None:
+    assert lesson.text("left-open") == "50 files are open\n"
+
+
+def test_their_buffers_are_memory(lesson: Run) -> None:
+    lines = {line["line"]: line for line in lesson.shown("open-all")["lines"]}
+    assert lines[3]["live"] >= 50 * min(io.DEFAULT_BUFFER_SIZE, 8 * KIB)
+
+
+def test_a_with_block_leaves_none(lesson: Run) -> None:
+    block = lesson.totals("with-block")
+    assert lesson.text("on-error").startswith("0 files are open\n")
+    assert block["freed"] - block["allocated"] >= 50 * 8 * KIB
+    assert block["live_at_end"] < 64 * KIB
+
+
+def test_an_error_closes_them_too(lesson: Run) -> None:
+    told = lesson.text("on-error").splitlines()
+    assert told[1] == "50 files are open inside the block"
+    assert told[2].startswith("failed: invalid literal")
+    assert told[3].startswith("0 files are open after it, and the list still has 50 ")
+
+
+def test_no_descriptor_and_no_folder_is_left(lesson: Run) -> None:
+    assert lesson.value("(count_open(), Path(folder.name).exists())") == (0, False)
+
+
+def test_the_solution_empties_the_workspace(lesson: Run) -> None:
+    assert lesson.value("len(room)") == 0
+    assert lesson.value("t.report.peak") >= 5_000_000
