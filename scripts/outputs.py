@@ -35,6 +35,11 @@ AMOUNT = re.compile(
 )
 # RSS is the system's, and where two lines share a peak now this one and now that is named.
 NOISE = re.compile(r"RSS(?:[^.;,]|[.,]\d)*|; most of the peak is of [^;]*(?=\.(?:\s|$))")
+#: What a slow machine or a first time says on the way, and garbage of IPython's own.
+PASSING = re.compile(
+    r"^(?:cellheap looks at all objects|Matplotlib is building the font cache).*\n?", re.MULTILINE
+)
+NOBODYS = re.compile(r"[\d,]+ objects? in reference cycles w(?:as|ere) garbage; ")
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:
@@ -43,6 +48,8 @@ def clean(notebook: NotebookNode) -> NotebookNode:
     kept.metadata["cellheap"] = {"sources": sources(notebook)}
     for cell in kept.cells:
         cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_passing(output)]
         for output in cell.get("outputs", []):
             _clean(output)
     return kept
@@ -54,6 +61,14 @@ def _clean(output: NotebookNode) -> None:
         output.traceback = [part for part in output.traceback if not COLOUR.sub("", part).startswith("File ")]
     for key, value in output.items():
         output[key] = _without_paths(value)
+
+
+def _is_passing(output: NotebookNode) -> bool:
+    """Whether nothing is left of this text without what is said on the way, which is taken out of it."""
+    if output.output_type != "stream":
+        return False
+    output.text = PASSING.sub("", output.text)
+    return not output.text
 
 
 def _without_paths(value: Any) -> Any:
@@ -128,7 +143,7 @@ def sentences(cell: NotebookNode) -> Iterator[str]:
 
 
 def _line(text: str) -> str:
-    return " ".join(COLOUR.sub("", text).split())
+    return NOBODYS.sub("", " ".join(COLOUR.sub("", text).split()))
 
 
 def same(before: str, after: str, numbers: bool = True) -> bool:

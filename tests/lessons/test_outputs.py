@@ -92,6 +92,19 @@ def test_another_minor_is_judged_by_its_code() -> None:
     assert stale(clean(ran(value="3.81 MiB", version="3.13.1")), ran(value="9 MiB", version="3.11.9")) is None
 
 
+def test_what_is_said_on_the_way_is_not_kept() -> None:
+    slow = ran()
+    said = "cellheap looks at all objects: 2.2 million steps so far\n"
+    slow.cells[0].outputs[:0] = [new_output("stream", name="stderr", text=said * 2)]
+    assert clean(slow).cells[0].outputs == clean(ran()).cells[0].outputs
+    assert stale(clean(ran()), slow) is None
+    before, after = (
+        "Freed 3 MiB; 15 objects in reference cycles were garbage; RSS fell.",
+        "Freed 3 MiB; RSS fell.",
+    )
+    assert stale(clean(ran(value=before)), ran(value=after)) is None
+
+
 def test_what_is_kept_has_no_paths_and_no_frames_of_libraries() -> None:
     frames = ["----", "Cell In[1], line 1", f"\x1b[36mFile \x1b[39m{sys.prefix}/lib/x.py:3, in f()"]
     failed = new_output("error", ename="AssertionError", evalue="no", traceback=frames)
