@@ -14,6 +14,9 @@ __version__: str
 def chart_cells(overview_json: str, width: int = 760) -> str:
     """Memory of each cell as SVG, from the JSON of `overview`. Raises ValueError for other JSON."""
 
+def chart_history(history_json: str, width: int = 760) -> str:
+    """Live memory by origin over the cells as SVG, from the JSON of `heap::report::History`."""
+
 def chart_timeline(cell_report_json: str, width: int = 760) -> str:
     """A cell's timeline as SVG, from the JSON of `cell_report`. Raises ValueError for other JSON."""
 
@@ -96,10 +99,10 @@ def trace_note() -> str | None:
 def set_notebook_files(prefixes: list[str]) -> None:
     """Code whose `co_filename` starts with one of these is the notebook's."""
 
-def cell_begin(number: int | None, reset_hwm: bool = True) -> int:
+def cell_begin(number: int | None, reset_hwm: bool = True, code: int = 0) -> int:
     """A cell begins: what this context allocates from here on is its. Returns our id of the cell.
 
-    Without `reset_hwm` the process's high-water mark of RSS is left alone, and `rss_peak` is unknown.
+    Runs of the same code have the same `code`, 0 is unknown. Without `reset_hwm` the process's high-water mark of RSS is left alone, and `rss_peak` is unknown.
     """
 
 def cell_end(id: int, failed: bool = False) -> None:

@@ -30,12 +30,14 @@ class Cell:
     number: int | None = None
     label: str = ""
     state: str = "done"
+    code: int = 0
     started: float = 0.0
     seconds: float = 0.0
     allocated: int = 0
     freed: int = 0
     net: int = 0
     peak: int = 0
+    live_start: int = 0
     live: int = 0
     live_at_end: int = 0
     temporary: int = 0
@@ -50,6 +52,36 @@ class Cell:
     major_faults: int = 0
     collections: tuple[int, ...] = (0, 0, 0)
     traced: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The end of a cell, or now: all live bytes of cells. Where there were very many it stands for `ends` in
+    a row, the one with the most."""
+
+    cell: int = 0
+    label: str = ""
+    number: int | None = None
+    ends: int = 1
+    live: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What of one origin was live at each moment."""
+
+    cell: int = 0
+    label: str = ""
+    live: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What was live as each cell ended, by its origin: those origins that had the most. Of the latest 64 ends
+    each byte is known by origin; of older ones the totals are exact, and what is in no layer may be of one."""
+
+    moments: tuple[Moment, ...] = ()
+    layers: tuple[Layer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

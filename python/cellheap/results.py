@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Protocol, Self
 from cellheap import _core, sentences, tables
 from cellheap.display import Bundle, Folded, Part, Picture, Words
 from cellheap.graphtypes import TypeRow
-from cellheap.records import Arenas, Cell, Change, Grown, Kept, Line, Origin, Point, Process, Share, read
+from cellheap.records import Arenas, Cell, Change, Grown, History, Kept, Line, Origin, Point, Process, Share, read
 from cellheap.typetables import types_table
 from cellheap.units import bytes_text, count_text
 
@@ -109,6 +109,8 @@ class Overview(_Holds, Result):
     """The notebook so far: one row a cell."""
 
     cells: tuple[Cell, ...] = ()
+    #: What was live as each cell ended, by the cell that had allocated it.
+    history: History = field(default_factory=History)
     live: int = 0
     live_machinery: int = 0
     live_cellheap: int = 0
@@ -132,7 +134,11 @@ class Overview(_Holds, Result):
         return map(asdict, self.cells)
 
     def pictures(self) -> list[Picture]:
-        return [Picture(_core.chart_cells(self.json), sentences.of_cells_chart(self.cells))]
+        pictures = [Picture(_core.chart_cells(self.json), sentences.of_cells_chart(self.cells))]
+        if len(self.history.moments) > 1:
+            stack = _core.chart_history(json.dumps(asdict(self.history)))
+            pictures.append(Picture(stack, sentences.of_history(self.history)))
+        return pictures
 
     def bundle(self) -> Bundle:
         process = Folded("The process now", [tables.of_process(self)], browser_only=bool(self.cells))

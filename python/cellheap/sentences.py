@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from cellheap.records import Arenas, Cell, Change, Frame, Grown, Line, Pin, Share
+from cellheap.records import Arenas, Cell, Change, Frame, Grown, History, Line, Pin, Share
 from cellheap.units import bytes_text, count_text, seconds_text, signed_bytes_text
 
 if TYPE_CHECKING:
@@ -137,6 +137,21 @@ def of_cells_chart(cells: Sequence[Cell]) -> str:
         f"{cell.label} peak {bytes_text(cell.peak)}, still live {bytes_text(cell.live)}" for cell in biggest
     )
     return f"Chart of the memory of {count_text(len(cells), 'cell')}, with RSS. The highest bars: {bars}."
+
+
+def of_history(history: History) -> str:
+    """The chart of live memory by origin in words."""
+    moments, layers = history.moments, history.layers
+    highest = max(moments, key=lambda moment: moment.live)
+    said = [f"Chart of live memory by origin as cells ended, {bytes_text(highest.live)} at the most"]
+    said.append(f"{bytes_text(moments[-1].live)} now")
+    for layer in sorted(layers, key=lambda layer: max(layer.live), reverse=True)[:4]:
+        most = max(layer.live)
+        last = max(at for at, live in enumerate(layer.live) if live)
+        after = moments[last + 1].label if last + 1 < len(moments) else ""
+        fate = f"gone at the end of {after}" if after else f"{bytes_text(layer.live[-1])} now"
+        said.append(f"of {layer.label} {bytes_text(most)} at the most, {fate}")
+    return "; ".join(said) + "."
 
 
 def of_timeline(report: CellReport) -> str:

@@ -7,9 +7,10 @@ use crate::heap::report::{Cell, Overview, State};
 
 use super::bytes::{Axis, bytes_text};
 use super::canvas::{
-    Anchor, Area, ChartError, HEADING, PLAIN, QUIET, SUBHEADING, Svg, boxes, card, fill, legend,
-    path, text,
+    Anchor, Area, ChartError, HEADING, PLAIN, SUBHEADING, Svg, boxes, card, fill, legend, path,
+    text,
 };
+use super::names::{Name, names, slot};
 use super::panel::{Frame, Panel};
 use super::theme;
 
@@ -146,17 +147,12 @@ fn across(bars: &[Bar]) -> std::ops::Range<f64> {
     0.0..bars.len().max(1) as f64
 }
 
-fn slot(panel: &Panel<'_, '_>, bars: &[Bar]) -> i32 {
-    let (left, right) = panel.sides();
-    (right - left) / bars.len().max(1) as i32
-}
-
 /// Thick strokes with a rim of the card's colour, so that they stand out on a solid bar too.
 fn peaks(area: &Area<'_>, panel: &Panel<'_, '_>, bars: &[Bar]) -> Result<(), ChartError> {
     let zero = panel.at(0.0, 0.0).1;
     let all = bars.iter().enumerate().filter(|(_, bar)| bar.peak > 0.0);
     let spans: Vec<_> = all.map(|(at, bar)| (span(panel, at), bar)).collect();
-    let wider = if slot(panel, bars) > 20 { 2 } else { 1 };
+    let wider = if slot(panel, bars.len()) > 20 { 2 } else { 1 };
     for (half, colour) in [(2, theme::CARD), (1, theme::PEAK)] {
         // Of the smallest only the number: a row of marks on the axis would read as an axis.
         let seen = spans.iter().filter(|(_, bar)| panel.y(bar.peak) < zero - 2);
@@ -260,53 +256,20 @@ fn shade_untraced(
     Ok(())
 }
 
-/// Names under the bars: in full where they fit, else every so many numbers.
 fn labels(
     area: &Area<'_>,
     panel: &Panel<'_, '_>,
     frame: Frame,
     bars: &[Bar],
 ) -> Result<(), ChartError> {
-    let (slot, y) = (slot(panel, bars), frame.top + frame.height + 10);
-    let widest = bars
-        .iter()
-        .map(|bar| PLAIN.width(&bar.label))
-        .max()
-        .unwrap_or(0);
-    let in_full = widest + 6 <= slot;
-    let step = step(bars, slot);
-    let mut free_from = i32::MIN;
-    if !in_full {
-        free_from = theme::PAD + theme::AXIS - 4;
-        text(area, (free_from - 4, y), "In[ ]", QUIET, Anchor::End)?;
+    let mut all = Vec::new();
+    for bar in bars {
+        all.push(Name {
+            label: &bar.label,
+            number: bar.number,
+        });
     }
-    for (at, bar) in bars.iter().enumerate() {
-        let (left, right) = span(panel, at);
-        let words = match bar.number {
-            _ if in_full => bar.label.clone(),
-            Some(number) if number % step == 0 || (step > 1 && at == 0) => number.to_string(),
-            _ => continue,
-        };
-        let (middle, half) = ((left + right) / 2, PLAIN.width(&words) / 2);
-        if middle - half >= free_from {
-            text(area, (middle, y), &words, PLAIN, Anchor::Middle)?;
-            free_from = middle + half + 4;
-        }
-    }
-    Ok(())
-}
-
-/// Which numbers are written: a round step that leaves room, and every fifth at least where there are many.
-fn step(bars: &[Bar], slot: i32) -> u32 {
-    let last = bars.iter().filter_map(|bar| bar.number).max().unwrap_or(0);
-    let first = bars.iter().filter_map(|bar| bar.number).min().unwrap_or(0);
-    let (need, numbers) = (PLAIN.width(&last.to_string()) + 6, last - first + 1);
-    let least = if bars.len() > 25 { 5 } else { 1 };
-    let per_number = f64::from(slot) * bars.len() as f64 / f64::from(numbers);
-    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]
-        .into_iter()
-        .find(|step| *step >= least && f64::from(*step) * per_number >= f64::from(need))
-        .unwrap_or(100_000)
+    names(area, panel, frame, &all)
 }
 
 /// Under the names: what is special about a cell, as a word or, where there is no room, as a sign.
@@ -316,7 +279,7 @@ fn states(
     frame: Frame,
     bars: &[Bar],
 ) -> Result<(), ChartError> {
-    let (slot, y) = (slot(panel, bars), frame.top + frame.height + 24);
+    let (slot, y) = (slot(panel, bars.len()), frame.top + frame.height + 24);
     let mut free_from = i32::MIN;
     for (at, bar) in bars.iter().enumerate() {
         let (left, right) = span(panel, at);

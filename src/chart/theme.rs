@@ -32,6 +32,37 @@ pub const PYMALLOC: RGBColor = LIVE;
 pub const MALLOC: RGBColor = NATIVE_FRAME;
 pub const MMAP: RGBColor = LIBRARY_FRAME;
 
+/// Origins in a stack, oldest first: dark and light in turn, so that neighbours differ without their hue too.
+pub const LAYERS: [RGBColor; 7] = [
+    LIVE,
+    RGBColor(0xC9, 0x7B, 0x00),
+    NATIVE_FRAME,
+    RGBColor(0xCC, 0x79, 0xA7),
+    RGBColor(0x5B, 0x3A, 0x8E),
+    RGBColor(0x3F, 0x9B, 0xD1),
+    RGBColor(0x7A, 0x2E, 0x0E),
+];
+/// All other origins together.
+pub const OTHERS: RGBColor = UNKNOWN;
+
+/// The colour of words on a mark: 4.5:1 and more.
+pub fn on(mark: RGBColor) -> RGBColor {
+    if luminance(mark) < 0.18 { CARD } else { INK }
+}
+
+/// As WCAG has it: 0 is black, 1 is white.
+fn luminance(RGBColor(red, green, blue): RGBColor) -> f64 {
+    let linear = |part: u8| {
+        let part = f64::from(part) / 255.0;
+        if part <= 0.04045 {
+            part / 12.92
+        } else {
+            ((part + 0.055) / 1.055).powf(2.4)
+        }
+    };
+    0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue)
+}
+
 /// On every system, in this order. Set once on the drawing; texts that say nothing have it.
 pub const FAMILY: &str = "Helvetica, Arial, sans-serif";
 

@@ -138,6 +138,8 @@ pub struct Record {
     pub kind: Kind,
     pub state: State,
     pub traced: bool,
+    /// The same for runs of the same code; 0 where it is not known.
+    pub code: u64,
     pub started: f64,
     pub seconds: f32,
     /// Live bytes of the notebook as it began.
@@ -168,6 +170,7 @@ impl Record {
             kind,
             state: State::Running,
             traced: true,
+            code: 0,
             started,
             seconds: 0.0,
             live_start,

@@ -10,33 +10,41 @@ use super::report::{Diff, Grown, GrownOrigin};
 use super::sites::{FIRST, Site, SiteId, Sites};
 use super::tally::{Row, Tally};
 
-/// Changes that are kept by site of a cell that is not recent; the others are one sum.
+/// Changes that are kept by site at an end that is not recent, and sums by cell of the others; the rest is one sum.
 const KEPT: usize = 3;
-/// What stands for a line whose site is gone, and for the sum of small changes long ago.
-const GONE: &str = "(lines that are gone)";
+const KEPT_CELLS: usize = 3;
+/// What stands for lines that are not told apart any more, and for the sum of small changes long ago.
+const GONE: &str = "(other lines)";
 const SMALL: &str = "(small changes of old cells)";
 
 /// What a change is of: a site, or a cell where the site is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Who {
+pub(super) enum Who {
     Site(SiteId),
     Cell(CellId),
     Many,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Change {
-    who: Who,
+pub(super) struct Change {
+    pub who: Who,
     blocks: i32,
-    bytes: i64,
+    pub bytes: i64,
 }
 
 /// What changed since the end before this one.
-struct End {
-    cell: CellId,
+pub(super) struct End {
+    pub cell: CellId,
     /// The live table that it is of: changes of two tables do not add up.
-    table: u32,
-    changes: Box<[Change]>,
+    pub table: u32,
+    pub changes: Box<[Change]>,
+}
+
+/// What was live, by its cell, when the ends before were forgotten.
+#[derive(Default)]
+pub(super) struct Base {
+    pub table: u32,
+    pub live: Vec<(CellId, i64)>,
 }
 
 /// What a site had at the last end.
@@ -66,7 +74,8 @@ impl Seen {
 
 #[derive(Default)]
 pub struct Journal {
-    ends: Vec<End>,
+    pub(super) base: Base,
+    pub(super) ends: Vec<End>,
     /// By site id.
     seen: Vec<Seen>,
     /// Changes of sites that went since the last end.
@@ -109,8 +118,23 @@ impl Journal {
         }
     }
 
-    /// Forgets all ends; what is live stays seen.
-    pub(super) fn forget(&mut self) {
+    /// Forgets all ends; what is live stays seen, and is what the next ends begin with.
+    pub(super) fn forget(&mut self, table: u32, sites: &Sites) {
+        let mut live: HashMap<CellId, i64> = HashMap::new();
+        for (at, seen) in self
+            .seen
+            .iter()
+            .enumerate()
+            .filter(|(_, seen)| seen.live > 0)
+        {
+            if let Some(key) = sites.key(SiteId(at as u32)) {
+                *live.entry(key.cell).or_default() += seen.live.cast_signed();
+            }
+        }
+        self.base = Base {
+            table,
+            live: live.into_iter().collect(),
+        };
         self.ends = Vec::new();
         self.loose = Vec::new();
         self.gone = HashMap::new();
@@ -152,20 +176,19 @@ impl Journal {
             table,
             changes: changes.into(),
         });
-        self.shorten();
+        self.shorten(sites);
     }
 
     /// The end that is recent no more keeps its biggest changes.
-    fn shorten(&mut self) {
+    fn shorten(&mut self, sites: &Sites) {
         let Some(at) = self.ends.len().checked_sub(RECENT + 1) else {
             return;
         };
         let mut changes = std::mem::take(&mut self.ends[at].changes).into_vec();
         if changes.len() > KEPT + 1 {
             changes.sort_unstable_by_key(|change| std::cmp::Reverse(change.bytes.unsigned_abs()));
-            let rest = sum(&changes[KEPT..]);
-            changes.truncate(KEPT);
-            changes.push(rest);
+            let rest = changes.split_off(KEPT);
+            changes.extend(by_cell(&rest, sites));
         }
         for change in &changes {
             if let Who::Site(id) = change.who {
@@ -189,17 +212,48 @@ impl Journal {
     }
 }
 
-fn sum(changes: &[Change]) -> Change {
+/// The cell whose blocks a change is of.
+pub(super) fn cell_of(who: Who, sites: &Sites) -> Option<CellId> {
+    match who {
+        Who::Site(id) => sites.key(id).map(|key| key.cell),
+        Who::Cell(cell) => Some(cell),
+        Who::Many => None,
+    }
+}
+
+/// Sums of changes by cell, the biggest; what is left is one sum of many.
+fn by_cell(changes: &[Change], sites: &Sites) -> Vec<Change> {
+    let mut sums: HashMap<Who, Change> = HashMap::new();
+    for change in changes {
+        add(
+            &mut sums,
+            cell_of(change.who, sites).map_or(Who::Many, Who::Cell),
+            change,
+        );
+    }
+    let mut cells: Vec<Change> = sums.into_values().collect();
+    cells.sort_unstable_by_key(|change| {
+        let many = change.who == Who::Many;
+        (many, std::cmp::Reverse(change.bytes.unsigned_abs()))
+    });
+    let mut many = HashMap::new();
+    for change in cells.split_off(cells.len().min(KEPT_CELLS)) {
+        add(&mut many, Who::Many, &change);
+    }
+    cells.extend(many.into_values());
+    cells.retain(|change| (change.bytes, change.blocks) != (0, 0));
+    cells
+}
+
+fn add(sums: &mut HashMap<Who, Change>, who: Who, change: &Change) {
     let none = Change {
-        who: Who::Many,
+        who,
         blocks: 0,
         bytes: 0,
     };
-    changes.iter().fold(none, |sum, change| Change {
-        blocks: sum.blocks.saturating_add(change.blocks),
-        bytes: sum.bytes + change.bytes,
-        ..sum
-    })
+    let sum = sums.entry(who).or_insert(none);
+    sum.blocks = sum.blocks.saturating_add(change.blocks);
+    sum.bytes += change.bytes;
 }
 
 /// Why there is no difference to tell.

@@ -292,7 +292,7 @@ impl Books {
             }
         }
         self.recent.retain(|id| self.running.contains(id));
-        self.journal.forget();
+        self.journal.forget(self.table, &self.sites);
         self.highest = self.tide.live;
         self.generation += 1;
     }

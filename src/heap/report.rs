@@ -16,6 +16,8 @@ pub struct Cell {
     /// How the cell is named in output: `In[5]`, `(after 5)`, `(before cells)`.
     pub label: String,
     pub state: State,
+    /// Stands for what was run: the same number for runs of the same code, 0 where it is not known.
+    pub code: u64,
     /// When it began, in seconds since the epoch.
     pub started: f64,
     /// How long it ran, in seconds.
@@ -28,6 +30,8 @@ pub struct Cell {
     pub net: i64,
     /// The most that was live during the cell above its start.
     pub peak: u64,
+    /// The notebook's live bytes as it began.
+    pub live_start: u64,
     /// Bytes that it allocated and that are still live now: what it is the origin of.
     pub live: u64,
     /// Bytes that it allocated and that were live when it ended.
@@ -76,6 +80,7 @@ pub struct Flow {
 #[serde(default)]
 pub struct Overview {
     pub cells: Vec<Cell>,
+    pub history: History,
     /// All live bytes of traced blocks: notebook, machinery and cellheap.
     pub live: u64,
     pub live_machinery: u64,
@@ -83,6 +88,39 @@ pub struct Overview {
     pub process: Process,
     /// What the reader must know to read the numbers right, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// What was live as each cell ended, by its origin. Of the latest 64 ends each byte is known by origin; of older ends the
+/// totals are exact, and what is in no layer may be of one.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct History {
+    /// Oldest first; the last is now.
+    pub moments: Vec<Moment>,
+    /// The origins with the most, oldest first.
+    pub layers: Vec<Layer>,
+}
+
+/// The end of a cell.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Moment {
+    pub cell: u32,
+    pub label: String,
+    pub number: Option<u32>,
+    /// How many ends in a row it stands for: of these the one with the most.
+    pub ends: u64,
+    /// All live bytes of cells.
+    pub live: u64,
+}
+
+/// What of one origin was live at each moment.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Layer {
+    pub cell: u32,
+    pub label: String,
+    pub live: Vec<u64>,
 }
 
 /// One cell in full: `%memtrace N`.

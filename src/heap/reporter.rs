@@ -2,10 +2,15 @@
 
 use super::books::Books;
 use super::cells::{CellId, Record};
+use super::history::history;
 use super::kept::Found;
 use super::lines::{lines, peak, shares};
 use super::report::{Arenas, Cell, CellReport, Live, Origin, Overview, Point, Process, State};
 use super::sites::{Class, cellheap, machinery};
+
+/// Moments and origins of a notebook's history: what a chart can show, and a reader tell apart.
+const MOMENTS: usize = 64;
+const LAYERS: usize = 7;
 
 /// The notebook so far. `now` is in seconds since the epoch.
 pub fn overview(books: &Books, process: Process, now: f64, mut notes: Vec<String>) -> Overview {
@@ -14,6 +19,7 @@ pub fn overview(books: &Books, process: Process, now: f64, mut notes: Vec<String
         cells: shown(books)
             .map(|record| cell(books, record, now))
             .collect(),
+        history: history(books, MOMENTS, LAYERS),
         live: live_of_everything(books),
         live_machinery: books.sites().live_of(machinery),
         live_cellheap: books.sites().live_of(cellheap),
@@ -113,6 +119,7 @@ fn cell(books: &Books, record: &Record, now: f64) -> Cell {
         } else {
             State::Done
         },
+        code: record.code,
         started: record.started,
         seconds: if running {
             (now - record.started).max(0.0)
@@ -126,6 +133,7 @@ fn cell(books: &Books, record: &Record, now: f64) -> Cell {
             .cast_signed()
             .wrapping_sub(freed.cast_signed()),
         peak: peak(books, record),
+        live_start: record.live_start,
         live: sum.live(),
         live_at_end: if running {
             sum.live()

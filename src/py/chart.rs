@@ -8,11 +8,11 @@ use serde::de::DeserializeOwned;
 use crate::chart::lines::Source;
 use crate::chart::stacks::{Measure, Names, folded, text, tree};
 use crate::chart::{
-    ChartError, Svg, bytes, cells, chains, column, flame, last, lines, raster, ring, spark,
-    timeline, variables,
+    ChartError, Svg, bytes, cells, chains, column, flame, history, last, lines, raster, ring,
+    spark, timeline, variables,
 };
 use crate::heap::last::Last;
-use crate::heap::report::{CellReport, Overview, Stacks};
+use crate::heap::report::{CellReport, History, Overview, Stacks};
 
 /// What a chart may measure across, in pixels.
 const WIDTHS: std::ops::RangeInclusive<i32> = 560..=4_000;
@@ -23,6 +23,14 @@ const WIDTHS: std::ops::RangeInclusive<i32> = 560..=4_000;
 pub fn chart_cells(overview_json: &str, width: i32) -> PyResult<String> {
     let report: Overview = read("an overview", overview_json)?;
     drawn(cells::cells(&report, checked(width)?))
+}
+
+/// Live memory by origin over the cells, drawn from the JSON of `History`. Raises ValueError for other JSON.
+#[pyfunction]
+#[pyo3(signature = (history_json, width = 760))]
+pub fn chart_history(history_json: &str, width: i32) -> PyResult<String> {
+    let report: History = read("a history", history_json)?;
+    drawn(history::history(&report, checked(width)?))
 }
 
 /// A cell's timeline, drawn from the JSON of `cell_report`. Raises ValueError for other JSON.

@@ -23,9 +23,9 @@ mod _core {
 
     #[pymodule_export]
     use super::chart::{
-        bytes_text, chart_cells, chart_chains, chart_column, chart_flame, chart_last, chart_lines,
-        chart_png, chart_ring, chart_spark, chart_timeline, chart_variables, flame_text,
-        folded_stacks,
+        bytes_text, chart_cells, chart_chains, chart_column, chart_flame, chart_history,
+        chart_last, chart_lines, chart_png, chart_ring, chart_spark, chart_timeline,
+        chart_variables, flame_text, folded_stacks,
     };
     #[pymodule_export]
     use super::errors::ConnectionError;

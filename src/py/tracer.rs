@@ -114,10 +114,16 @@ pub fn set_notebook_files(py: Python<'_>, prefixes: Vec<String>) -> PyResult<()>
 
 /// A cell begins: what is allocated in this context from here on is its. Returns our id of the cell; 0 in a forked child.
 ///
-/// With `reset_hwm` the process's high-water mark of RSS starts anew (and `ru_maxrss` with it); without, the cell has none.
+/// Runs of the same code have the same `code`, 0 is unknown. With `reset_hwm` the process's high-water mark of RSS starts
+/// anew (and `ru_maxrss` with it); without, the cell has none.
 #[pyfunction]
-#[pyo3(signature = (number, reset_hwm = true))]
-pub fn cell_begin(py: Python<'_>, number: Option<u32>, reset_hwm: bool) -> PyResult<u32> {
+#[pyo3(signature = (number, reset_hwm = true, code = 0))]
+pub fn cell_begin(
+    py: Python<'_>,
+    number: Option<u32>,
+    reset_hwm: bool,
+    code: u64,
+) -> PyResult<u32> {
     if control::is_child() {
         return Ok(0);
     }
@@ -136,6 +142,7 @@ pub fn cell_begin(py: Python<'_>, number: Option<u32>, reset_hwm: bool) -> PyRes
         if let Some(record) = tracer.books.record_mut(cell) {
             record.traced = !lost && control::is_tracing();
             record.rss_marked = marked;
+            record.code = code;
         }
         cell
     })?;
