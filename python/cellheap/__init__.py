@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         holders,
         last,
         live,
+        notebook_report,
         overview,
         retained,
         variables,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cellheap.lastwords import Last
     from cellheap.limits import CellMemoryLimit, assert_peak, limit
     from cellheap.measuring import trace
+    from cellheap.notebookreport import NotebookReport
     from cellheap.report import Report
     from cellheap.results import CellReport, Live, Overview
 
@@ -37,6 +39,7 @@ __all__ = [
     "Flame",
     "Last",
     "Live",
+    "NotebookReport",
     "Overview",
     "Report",
     "__version__",
@@ -54,6 +57,7 @@ __all__ = [
     "limit",
     "live",
     "load_ipython_extension",
+    "notebook_report",
     "overview",
     "retained",
     "trace",
@@ -69,6 +73,7 @@ _HOMES = {
     "Flame": "flames",
     "Last": "lastwords",
     "Live": "results",
+    "NotebookReport": "notebookreport",
     "Overview": "results",
     "Report": "report",
     "__version__": "_core",
@@ -86,6 +91,7 @@ _HOMES = {
     "limit": "limits",
     "live": "api",
     "load_ipython_extension": "extension",
+    "notebook_report": "api",
     "overview": "api",
     "retained": "api",
     "trace": "measuring",

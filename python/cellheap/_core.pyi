@@ -102,7 +102,8 @@ def set_notebook_files(prefixes: list[str]) -> None:
 def cell_begin(number: int | None, reset_hwm: bool = True, code: int = 0) -> int:
     """A cell begins: what this context allocates from here on is its. Returns our id of the cell.
 
-    Runs of the same code have the same `code`, 0 is unknown. Without `reset_hwm` the process's high-water mark of RSS is left alone, and `rss_peak` is unknown.
+    Runs of the same code have the same `code`, 0 is unknown. Without `reset_hwm` the process's high-water
+    mark of RSS is left alone, and `rss_peak` is unknown.
     """
 
 def cell_end(id: int, failed: bool = False) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from IPython.core.getipython import get_ipython
 
-from cellheap import _core, comparing, flames, graph, recorder
+from cellheap import _core, comparing, flames, graph, notebookreport, recorder
 from cellheap.choosing import RefusedError
 from cellheap.clearing import clear, foresee
 from cellheap.comparing import CompareError, Comparison
@@ -22,6 +22,8 @@ from cellheap.graphtypes import TypeRow
 from cellheap.held import Held, amount_text, told
 from cellheap.knotted import Knotted
 from cellheap.lastwords import Last
+from cellheap.needs import peak_cell
+from cellheap.notebookreport import NotebookReport
 from cellheap.owned import Owned, Weighed
 from cellheap.pools import pools
 from cellheap.results import CellReport, Live, Overview, Result
@@ -43,6 +45,7 @@ __all__ = [
     "holders",
     "last",
     "live",
+    "notebook_report",
     "overview",
     "retained",
     "variables",
@@ -90,6 +93,15 @@ def live() -> Live:
     with _core.own():
         live = _with_pools(Live.from_json(_core.live(), recorder.known_sources()))
         return replace(live, types=_types())
+
+
+def notebook_report() -> NotebookReport:
+    """How much memory the notebook needs and how much to ask for, who holds the most, and what grows."""
+    with _core.own():
+        whole = overview()
+        live = Live.from_json(_core.live(), recorder.known_sources()) if whole.cells else Live()
+        cell = peak_cell(whole.cells)
+        return notebookreport.of(whole, report(cell.id, types=False) if cell else None, live)
 
 
 def report(cell: int, *, types: bool = True) -> CellReport:

@@ -27,11 +27,24 @@ from cellheap.units import bytes_text
 
 #: A cell as a person types it, or as outputs name it.
 _CELL = re.compile(r"(?P<number>[0-9]+)|In\[(?P<label>[0-9]+)\]")
-WORDS = ("live", *questions.WORDS, "flame", "last", "export", "limit", "on", "off", "stop", "start", "reset")
+WORDS = (
+    "report",
+    "live",
+    *questions.WORDS,
+    "flame",
+    "last",
+    "export",
+    "limit",
+    "on",
+    "off",
+    "stop",
+    "start",
+    "reset",
+)
 #: What can follow `limit`, for example.
 LIMITS = ("off", "50%", "80%", "1G", "2G", "4G", "8G")
 #: Of these, what is a result by itself; nothing is the overview.
-RESULTS = ("", "live")
+RESULTS = ("", "live", "report")
 #: Said where there is no tracer at all.
 NEVER_BEGAN = "Nothing was recorded in this process so far: `%memtrace start` begins to record"
 
@@ -78,6 +91,7 @@ class CellHeapMagics(Magics):
         """Show the memory of this notebook's cells, in exact bytes.
 
         %memtrace               each cell so far: allocated, freed, net, peak, live
+        %memtrace report        how much to ask for, who holds the most, what grows when run again
         %memtrace 5             cell 5 in full, line by line
         %memtrace 3 7           what changed in live memory from the end of cell 3 to the end of 7
         %memtrace live          what is alive now, by cell, line and allocator
@@ -91,7 +105,7 @@ class CellHeapMagics(Magics):
         %memtrace last          what the kernel before this one was doing when it died
         %memtrace export FILE   write the notebook's report; its suffix says the format:
                                 .json .csv .html .svg .png .folded; --force replaces
-        %memtrace export 5 FILE           write cell 5; so with `live` and `flame 5`
+        %memtrace export 5 FILE           write cell 5; so with `report`, `live`, `flame 5`
         %memtrace limit 2G      stop a cell that takes live memory past 2 GiB, with a CellMemoryLimit;
                                 80% is of what the container or the machine has; off lifts it,
                                 and %memtrace limit alone says what is set
@@ -155,7 +169,9 @@ class CellHeapMagics(Magics):
                 return api.flame(int(number) if number else None, measure)
             if number and other:
                 return api.diff(int(other), int(number))
-            return api.cells[int(number)] if number else api.live() if what else api.overview()
+            if number:
+                return api.cells[int(number)]
+            return {"live": api.live, "report": api.notebook_report}.get(what, api.overview)()
         except (api.NoSuchCellError, ValueError) as error:
             raise UsageError(f"%memtrace {' '.join(words)}: {error}") from None
         except RuntimeError:
@@ -165,8 +181,8 @@ class CellHeapMagics(Magics):
         if not rest:
             raise mistake(self.memtrace, "%memtrace export needs a file to write to")
         *what, file = rest
-        if what and not (what[0] in ("flame", "live") or cell_number(what[0])):
-            raise mistake(self.memtrace, f"%memtrace export knows N, live and flame, not {what[0]!r}")
+        if what and not (what[0] in ("flame", *RESULTS) or cell_number(what[0])):
+            raise mistake(self.memtrace, f"%memtrace export knows N, report, live and flame, not {what[0]!r}")
         result = self._result(what, asked)
         try:
             path = api.export(file, result, force=asked.force)
@@ -340,7 +356,7 @@ def _after_memtrace(answers: Questions, before: list[str], word: str) -> Iterabl
         case ["limit"]:
             return LIMITS
         case ["export"]:
-            return ["live", "flame", *files(word)]
+            return ["report", "live", "flame", *files(word)]
         case ["export", "flame"] | ["export", *_] if len(words) < 4:
             return files(word)
     return ()

@@ -77,8 +77,9 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What was live as each cell ended, by its origin: those origins that had the most. Of the latest 64 ends
-    each byte is known by origin; of older ones the totals are exact, and what is in no layer may be of one."""
+    """What was live as each cell ended, by its origin: those origins that had the most. Of the latest 64
+    ends each byte is known by origin; of older ones the totals are exact, and what is in no layer may be of
+    one."""
 
     moments: tuple[Moment, ...] = ()
     layers: tuple[Layer, ...] = ()

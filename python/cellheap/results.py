@@ -13,7 +13,20 @@ from typing import Any, ClassVar, Protocol, Self
 from cellheap import _core, sentences, tables
 from cellheap.display import Bundle, Folded, Part, Picture, Words
 from cellheap.graphtypes import TypeRow
-from cellheap.records import Arenas, Cell, Change, Grown, History, Kept, Line, Origin, Point, Process, Share, read
+from cellheap.records import (
+    Arenas,
+    Cell,
+    Change,
+    Grown,
+    History,
+    Kept,
+    Line,
+    Origin,
+    Point,
+    Process,
+    Share,
+    read,
+)
 from cellheap.typetables import types_table
 from cellheap.units import bytes_text, count_text
 
