@@ -73,6 +73,9 @@ def chart_variables(variables_json: str, width: int = 760) -> str:
     int, "shared": int}]}`.
     """
 
+def chart_map(map_json: str, width: int = 760) -> str:
+    """How full pymalloc's arenas are as SVG, from the JSON of `heap_map`."""
+
 def chart_column(charts: Sequence[str]) -> str:
     """Several charts as one, under each other. Raises RuntimeError for what is no chart."""
 
@@ -145,6 +148,9 @@ def own_live() -> int:
 
 def live() -> str:
     """JSON of `heap::report::Live`."""
+
+def heap_map() -> str:
+    """JSON of `heap::report::HeapMap`."""
 
 def stacks(id: int | None = None) -> str:
     """JSON of `heap::report::Stacks`, of a cell or of the whole notebook. Raises KeyError for an unknown

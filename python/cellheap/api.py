@@ -19,6 +19,7 @@ from cellheap.diffs import Diff
 from cellheap.exports import ExportError, write
 from cellheap.flames import Flame, Measure
 from cellheap.graphtypes import TypeRow
+from cellheap.heapmap import HeapMap
 from cellheap.held import Held, amount_text, told
 from cellheap.knotted import Knotted
 from cellheap.lastwords import Last
@@ -42,6 +43,7 @@ __all__ = [
     "export",
     "flame",
     "foresee",
+    "heap_map",
     "holders",
     "last",
     "live",
@@ -93,6 +95,13 @@ def live() -> Live:
     with _core.own():
         live = _with_pools(Live.from_json(_core.live(), recorder.known_sources()))
         return replace(live, types=_types())
+
+
+def heap_map() -> HeapMap:
+    """How full each part of pymalloc's arenas is, and which lines keep nearly empty ones."""
+    with _core.own():
+        live = Live.from_json(_core.live(), recorder.known_sources())
+        return HeapMap.of(_core.heap_map(), live.arenas, dict(live.names))
 
 
 def notebook_report() -> NotebookReport:

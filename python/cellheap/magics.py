@@ -85,6 +85,7 @@ class CellHeapMagics(Magics):
     @argument("words", nargs="*", metavar=" | ".join(["N", *WORDS]), help="See above.")
     @argument("--live", action="store_true", help="Of flame: what is live now.")
     @argument("--allocated", action="store_true", help="Of flame: all that was allocated.")
+    @argument("--map", action="store_true", help="Of live: a map of pymalloc's arenas, how full they are.")
     @argument("--force", action="store_true", help="Of export: replace a file that is there.")
     @help_argument
     def memtrace(self, line: str) -> Result | None:
@@ -95,6 +96,7 @@ class CellHeapMagics(Magics):
         %memtrace 5             cell 5 in full, line by line
         %memtrace 3 7           what changed in live memory from the end of cell 3 to the end of 7
         %memtrace live          what is alive now, by cell, line and allocator
+        %memtrace live --map    how full pymalloc's arenas are, drawn, and who pins nearly empty ones
         %memtrace vars [NAME]   the variables by what del of each gives back, and what is shared
         %memtrace why NAME      who keeps it alive, drawn; also of an expression: why cache['a']
         %memtrace watch NAME    follow an object: the cell in which it dies is told; without a
@@ -153,6 +155,8 @@ class CellHeapMagics(Magics):
             raise mistake(self.memtrace, "--force belongs to %memtrace export")
         if (asked.live or asked.allocated) and "flame" not in (what, *rest[:1]):
             raise mistake(self.memtrace, "--live and --allocated belong to %memtrace flame")
+        if asked.map and "live" not in (what, *rest[:1]):
+            raise mistake(self.memtrace, "--map belongs to %memtrace live")
         if asked.live and asked.allocated:
             raise mistake(self.memtrace, "a flame graph is of --live or of --allocated, not of both")
 
@@ -171,7 +175,8 @@ class CellHeapMagics(Magics):
                 return api.diff(int(other), int(number))
             if number:
                 return api.cells[int(number)]
-            return {"live": api.live, "report": api.notebook_report}.get(what, api.overview)()
+            live = api.heap_map if asked.map else api.live
+            return {"live": live, "report": api.notebook_report}.get(what, api.overview)()
         except (api.NoSuchCellError, ValueError) as error:
             raise UsageError(f"%memtrace {' '.join(words)}: {error}") from None
         except RuntimeError:

@@ -16,7 +16,7 @@ SHARE, LEAST = 0.10, 256 << 10
 MOST = 3
 _OUTPUT = re.compile(r"Out\[\d+\]")
 #: Names that are judged together, and how often the graph is asked about such names.
-TOGETHER, ASKED = 3, 3
+TOGETHER, ASKED = 3, 2
 #: Holders that no variable, output or exception is.
 _ELSEWHERE = ("module", "thread", "cache")
 #: The last of our ids that there can be.

@@ -6,6 +6,7 @@ pub mod cells;
 pub mod chains;
 pub mod column;
 pub mod flame;
+pub mod heapmap;
 pub mod history;
 mod knots;
 pub mod last;

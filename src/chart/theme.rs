@@ -42,6 +42,14 @@ pub const LAYERS: [RGBColor; 7] = [
     RGBColor(0x3F, 0x9B, 0xD1),
     RGBColor(0x7A, 0x2E, 0x0E),
 ];
+/// How full a part of the heap is, from empty to full: one hue, each step darker.
+pub const FULLNESS: [RGBColor; 5] = [
+    RGBColor(0xF0, 0xF2, 0xF4),
+    RGBColor(0xC4, 0xDD, 0xEE),
+    RGBColor(0x7F, 0xB5, 0xDA),
+    RGBColor(0x2F, 0x86, 0xBD),
+    RGBColor(0x00, 0x3F, 0x66),
+];
 /// All other origins together.
 pub const OTHERS: RGBColor = UNKNOWN;
 

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::books::Books;
 use super::places::Places;
-use super::report::{Arenas, Pin};
+use super::report::{Arenas, HeapMap, Pin};
 use super::sites::{Class, SiteId};
 
 /// Lines that are told of.
@@ -37,6 +37,49 @@ pub fn arenas(books: &Books, mapped: &[(usize, usize)], older: u64) -> Arenas {
     }
     arenas.pins = named(books, pins);
     arenas
+}
+
+/// Boxes that a map has at the most.
+const MOST_BOXES: u64 = 1_024;
+/// The smallest box: a page.
+const LEAST_BOX: u64 = 4 << 10;
+
+/// The arenas cut into boxes of one size, in the order of their addresses, with what is live in each.
+pub fn map(books: &Books, mapped: &[(usize, usize)], older: u64) -> HeapMap {
+    let mut mapped = mapped.to_vec();
+    mapped.sort_unstable();
+    let bytes: u64 = mapped.iter().map(|(_, size)| *size as u64).sum();
+    let unit = (bytes.div_ceil(MOST_BOXES))
+        .next_power_of_two()
+        .max(LEAST_BOX);
+    let mut boxes = vec![0; bytes.div_ceil(unit) as usize];
+    let mut before = 0;
+    // Where each arena begins, and how far that is from the first.
+    let mut starts = Vec::new();
+    for (start, size) in &mapped {
+        starts.push((*start, *size, before));
+        let end = start + size;
+        books.shadow.each_between(*start, end, |address, entry| {
+            boxes[((before + (address - start) as u64) / unit) as usize] += entry.size();
+        });
+        before += *size as u64;
+    }
+    for (address, block) in books.aside.small() {
+        let within =
+            |(start, size, _): &&(usize, usize, u64)| (*start..start + size).contains(&address);
+        if let Some((start, _, before)) = starts.iter().find(within) {
+            boxes[((before + (address - start) as u64) / unit) as usize] += block.size;
+        }
+    }
+    HeapMap {
+        arenas: mapped.len() as u64,
+        bytes,
+        live: boxes.iter().sum(),
+        unit,
+        boxes,
+        older,
+        notes: Vec::new(),
+    }
 }
 
 /// Live bytes of each arena. It reads every block that there is, so it does no more than add.

@@ -20,6 +20,7 @@ pub mod ledger;
 pub mod limit;
 mod lines;
 pub mod lookup;
+mod moments;
 pub mod pages;
 pub mod paths;
 mod places;

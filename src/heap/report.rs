@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::sites::SIZES;
 
+pub use super::moments::{History, Layer, Moment};
+
 /// One cell (or one stretch between cells), as a row of `%memtrace`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -88,39 +90,6 @@ pub struct Overview {
     pub process: Process,
     /// What the reader must know to read the numbers right, one sentence each.
     pub notes: Vec<String>,
-}
-
-/// What was live as each cell ended, by its origin. Of the latest 64 ends each byte is known by origin; of older ends the
-/// totals are exact, and what is in no layer may be of one.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct History {
-    /// Oldest first; the last is now.
-    pub moments: Vec<Moment>,
-    /// The origins with the most, oldest first.
-    pub layers: Vec<Layer>,
-}
-
-/// The end of a cell.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Moment {
-    pub cell: u32,
-    pub label: String,
-    pub number: Option<u32>,
-    /// How many ends in a row it stands for: of these the one with the most.
-    pub ends: u64,
-    /// All live bytes of cells.
-    pub live: u64,
-}
-
-/// What of one origin was live at each moment.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Layer {
-    pub cell: u32,
-    pub label: String,
-    pub live: Vec<u64>,
 }
 
 /// One cell in full: `%memtrace N`.
@@ -344,6 +313,23 @@ pub struct Arenas {
     pub pins: Vec<Pin>,
     /// Arenas from before the live table: not all that is in them is known.
     pub older: u64,
+}
+
+/// pymalloc's arenas, cut into boxes in the order of their addresses: `%memtrace live --map`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HeapMap {
+    /// Arenas mapped since the live table began, the bytes they span and the live bytes in them.
+    pub arenas: u64,
+    pub bytes: u64,
+    pub live: u64,
+    /// The bytes that a box spans; the last box may span less.
+    pub unit: u64,
+    /// Live bytes in each box.
+    pub boxes: Vec<u64>,
+    /// Arenas from before the live table, which are not in the map.
+    pub older: u64,
+    pub notes: Vec<String>,
 }
 
 /// A line that keeps arenas from going back to the system.

@@ -8,11 +8,11 @@ use serde::de::DeserializeOwned;
 use crate::chart::lines::Source;
 use crate::chart::stacks::{Measure, Names, folded, text, tree};
 use crate::chart::{
-    ChartError, Svg, bytes, cells, chains, column, flame, history, last, lines, raster, ring,
-    spark, timeline, variables,
+    ChartError, Svg, bytes, cells, chains, column, flame, heapmap, history, last, lines, raster,
+    ring, spark, timeline, variables,
 };
 use crate::heap::last::Last;
-use crate::heap::report::{CellReport, History, Overview, Stacks};
+use crate::heap::report::{CellReport, HeapMap, History, Overview, Stacks};
 
 /// What a chart may measure across, in pixels.
 const WIDTHS: std::ops::RangeInclusive<i32> = 560..=4_000;
@@ -137,6 +137,14 @@ pub fn chart_variables(variables_json: &str, width: i32) -> PyResult<String> {
         &read("variables", variables_json)?,
         checked(width)?,
     ))
+}
+
+/// How full pymalloc's arenas are, drawn from the JSON of `HeapMap`. Raises ValueError for other JSON.
+#[pyfunction]
+#[pyo3(signature = (map_json, width = 760))]
+pub fn chart_map(map_json: &str, width: i32) -> PyResult<String> {
+    let map: HeapMap = read("a heap map", map_json)?;
+    drawn(heapmap::heapmap(&map, checked(width)?))
 }
 
 /// Several charts as one, under each other.

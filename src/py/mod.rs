@@ -24,7 +24,7 @@ mod _core {
     #[pymodule_export]
     use super::chart::{
         bytes_text, chart_cells, chart_chains, chart_column, chart_flame, chart_history,
-        chart_last, chart_lines, chart_png, chart_ring, chart_spark, chart_timeline,
+        chart_last, chart_lines, chart_map, chart_png, chart_ring, chart_spark, chart_timeline,
         chart_variables, flame_text, folded_stacks,
     };
     #[pymodule_export]
@@ -51,8 +51,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::reports::{
-        cell_report, diff, live, live_blocks, live_bytes, malloc_bytes, overview, own_live,
-        process_json, span_begin, span_end, stacks_json,
+        cell_report, diff, heap_map, live, live_blocks, live_bytes, malloc_bytes, overview,
+        own_live, process_json, span_begin, span_end, stacks_json,
     };
     #[pymodule_export]
     use super::tracer::{

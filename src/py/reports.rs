@@ -97,6 +97,18 @@ pub fn live(py: Python<'_>) -> PyResult<String> {
     })?)
 }
 
+/// JSON of `heap::report::HeapMap`.
+#[pyfunction]
+pub fn heap_map(py: Python<'_>) -> PyResult<String> {
+    let mut map = with(py, |tracer| {
+        let books = &tracer.books;
+        let (known, older) = arenas::known(books.table());
+        fullness::map(books, &known, older)
+    })?;
+    map.notes = notes();
+    json(&map)
+}
+
 /// JSON of `heap::report::Process`.
 #[pyfunction]
 #[pyo3(name = "process")]

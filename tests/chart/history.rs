@@ -115,7 +115,7 @@ fn shared_moments_are_told_of_and_nothing_is_a_chart_too() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn whatever_was_live_its_chart_is_whole(

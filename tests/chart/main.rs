@@ -6,6 +6,7 @@ mod cells;
 mod drawing;
 mod flame;
 mod graphs;
+mod heapmap;
 mod history;
 mod last;
 mod lines;

@@ -49,8 +49,9 @@ def offered(notebook: Terminal, code: str) -> list[str]:
         ("%memtrace limit 8", ["80%", "8G"]),
         ("%memtrace st", ["stop", "start"]),
         ("r = %memtrace l", ["last", "limit", "live"]),
-        ("x = 1\n%memtrace re", ["reset"]),
+        ("x = 1\n%memtrace re", ["report", "reset"]),
         ("%memtrace --h", ["--help"]),
+        ("%memtrace live --m", ["--map"]),
         ("%%memtrace --", ["--help", "--no-chart", "--top", "-o"]),
         ("%%memtrace --top 3 --no", ["--no-chart"]),
         ("%gcclear al", ["alpha", "alpine"]),
@@ -75,7 +76,7 @@ def test_tab_offers_files_to_write(
     (tmp_path / ".hidden").touch()
     start = "%memtrace export"
     for given, found in (
-        (f"{start} ", ["live", "flame", "data/", "data.csv"]),
+        (f"{start} ", ["report", "live", "flame", "data/", "data.csv"]),
         (f"{start} da", ["data/", "data.csv"]),
         (f"{start} 5 data/", ["data/one.csv"]),
         (f"{start} flame 5 {tmp_path}/data.", [f"{tmp_path}/data.csv"]),
