@@ -34,13 +34,13 @@ test-rust: ## the Rust tests: no Python needed
 test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
 	for venv in $(VENVS); do $$venv/bin/python -m pytest --ignore tests/lab; done
 
-test-screenshots: .venv/ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted, and in nbconvert's page
+screenshots: .venv/ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted, and in nbconvert's page
 	scripts/chromium
 	.venv/bin/$(INSTALL) --group lab
 	.venv/bin/python -m pytest tests/lab/test_pictures.py
 	@echo "The pictures: $(CURDIR)/out/lab/pictures-*.png"
 
-lab: .venv/ready ## the tour in JupyterLab in a real browser
+test-lab: .venv/ready ## the tour in JupyterLab in a real browser
 	scripts/chromium
 	.venv/bin/$(INSTALL) --group lab
 	.venv/bin/python -m pytest tests/lab
