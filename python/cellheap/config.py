@@ -22,6 +22,11 @@ class CellHeap(Configurable):
     collect = Bool(False, help="Collect garbage after every cell, silently, as `%gcclear auto on` does.").tag(
         config=True
     )
+    png = Bool(
+        False,
+        help="Put charts into outputs as PNG too, for places that show neither HTML nor SVG, such as a PDF by"
+        " nbconvert. It makes notebooks larger.",
+    ).tag(config=True)
     reset_hwm = Bool(
         True,
         help="Measure each cell's highest RSS by resetting the process's high-water mark as the cell begins."

@@ -14,7 +14,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Protocol
 
+from cellheap import _core
 from cellheap.units import bytes_text, signed_bytes_text, unbroken
+
+#: Outputs hold their charts as PNG too while this is not empty: `CellHeap.png` fills it.
+WITH_PNG: list[bool] = []
 
 JSON_TYPE = "application/vnd.cellheap.v1+json"
 TEXT_WIDTH = 80
@@ -296,11 +300,19 @@ class Bundle:
 
     def mimebundle(self) -> dict[str, Any]:
         """The output in each form that a front end may choose."""
-        return {
+        forms: dict[str, Any] = {
             "text/html": self.html(),
             "text/plain": self.text(),
             JSON_TYPE: dict(self.data),
         }
+        if WITH_PNG and (png := self.png()):
+            forms["image/png"] = base64.b64encode(png).decode()
+        return forms
+
+    def png(self) -> bytes:
+        """Its charts under each other, for a place that shows neither HTML nor SVG; empty if it has none."""
+        charts = [part.svg for part in self.parts if isinstance(part, Picture | Zoomable)]
+        return _core.chart_png(_core.chart_column(charts), 1.0) if charts else b""
 
 
 def wrapped(text: str) -> str:

@@ -14,6 +14,7 @@ from cellheap import _core, api, limiting
 from cellheap.arguments import completer, parse
 from cellheap.cellmagic import CellMagic
 from cellheap.config import CellHeap
+from cellheap.display import WITH_PNG
 from cellheap.lookout import Lookout
 from cellheap.magics import CellHeapMagics
 from cellheap.recorder import Recorder
@@ -71,6 +72,8 @@ class Extension:
         self._recorder.attach()
         self._translator.attach()
         self._settings.observe(self._limit_changed, "limit")
+        self._settings.observe(self._png_changed, "png")
+        self._png_changed()
         try:
             limiting.apply(self._settings.limit)
         except limiting.LimitError as error:
@@ -80,6 +83,8 @@ class Extension:
     def detach(self) -> None:
         """Takes everything away again."""
         self._settings.unobserve(self._limit_changed, "limit")
+        self._settings.unobserve(self._png_changed, "png")
+        WITH_PNG.clear()
         limiting.apply("off")
         self._translator.detach()
         self._recorder.detach()
@@ -93,6 +98,9 @@ class Extension:
         for kind, names in self._magics.magics.items():
             for name in names:
                 manager.magics[kind].pop(name, None)
+
+    def _png_changed(self, _change: Any = None) -> None:
+        WITH_PNG[:] = [True] if self._settings.png else []
 
     def _limit_changed(self, change: Any) -> None:
         """However the setting changed. One that cannot be is taken back."""

@@ -1,5 +1,6 @@
 """`%memtrace report` in a real kernel: each number beside what Python or the system says of it."""
 
+import base64
 import json
 import re
 from collections.abc import Iterator
@@ -215,3 +216,15 @@ def test_help_names_the_report_and_the_map(running: Kernel) -> None:
     text = "".join(output["content"].get("text", "") for output in outputs)
     assert "%memtrace report" in text
     assert "%memtrace live --map" in text
+
+
+def test_charts_come_as_png_too_where_that_is_set(running: Kernel) -> None:
+    assert "image/png" not in shown(running, "%memtrace")
+    run(running, "%config CellHeap.png = True")
+    png = base64.b64decode(shown(running, "%memtrace")["image/png"])
+    run(running, "%config CellHeap.png = False")
+    assert png.startswith(b"\x89PNG")
+    width, height = (int.from_bytes(png[at : at + 4]) for at in (16, 20))
+    assert width == 760
+    assert height > 600  # two charts
+    assert "image/png" not in shown(running, "%memtrace")
