@@ -4,7 +4,7 @@
 use plotters::prelude::{Color, Polygon};
 use plotters::style::RGBColor;
 
-use crate::heap::report::History;
+use crate::heap::report::{History, Layer};
 
 use super::bytes::{Axis, bytes_text};
 use super::canvas::{
@@ -73,24 +73,25 @@ struct Band {
     edges: Vec<(f64, f64)>,
 }
 
-/// The layers on top of each other, and what is in none of them.
+/// The layers on top of each other, and what is in none of them. What would be thinner than half a pixel is left out.
 fn bands(history: &History) -> Vec<Band> {
-    let count = history.moments.len();
-    let mut below = vec![0.0; count];
-    let mut bands = Vec::new();
-    let colours = theme::LAYERS.into_iter().cycle();
-    for (layer, colour) in history.layers.iter().zip(colours) {
-        let height = |at: usize| layer.live.get(at).copied().unwrap_or(0) as f64;
-        bands.push(stacked(&mut below, &layer.label, colour, height));
-    }
     let totals: Vec<f64> = (history.moments.iter())
         .map(|moment| moment.live as f64)
         .collect();
+    let least = totals.iter().copied().fold(1.0, f64::max) / f64::from(2 * PLOT);
+    let is_seen = |layer: &&Layer| layer.live.iter().any(|live| *live as f64 >= least);
+    let mut below = vec![0.0; totals.len()];
+    let mut bands = Vec::new();
+    let colours = theme::LAYERS.into_iter().cycle();
+    for (layer, colour) in history.layers.iter().filter(is_seen).zip(colours) {
+        let height = |at: usize| layer.live.get(at).copied().unwrap_or(0) as f64;
+        bands.push(stacked(&mut below, &layer.label, colour, height));
+    }
     let rest: Vec<f64> = (below.iter().zip(&totals))
         .map(|(below, total)| (total - below).max(0.0))
         .collect();
-    if rest.iter().any(|rest| *rest > 0.0) {
-        let label = if history.layers.is_empty() {
+    if rest.iter().any(|rest| *rest >= least) {
+        let label = if bands.is_empty() {
             "all cells"
         } else {
             "other cells"

@@ -68,6 +68,17 @@ fn a_layer_has_its_bytes_and_goes_where_it_was_freed() {
 }
 
 #[test]
+fn what_is_too_thin_to_be_seen_is_not_in_the_legend() {
+    let chart = Drawing::read(&svg(&made(
+        &[("In[1]", vec![8 * MIB; 3]), ("In[2]", vec![0, 72, 72])],
+        100,
+    )));
+    assert!(chart.says("In[1]") && chart.says("8.00 MiB"));
+    let is_told = |words: &str| chart.words.iter().filter(|word| word.text == words).count() > 1;
+    assert!(!is_told("In[2]") && !chart.says("other cells"));
+}
+
+#[test]
 fn words_in_layers_stand_out() {
     let live = |at: u64| vec![MIB * (at + 4); 3];
     let labels: Vec<String> = (1..=7).map(|number| format!("In[{number}]")).collect();
