@@ -248,7 +248,7 @@ def test_a_long_report_fits_with_pictures_and_lines() -> None:
 
 def test_pictures_are_svg_with_their_content_in_words(results: list[Result]) -> None:
     pictures = [image for result in results for image in Reader(html(result)).images]
-    assert len(pictures) == 7
+    assert len(pictures) == 8
     for picture in pictures:
         assert len(picture["alt"]) > 40
         assert re.search(r"\d", picture["alt"])

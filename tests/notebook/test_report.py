@@ -161,6 +161,7 @@ def test_runs_are_the_same_where_text_and_cell_are() -> None:
 
 
 def test_the_history_tells_where_an_origin_went(running: Kernel) -> None:
+    run(running, "%memtrace reset")  # earlier tests' cells were larger
     made = run(running, "rows = [bytes(1000) for _ in range(9000)]; import sys")
     size = int(running.value("sum(map(sys.getsizeof, rows)) + sys.getsizeof(rows)"))
     other = run(running, "table = bytearray(7_000_000)")
