@@ -169,7 +169,7 @@ def test_the_history_tells_where_an_origin_went(running: Kernel) -> None:
     history = numbers(running, "%memtrace")["history"]
     at = {moment["label"]: place for place, moment in enumerate(history["moments"])}
     layers = {layer["label"]: layer["live"] for layer in history["layers"]}
-    assert size <= layers[made][at[made]] < size + SLACK
+    assert size - 100 < layers[made][at[made]] < size + SLACK  # a list's own block may be a kept one
     assert layers[made][at[other]] == layers[made][at[made]]
     assert layers[made][at[gone]] < SLACK
     assert 7_000_001 <= layers[other][at[gone]] < 7_000_001 + SLACK
