@@ -15,7 +15,7 @@ ALL_VENVS = $(patsubst %,.venv-%,$(notdir $(filter-out $(OLDEST) $(NEWEST),$(PYT
 INSTALL = python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-all test-rust test-python test-lab lab lessons docs programs bench regrtest soak endurance limits lint wheel clean
+.PHONY: help demo test test-all test-rust test-python test-lab screenshots lab lessons docs programs bench regrtest soak endurance limits lint wheel clean
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -33,6 +33,12 @@ test-rust: ## the Rust tests: no Python needed
 
 test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
 	for venv in $(VENVS); do $$venv/bin/python -m pytest --ignore tests/lab; done
+
+screenshots: .venv/ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted, and in nbconvert's page
+	scripts/chromium
+	.venv/bin/$(INSTALL) --group lab
+	.venv/bin/python -m pytest tests/lab/test_pictures.py
+	@echo "The pictures: $(CURDIR)/out/lab/pictures-*.png"
 
 test-lab: .venv/ready ## the tour in JupyterLab in a real browser
 	scripts/chromium
@@ -52,11 +58,11 @@ docs: .venv/ready ## write docs/reference.md from the docstrings
 programs: .venv/ready ## draw the memory of the programs of examples/ into docs/programs
 	.venv/bin/python -m scripts.programs
 
-bench: .venv/ready ## measure the tracer and the graph beside other tools, and the kernel beside ipykernel
+bench: .venv/ready ## measure the tracer, the graph and the kernel beside other tools, and how fast charts are drawn
 	.venv/bin/$(INSTALL) --group bench
 	.venv/bin/$(INSTALL) filprofiler==2024.11.2 || echo "Fil does not install here" >&2
 	scripts/valgrind || true
-	failed=; for part in instructions edges tracer graph kernel; do \
+	failed=; for part in instructions edges charts tracer graph kernel; do \
 		.venv/bin/python benchmarks/$$part.py || failed+=" $$part"; done; \
 	[ -z "$$failed" ] || { echo "goals were missed in:$$failed" >&2; exit 1; }
 
