@@ -203,13 +203,18 @@ def _demonstrate(count: int) -> None:
         print(f"{name:20}{reading:>16,}{gone:>17,}")
 
 
+def _natural(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"a whole number from 1 on is wanted, not {text!r}")
+    return int(text)
+
+
 def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="weakcache.py", description="Shows what a weak cache keeps.")
-    parser.add_argument("--pages", type=int, default=100, metavar="N", help="pages to turn (default: 100)")
-    count = parser.parse_args(words).pages
-    if count < 1:
-        parser.error(f"argument --pages: 1 or more are wanted, not {count}")
-    _demonstrate(count)
+    parser.add_argument(
+        "--pages", type=_natural, default=100, metavar="N", help="pages to turn (default: 100)"
+    )
+    _demonstrate(parser.parse_args(words).pages)
     return 0
 
 

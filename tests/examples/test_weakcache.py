@@ -182,4 +182,4 @@ def test_the_demonstration_measures_three_caches() -> None:
     assert none < SIZE
     wrong = subprocess.run([*command, "--pages", "0"], capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
-    assert "1 or more are wanted, not 0" in wrong.stderr
+    assert "a whole number from 1 on is wanted, not '0'" in wrong.stderr
