@@ -1,7 +1,8 @@
-"""What a person sees of a cell that fills memory: the live chart and the warning."""
+"""What a person sees of a cell that fills memory: the live chart, the warning, and after its death the last words."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import nbformat
@@ -17,10 +18,12 @@ pages = int(open('/proc/self/statm').read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 700_000_000, resource.RLIM_INFINITY))
 more = bytearray(650_000_000)
 ctypes.PyDLL(None).sleep(3)""",
+    "import os, signal\nparts = [bytes(1_000_000) for _ in range(20)]\nos.kill(os.getpid(), signal.SIGKILL)",
+    "'after'",
 ]
 
 
-def test_the_chart_lives_and_memory_is_warned_of(
+def test_the_chart_lives_memory_is_warned_of_and_the_end_is_told(
     lab: Lab, open_notebook: Callable[[str], OpenNotebook]
 ) -> None:
     write_notebook(lab)
@@ -28,6 +31,7 @@ def test_the_chart_lives_and_memory_is_warned_of(
     expect(notebook.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
     the_chart_lives(notebook)
     memory_is_warned_of(notebook)
+    the_end_is_told(notebook)
 
 
 def write_notebook(lab: Lab) -> None:
@@ -67,3 +71,16 @@ def memory_is_warned_of(notebook: OpenNotebook) -> None:
     notebook.shoot("warning", said)
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[2]:")
     expect(said).to_have_count(1)
+
+
+def the_end_is_told(notebook: OpenNotebook) -> None:
+    run(notebook, 2)
+    dialog = notebook.page.locator(".jp-Dialog")
+    expect(dialog).to_contain_text(re.compile("died|restart", re.IGNORECASE))
+    dialog.get_by_role("button", name="Ok").click()
+    cell = run(notebook, 3)
+    told = cell.get_by_text("The kernel before this one was killed")
+    expect(told).to_be_visible()
+    expect(told).to_contain_text("in In[3], line 3")
+    expect(cell.locator(".jp-OutputArea-output").last).to_contain_text("'after'")
+    notebook.shoot("last", told)
