@@ -84,7 +84,7 @@ fn curves(
     let start = samples.first().map_or(0.0, |sample| sample.at);
     let of = |what: fn(&Sample) -> u64| samples.iter().map(what).max().unwrap_or(0) as f64;
     let used = if with_used {
-        of(|sample| sample.used)
+        of(|sample| sample.used.unwrap_or(0))
     } else {
         0.0
     };
@@ -107,11 +107,11 @@ fn curves(
     path(area, live, theme::LIVE.stroke_width(2))?;
     path(area, curve(|sample| sample.rss), theme::RSS.stroke_width(2))?;
     if with_used {
-        path(
-            area,
-            curve(|sample| sample.used),
-            theme::ALLOCATED.stroke_width(2),
-        )?;
+        for run in samples.split(|sample| sample.used.is_none()) {
+            let place = |sample: &Sample| Some(panel.at(sample.at - start, sample.used? as f64));
+            let run = run.iter().filter_map(place).collect();
+            path(area, run, theme::ALLOCATED.stroke_width(2))?;
+        }
     }
     if let Some(limit) = near {
         panel.level(limit.bytes as f64, theme::PEAK.stroke_width(2))?;

@@ -60,18 +60,22 @@ pub struct Words {
     pub kills: Kills,
 }
 
-/// One moment of the last minute.
+/// One moment of the last minute, as it is written.
+type Moment = (f64, u64, u64, Option<u64>);
+
+/// One moment of the last minute. `used` is of the limit that is the nearest at the end; none where another one was the
+/// nearest then.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "(f64, u64, u64, u64)", into = "(f64, u64, u64, u64)")]
+#[serde(from = "Moment", into = "Moment")]
 pub struct Sample {
     pub at: f64,
     pub live: u64,
     pub rss: u64,
-    pub used: u64,
+    pub used: Option<u64>,
 }
 
-impl From<(f64, u64, u64, u64)> for Sample {
-    fn from((at, live, rss, used): (f64, u64, u64, u64)) -> Self {
+impl From<Moment> for Sample {
+    fn from((at, live, rss, used): Moment) -> Self {
         Self {
             at,
             live,
@@ -81,7 +85,7 @@ impl From<(f64, u64, u64, u64)> for Sample {
     }
 }
 
-impl From<Sample> for (f64, u64, u64, u64) {
+impl From<Sample> for Moment {
     fn from(sample: Sample) -> Self {
         (sample.at, sample.live, sample.rss, sample.used)
     }

@@ -8,7 +8,7 @@ use crate::heap::cells::CellId;
 use crate::heap::holders::Taken;
 use crate::heap::kills::Kills;
 use crate::heap::last::{APART, Holder, Place, SAMPLES, Sample, Words};
-use crate::heap::pressure::{Alarm, Limit, Limits};
+use crate::heap::pressure::{Alarm, By, Limit, Limits};
 use crate::heap::report::CellReport;
 use crate::heap::{process, reporter};
 
@@ -39,7 +39,8 @@ pub struct Looks {
     limits: Limits,
     alarm: Alarm,
     words: Words,
-    samples: VecDeque<Sample>,
+    /// The last minute, each with what set the limit that was the nearest.
+    samples: VecDeque<(By, Sample)>,
     /// The limit that the notebook set for itself, as of the last look at the books.
     notebook: Option<u64>,
     page_due: Instant,
@@ -109,18 +110,20 @@ impl Looks {
         let live = sampler::live();
         self.words.limits = self.limits.look(at, live, self.notebook);
         self.words.at = now();
+        let nearest = self.words.limits.first();
         let sample = Sample {
             at: self.words.at,
             live,
             rss,
-            used: self.words.limits.first().map_or(0, |limit| limit.used),
+            used: nearest.map(|limit| limit.used),
         };
-        let last = self.samples.back().map_or(0.0, |sample| sample.at);
+        let by = nearest.map_or(By::default(), |limit| limit.by);
+        let last = self.samples.back().map_or(0.0, |(_, sample)| sample.at);
         if sample.at >= last + APART {
-            self.samples.push_back(sample);
+            self.samples.push_back((by, sample));
         }
         let minute = SAMPLES as f64 * APART;
-        while (self.samples.front()).is_some_and(|sample| sample.at < self.words.at - minute) {
+        while (self.samples.front()).is_some_and(|(_, sample)| sample.at < self.words.at - minute) {
             self.samples.pop_front();
         }
     }
@@ -165,7 +168,12 @@ impl Looks {
             return;
         }
         self.words.kills = Kills::read();
-        self.words.samples = self.samples.iter().copied().collect();
+        let nearest = self.words.limits.first().map(|limit| limit.by);
+        let told = self.samples.iter().map(|(by, sample)| Sample {
+            used: sample.used.filter(|_| nearest == Some(*by)),
+            ..*sample
+        });
+        self.words.samples = told.collect();
         blackbox::write(&self.words);
     }
 

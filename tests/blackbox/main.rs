@@ -192,7 +192,7 @@ fn a_whole_minute_of_the_largest_numbers_fits_its_page() {
         at: 1_799_999_999.123_456_7,
         live: most,
         rss: most,
-        used: most,
+        used: Some(most),
     };
     let words = Words {
         samples: vec![sample; SAMPLES + 1],

@@ -5,7 +5,7 @@ use cellheap::heap::last::{Holder, Last, Place, Sample, Words};
 use cellheap::heap::pressure::{By, Limit};
 use proptest::prelude::*;
 
-use super::drawing::{Drawing, LIVE, PEAK};
+use super::drawing::{ALLOCATED, Drawing, LIVE, PEAK};
 use super::reports::{MIB, report};
 
 fn words(by: By, bytes: u64, lives: &[u64]) -> Last {
@@ -13,7 +13,7 @@ fn words(by: By, bytes: u64, lives: &[u64]) -> Last {
         at: 1000.0 + at as f64 / 4.0,
         live: *live,
         rss: live / 2,
-        used: *live,
+        used: Some(*live),
     };
     let used = lives.last().copied().unwrap_or(0);
     Last {
@@ -44,6 +44,23 @@ fn the_limit_is_drawn_where_memory_came_near_to_it() {
     );
     let far = drawn(&words(By::Machine, 1 << 40, &[MIB, 50 * MIB]));
     assert!(far.stroked(PEAK).is_empty() && !far.says("used in the container"));
+}
+
+#[test]
+fn what_was_used_of_another_limit_is_not_drawn() {
+    let mut words = words(By::Container, 100 * MIB, &[50 * MIB; 4]);
+    words.words.samples[0].used = None;
+    words.words.samples[1].used = None;
+    let drawing = drawn(&words);
+    let first = |colour| {
+        let curve = drawing.stroked(colour).into_iter();
+        curve
+            .map(|(x, _)| x)
+            .filter(|x| *x > 62.0)
+            .fold(f64::INFINITY, f64::min)
+    };
+    let middle = first(ALLOCATED);
+    assert!(first(LIVE) + 100.0 < middle, "it begins at {middle}");
 }
 
 #[test]
