@@ -90,7 +90,7 @@ class Record:
     at: float = 0.0
     since: float = 0.0
     limits: tuple[Limit, ...] = ()
-    #: When, live bytes, RSS, used of the limit that was the nearest at the end; none where another one was it then.
+    #: When, live bytes, RSS, used of the limit that was the nearest at the end; none where another was.
     samples: tuple[tuple[float, int, int, int | None], ...] = ()
     holders: tuple[Holder, ...] = ()
     looked: float = 0.0

@@ -6,6 +6,7 @@ import gc
 import json
 import linecache
 import sys
+import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import suppress
@@ -202,6 +203,8 @@ class Translator:
     def attach(self) -> None:
         self._original = self._shell.showtraceback
         self._shell.showtraceback = self._show
+        self._thread_ended = threading.excepthook
+        threading.excepthook = self._show_thread
         self._shell.events.register("pre_run_cell", self._before)
         self._shell.events.register("post_run_cell", self._after)
 
@@ -209,6 +212,8 @@ class Translator:
         """Somebody may have put another function over ours: that one goes on calling it."""
         if self._shell.__dict__.get("showtraceback") == self._show:
             del self._shell.showtraceback
+        if threading.excepthook == self._show_thread:
+            threading.excepthook = self._thread_ended
         self._shell.events.unregister("pre_run_cell", self._before)
         self._shell.events.unregister("post_run_cell", self._after)
 
@@ -222,6 +227,14 @@ class Translator:
         if limit is not None or isinstance(error, CellMemoryLimit):
             _let_go(error)
         return shown
+
+    def _show_thread(self, args: threading.ExceptHookArgs) -> None:
+        """A thread ends with an error."""
+        with _core.own():
+            limit = translated(args.exc_value, args.exc_traceback)
+        if limit is not None:
+            args = threading.ExceptHookArgs((CellMemoryLimit, limit, args.exc_traceback, args.thread))
+        self._thread_ended(args)
 
     def _before(self, info: Any) -> None:
         _core.limit_forget()

@@ -143,17 +143,20 @@ def test_the_words_say_what_was_asked_where_and_what_holds_the_most(kernel: Kern
     assert kernel.value("held = None; more") == "1"
 
 
-def test_a_thread_of_its_own_is_stopped_and_the_cell_goes_on(kernel: Kernel) -> None:
+@pytest.mark.parametrize(
+    "work", ["while True:\n        mine = [mine, 1]", "mine = bytes(100 << 20)"], ids=["small blocks", "large"]
+)
+def test_a_thread_of_its_own_is_stopped_and_the_cell_goes_on(kernel: Kernel, work: str) -> None:
     before = limited(kernel)
-    # No large request: one that is refused ends the thread with a plain MemoryError.
     reply, outputs = kernel.run(
-        "def work():\n    mine = None\n    while True:\n        mine = [mine, 1]\n"
+        f"def work():\n    mine = None\n    {work}\n"
         "thread = threading.Thread(target=work); thread.start(); thread.join()\nprint('on')"
     )
     assert reply["status"] == "ok", reply
     said = "".join(one["content"]["text"] for one in outputs if one["type"] == "stream")
     assert "CellMemoryLimit" in said
     assert said.rstrip().endswith("on") or "on\n" in said
+    assert f"In[{reply['execution_count']}], line {work.count(chr(10)) + 3}" in said
     assert int(kernel.value("gc.collect(); live()")) < before + LEFT
 
 
