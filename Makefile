@@ -31,8 +31,13 @@ test-all: test-rust test-lab ## the same, Python on every supported CPython here
 test-rust: ## the Rust tests: no Python needed
 	cargo test --locked
 
+# A file is a process of its own: a look at all objects is dearer the more a process has loaded. Most tests wait for
+# kernels, so there are some more at once than processors.
+TESTS = $(filter-out tests/lab/%,$(sort $(wildcard tests/*/test_*.py)))
+AT_ONCE = $(shell echo $$(($$(nproc) + 1)))
 test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
-	for venv in $(VENVS); do $$venv/bin/python -m pytest --ignore tests/lab; done
+	for venv in $(VENVS); do printf '%s\n' $(TESTS) | \
+		xargs -n 1 -P $(AT_ONCE) $$venv/bin/python -m pytest -q -p no:cacheprovider; done
 
 screenshots: .venv/ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted, and in nbconvert's page
 	scripts/chromium
