@@ -144,7 +144,9 @@ def test_the_words_say_what_was_asked_where_and_what_holds_the_most(kernel: Kern
 
 
 @pytest.mark.parametrize(
-    "work", ["while True:\n        mine = [mine, 1]", "mine = bytes(100 << 20)"], ids=["small blocks", "large"]
+    "work",
+    ["while True:\n        mine = [mine, 1]", "mine = bytes(100 << 20)"],
+    ids=["small blocks", "large"],
 )
 def test_a_thread_of_its_own_is_stopped_and_the_cell_goes_on(kernel: Kernel, work: str) -> None:
     before = limited(kernel)
