@@ -48,6 +48,8 @@ class Cell:
     rss_start: int | None = None
     rss_end: int | None = None
     rss_peak: int | None = None
+    open_files_start: int | None = None
+    open_files_end: int | None = None
     minor_faults: int = 0
     major_faults: int = 0
     collections: tuple[int, ...] = (0, 0, 0)

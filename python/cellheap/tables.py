@@ -303,10 +303,15 @@ def beside_cell(cell: Cell) -> Table:
         ["RSS at start", Size(cell.rss_start or None)],
         ["RSS at end", Size(cell.rss_end or None)],
         ["RSS high-water mark, about", Size(cell.rss_peak or None)],
+        ["Open files at start / end", _pair(cell.open_files_start, cell.open_files_end)],
         ["Page faults, minor / major", f"{cell.minor_faults:,} / {cell.major_faults:,}"],
         ["Collections of generation 0 / 1 / 2", " / ".join(f"{runs:,}" for runs in cell.collections)],
     ]
     return Table("Not memory of the cell's own code", [Column("What"), Column("How much")], rows)
+
+
+def _pair(start: int | None, end: int | None) -> str:
+    return " / ".join("-" if count is None else f"{count:,}" for count in (start, end))
 
 
 def of_origins(live: Live) -> Table:
@@ -350,9 +355,10 @@ def of_process(report: Overview | Live) -> Table:
         ["cellheap's books", Size(process.books)],
         ["RSS", Size(process.rss)],
         ["RSS with child processes", Size(process.tree_rss)],
+        ["Open files", "-" if process.open_files is None else f"{process.open_files:,}"],
         ["Limit of the control group", Size(process.cgroup_limit)],
     ]
-    return Table("The process now", [Column("What"), Column("Bytes")], rows)
+    return Table("The process now", [Column("What"), Column("How much")], rows)
 
 
 def _allocator_rows(process: Process) -> list[Row]:

@@ -83,6 +83,7 @@ pub struct FoldedLine {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Reading {
     pub rss: Option<u64>,
+    pub open_files: Option<u64>,
     pub minor_faults: u64,
     pub major_faults: u64,
     pub collections: [u64; 3],
@@ -101,6 +102,20 @@ impl PagesOf {
     /// None where it is not known: nothing that runs has no pages.
     pub fn bytes(self) -> Option<u64> {
         (self.0 > 0).then_some(u64::from(self.0) * PAGE as u64)
+    }
+}
+
+/// A number of open descriptors, in a record: zero where it is not known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Files(u16);
+
+impl Files {
+    pub fn new(count: Option<u64>) -> Self {
+        Self(count.map_or(0, |count| u16::try_from(count).unwrap_or(0)))
+    }
+
+    pub fn count(self) -> Option<u64> {
+        (self.0 > 0).then_some(self.0.into())
     }
 }
 
@@ -158,6 +173,8 @@ pub struct Record {
     /// The process's RSS mark started anew with this cell.
     pub rss_marked: bool,
     pub rss_peak: PagesOf,
+    pub files_start: Files,
+    pub files_end: Files,
     pub lines: Vec<FoldedLine>,
     /// Its sites, while it is recent; later those that have live bytes.
     pub sites: Vec<SiteId>,
@@ -185,6 +202,8 @@ impl Record {
             rss_end: PagesOf::default(),
             rss_marked: false,
             rss_peak: PagesOf::default(),
+            files_start: Files::default(),
+            files_end: Files::default(),
             lines: Vec::new(),
             sites: Vec::new(),
         }

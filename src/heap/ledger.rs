@@ -1,7 +1,7 @@
 //! The books' pages on cells: begin, end, peaks of each, retirement, reset.
 
 use super::books::Books;
-use super::cells::{CellId, Doings, Kind, PagesOf, RECENT, Reading, Record, Sum};
+use super::cells::{CellId, Doings, Files, Kind, PagesOf, RECENT, Reading, Record, Sum};
 use super::report::State;
 use super::sites::{Class, SiteId};
 
@@ -51,6 +51,7 @@ impl Books {
         let id = self.open(Kind::Cell(number), started);
         if let Some(record) = self.record_mut(id) {
             record.rss_start = PagesOf::new(reading.rss);
+            record.files_start = Files::new(reading.open_files);
             record.start = Some(Box::new(reading));
         }
         self.running.push(id);
@@ -83,6 +84,7 @@ impl Books {
         record.state = if failed { State::Failed } else { State::Done };
         record.seconds = (now - record.started) as f32;
         record.rss_end = PagesOf::new(reading.rss);
+        record.files_end = Files::new(reading.open_files);
         if let Some(start) = record.start.take() {
             record.doings = Doings::between(&start, &reading);
         }

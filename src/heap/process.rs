@@ -27,6 +27,19 @@ pub fn reset_rss_peak() -> bool {
     fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
+/// Open descriptors: files, sockets, pipes. Without those into `/proc`, which whoever looks opens for a moment, and without
+/// IPython's history, which a thread of its own writes as cells begin.
+pub fn open_files() -> Option<u64> {
+    let files = fs::read_dir("/proc/self/fd").ok()?;
+    let counts = |file: &fs::DirEntry| {
+        fs::read_link(file.path()).is_ok_and(|target| {
+            let name = target.file_name().unwrap_or_default().as_encoded_bytes();
+            !target.starts_with("/proc") && !name.starts_with(b"history.sqlite")
+        })
+    };
+    Some(files.flatten().filter(counts).count() as u64)
+}
+
 /// Page faults so far: minor, major.
 pub fn faults() -> (u64, u64) {
     // SAFETY: an all-zero rusage is valid, and getrusage fills it.
@@ -47,9 +60,7 @@ pub fn read() -> Process {
         rss: rss(),
         cgroup_limit: allowance::control_group().map(|limit| limit.bytes),
         tree_rss: tree_rss(),
-        open_files: fs::read_dir("/proc/self/fd")
-            .ok()
-            .map(|files| files.count() as u64 - 1),
+        open_files: open_files(),
         ..Process::default()
     };
     if let Some(info) = malloc_info() {

@@ -152,6 +152,8 @@ fn cell(books: &Books, record: &Record, now: f64) -> Cell {
         rss_start: record.rss_start.bytes(),
         rss_end: record.rss_end.bytes(),
         rss_peak: record.rss_peak.bytes(),
+        open_files_start: record.files_start.count(),
+        open_files_end: record.files_end.count(),
         minor_faults: record.doings.minor_faults.into(),
         major_faults: record.doings.major_faults.into(),
         collections: record.doings.collections.map(u64::from),

@@ -203,6 +203,7 @@ fn reading(py: Python<'_>) -> PyResult<Reading> {
     let (minor_faults, major_faults) = process::faults();
     Ok(Reading {
         rss: process::rss(),
+        open_files: process::open_files(),
         minor_faults,
         major_faults,
         collections: collections(py)?,

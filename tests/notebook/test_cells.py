@@ -1,5 +1,7 @@
 """Which cell a byte belongs to, as IPython runs cells: nested, failed, silent, blank, run again."""
 
+import os
+from pathlib import Path
 from typing import Any
 
 import cellheap
@@ -135,3 +137,21 @@ def assert_ended(kernel: Kernel, reply: dict[str, Any], error: str) -> None:
     assert kernel.value(f"cellheap.cells[{number}].cell.state") == "'failed'"
     kernel.run("x = [0] * 1000")
     assert kernel.value(f"cellheap.cells[{number + 2}].live // 8000") == "1"
+
+
+def test_descriptors_are_counted_as_a_cell_begins_and_ends(notebook: Terminal) -> None:
+    notebook.run("import sys")
+    opens = "kept = [open(sys.executable, 'rb') for _ in range(3)]\nopen(sys.executable, 'rb').close()"
+    closes = "with open(sys.executable, 'rb'): pass\nkept.pop().close()"
+    before = descriptors()
+    for source, change, kept in ((opens, 3, 3), (closes, -1, 2)):
+        notebook.run(source)
+        cell = rows(notebook)[f"In[{notebook.number}]"]
+        assert (cell.open_files_end - cell.open_files_start, cell.open_files_end - before) == (change, kept)
+    notebook.run("kept.clear()")
+
+
+def descriptors() -> int:
+    """Those of this process that lead to no place in `/proc`."""
+    names = [Path("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
+    return sum(not os.readlink(name).startswith("/proc") for name in names if name.is_symlink())
