@@ -319,8 +319,8 @@ class Kernel:
     ) -> Kernel: ...
     @property
     def connection_file(self) -> str: ...
-    def fileno(self, channel: str) -> int:
-        """Readable while a request waits on the channel."""
+    def fileno(self, lane: str) -> int:
+        """Readable while a request waits on the lane: "shell", "control" or the name of a subshell."""
 
     def inform(self, info: bytes) -> None:
         """Replace the content of kernel_info_reply, as JSON."""
@@ -332,16 +332,31 @@ class Kernel:
         """The shell cannot come up: every request gets an error reply."""
 
     def take(
-        self, channel: str, unpacker: Callable[[bytes], Any]
+        self, lane: str, unpacker: Callable[[bytes], Any]
     ) -> tuple[int, list[bytes], dict[str, Any]] | None:
-        """The next request of the channel, if none is open: number, identities, message."""
+        """The next request of the lane, if none is open: number, identities, message."""
 
-    def take_comm(self, unpacker: Callable[[bytes], Any]) -> tuple[list[bytes], dict[str, Any]] | None:
-        """The next comm message while a shell request is open."""
+    def take_comm(
+        self, lane: str, unpacker: Callable[[bytes], Any]
+    ) -> tuple[list[bytes], dict[str, Any]] | None:
+        """The next comm message while a request of the lane is open."""
 
-    def finish(self, channel: str, number: int) -> None:
+    def finish(self, lane: str, number: int) -> None:
         """The request is done. In a forked child this ends the process."""
 
+    def open_subshell(self, name: str) -> None:
+        """A further queue of requests, for those whose header has this `subshell_id`."""
+
+    def close_subshell(self, name: str) -> None:
+        """Nothing more is for the subshell: what waits there and what comes later is refused."""
+
+    def end_subshell(self, name: str) -> None:
+        """The subshell runs nothing any more."""
+
+    def comm_went(self, lane: str, comm: str, question: str | None = None) -> None:
+        """A comm message goes out from this lane: what the front end answers belongs there."""
+
+    def comm_closed(self, comm: str) -> None: ...
     def send(
         self,
         channel: str,
@@ -361,8 +376,8 @@ class Kernel:
     def flush(self) -> None:
         """Send stream text on its way now."""
 
-    def abort_queue(self) -> None:
-        """Abort every execute_request that has come by now; what comes later runs."""
+    def abort_queue(self, lane: str) -> None:
+        """Abort every execute_request of the lane that has come by now; what comes later runs."""
 
     def purge_answers(self) -> None:
         """Forget answers that came before they were asked for."""

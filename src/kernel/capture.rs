@@ -88,6 +88,18 @@ impl Inlets {
         children.drain(shared);
     }
 
+    /// Queues what has been written to captured descriptors so far, if there is any: what is written next comes after it.
+    pub fn drain_before(&self, shared: &Shared) {
+        let mut doors = self.doors.lock();
+        if doors.pipes.is_empty() {
+            return;
+        }
+        flush_stdio();
+        for pipe in &mut doors.pipes {
+            pipe.drain(shared);
+        }
+    }
+
     /// Gives descriptors 1 and 2 back and ends the thread.
     pub fn close(&self, shared: &Shared) {
         self.drain(shared);
@@ -171,6 +183,9 @@ impl Pipe {
     /// Takes what is in the pipe now; what is written meanwhile is for the next time, so this ends.
     fn drain(&mut self, shared: &Shared) {
         let mut left = readable(self.input.as_raw_fd());
+        if left == 0 {
+            return;
+        }
         let mut chunk = vec![0; left.min(CHUNK)];
         while left > 0 {
             let room = left.min(CHUNK);
@@ -181,7 +196,7 @@ impl Pipe {
             let text = self.decoder.decode(&chunk[..read]);
             shared
                 .outbox
-                .write(self.stream, &shared.shell.lock().parent(), &text);
+                .write(self.stream, &shared.speaking.parent(), &text);
             // A copy to where it would have gone.
             offer(self.original, &chunk[..read]);
         }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::KernelInfo;
 use super::interpreter::Stream;
 use super::iopub::State;
+use super::usage::Content;
 use crate::wire::{Message, Outgoing, header};
 
 /// Makes messages that carry the kernel's session and user.
@@ -94,6 +95,10 @@ impl Contents {
         self.reply(request, self.kernel_info.lock().clone())
     }
 
+    pub fn usage(&self, request: &Message, usage: &Content) -> Outgoing {
+        self.reply(request, json(usage))
+    }
+
     pub fn ok(&self, request: &Message) -> Outgoing {
         self.reply(request, Bytes::from_static(br#"{"status":"ok"}"#))
     }
@@ -134,6 +139,6 @@ impl Contents {
 
 fn json(content: &impl Serialize) -> Bytes {
     serde_json::to_vec(content)
-        .expect("strings are always JSON")
+        .expect("strings and numbers are always JSON")
         .into()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::interpreter::Channel;
+use super::interpreter::Lane;
 use super::log::report;
 use super::shared::Shared;
 use super::{heartbeat, parent};
@@ -38,13 +38,13 @@ pub async fn run(
 }
 
 async fn serve(shared: &Shared, mut input: RouterIn) {
-    let mut full = shared.control.lock().full();
+    let mut full = shared.control_load.full();
     loop {
         // Fails only when the channel has gone, and with it all this.
         let _ = full.wait_for(|full| !full).await;
         let frames = input.next().await;
         if let Some(message) = shared.read("control", frames) {
-            shared.arrived(Channel::Control, message);
+            shared.arrived(Lane::Control, message);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The loop: channels, queueing, busy and idle, abort, streams, interrupts. Python only through a trait.
 
+mod aborts;
 mod bell;
 mod capture;
 mod contents;
@@ -9,6 +10,7 @@ mod heartbeat;
 mod interpreter;
 mod interrupt;
 mod iopub;
+mod load;
 mod log;
 mod outbox;
 mod parent;
@@ -16,34 +18,33 @@ mod publisher;
 mod requests;
 mod shared;
 mod shell;
+mod speaking;
 mod stdin;
+mod subshells;
 mod text;
 mod threads;
+mod usage;
 
 use std::future::Future;
 use std::io;
 use std::os::fd::RawFd;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::mpsc;
 
 use crate::wire::ports::Bound;
-use crate::wire::{Connection, Message, Outgoing, Signer, WireError};
+use crate::wire::{Connection, Message, Outgoing, WireError};
 
 use capture::Inlets;
-use contents::Contents;
 use iopub::{Item, State};
-use outbox::Outbox;
-use requests::{Phase, Requests};
+use requests::Phase;
 use shared::Shared;
-use stdin::Answers;
 use threads::{Threads, die};
 
 pub use bell::Bell;
-pub use interpreter::{Channel, Interpreter, Stream};
+pub use interpreter::{Channel, Interpreter, Lane, Stream, SubshellId};
 
 /// Who the kernel says it is.
 #[derive(Debug, Clone)]
@@ -68,7 +69,7 @@ pub enum KernelError {
 /// Names one open request; `finish` takes it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId {
-    pub channel: Channel,
+    pub lane: Lane,
     pub number: u64,
 }
 
@@ -102,22 +103,7 @@ impl Kernel {
         }
         let (to_parent, children) = forked::pair()?;
         let (control_replies, replies) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared {
-            signer: Signer::new(&connection.key),
-            connection,
-            contents: Contents::new(info),
-            outbox: Outbox::default(),
-            answers: Answers::default(),
-            inlets: Inlets::new(children)?,
-            threads: Threads::default(),
-            abort: Notify::new(),
-            aborted: Condvar::new(),
-            closing: watch::Sender::new(None),
-            control_replies,
-            interpreter: OnceLock::new(),
-            shell: Mutex::new(Requests::new(Channel::Shell)),
-            control: Mutex::new(Requests::new(Channel::Control)),
-        });
+        let shared = Arc::new(Shared::new(connection, info, children, control_replies)?);
         spawn_all(&shared, bound, replies)?;
         shared.outbox.push([Item::Status {
             state: State::Starting,
@@ -155,20 +141,20 @@ impl Kernel {
         });
     }
 
-    /// The next request of the channel; publishes busy for it. None when nothing waits or one is open still.
-    pub fn take(&self, channel: Channel) -> Option<Request> {
+    /// The next request of the lane; publishes busy for it. None when nothing waits or one is open still.
+    pub fn take(&self, lane: Lane) -> Option<Request> {
         if self.is_child() {
             return None;
         }
-        self.shared.take(channel)
+        self.shared.take(lane)
     }
 
-    /// The next comm message, past other requests, while a shell request is open. No busy, no idle.
-    pub fn take_comm(&self) -> Option<Message> {
+    /// The next comm message, past other requests, while a request of the lane is open. No busy, no idle.
+    pub fn take_comm(&self, lane: Lane) -> Option<Message> {
         if self.is_child() {
             return None;
         }
-        self.shared.shell.lock().next_comm()
+        self.shared.requests(lane)?.lock().next_comm()
     }
 
     /// The open request is done: captured output is drained, streams are flushed, idle is published.
@@ -205,9 +191,9 @@ impl Kernel {
         self.shared.outbox.publish(topic, message);
     }
 
-    /// The header of the request that is open on shell, or was the last one there.
+    /// The header of the request that began last of those open on shell, or was the last one there.
     pub fn shell_parent(&self) -> Bytes {
-        self.shared.shell.lock().parent()
+        self.shared.speaking.parent()
     }
 
     /// Publishes a message of the kernel's own, from any thread. Waits for nobody: false, and nothing, while `is_full`.
@@ -220,11 +206,13 @@ impl Kernel {
         true
     }
 
-    /// Writes text to a stream of a request's output. Coalesced; blocks only while `is_full`.
+    /// Writes text to a stream of a request's output, after what captured descriptors were written before. Coalesced; blocks
+    /// only while `is_full`.
     pub fn write(&self, stream: Stream, parent_header: Bytes, text: &str) {
         if self.is_child() {
             return self.to_parent.write(stream, &parent_header, text);
         }
+        self.shared.inlets.drain_before(&self.shared);
         self.shared.outbox.write(stream, &parent_header, text);
     }
 
@@ -246,21 +234,51 @@ impl Kernel {
         self.shared.outbox.flush();
     }
 
-    /// Aborts every execute_request that has come by now, and blocks until it is known which: what comes later
-    /// runs. Their replies follow the end of the open request.
-    pub fn abort_queue(&self) {
+    /// Aborts every execute_request of the lane that has come by now, and blocks until it is known which: what comes
+    /// later runs. Their replies follow the end of the open request.
+    pub fn abort_queue(&self, lane: Lane) {
         if self.is_child() {
             return;
         }
-        let mut shell = self.shared.shell.lock();
-        shell.begin_abort();
-        self.shared.abort.notify_one();
-        let until = Instant::now() + Duration::from_secs(1);
-        while shell.aborting()
-            && !(self.shared.aborted)
-                .wait_until(&mut shell, until)
-                .timed_out()
-        {}
+        if let Some(requests) = self.shared.requests(lane) {
+            requests.lock().begin_abort();
+            self.shared.aborts.ask(lane, Duration::from_secs(1));
+        }
+    }
+
+    /// A further queue of requests, for those whose header has this `subshell_id`. None when the name is taken.
+    pub fn open_subshell(&self, name: &str) -> Option<SubshellId> {
+        self.shared.open_subshell(name)
+    }
+
+    /// The subshell of this name, from its opening until `end_subshell`.
+    pub fn subshell(&self, name: &str) -> Option<SubshellId> {
+        self.shared.subshells.named(name)
+    }
+
+    /// Nothing more is for the subshell: what waits there and what comes later is refused.
+    pub fn close_subshell(&self, name: &str) {
+        if let Some(id) = self.subshell(name) {
+            self.shared.close_subshell(name, id);
+        }
+    }
+
+    /// The subshell runs nothing any more.
+    pub fn end_subshell(&self, name: &str) {
+        if let Some(id) = self.subshell(name) {
+            self.shared.subshells.remove(id);
+        }
+    }
+
+    /// A comm message goes out from this lane: what the front end answers belongs there. `question` is the id of a request
+    /// that waits for its answer.
+    pub fn comm_went(&self, lane: Lane, comm: &str, question: Option<&str>) {
+        self.shared.subshells.comm_went(lane, comm, question);
+    }
+
+    /// A comm is closed.
+    pub fn comm_closed(&self, comm: &str) {
+        self.shared.subshells.comm_closed(comm);
     }
 
     /// Forgets answers that came before they were asked for.

@@ -1,16 +1,13 @@
-//! The requests of one channel: what waits, what is open, what comes next. A value; it sends nothing itself.
+//! The requests of one lane: what waits, what is open, what comes next. A value; it sends nothing itself.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use tokio::sync::watch;
 
-use super::interpreter::Channel;
+use super::interpreter::Lane;
+use super::load::Load;
 use super::{Request, RequestId};
 use crate::wire::Message;
-
-/// While as much waits, no more is taken in: who sends more finds that its sends wait.
-const WAITING: usize = 64 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Phase {
@@ -46,12 +43,11 @@ pub enum Next {
 
 #[derive(Debug)]
 pub struct Requests {
-    channel: Channel,
+    lane: Lane,
     phase: Phase,
     waiting: VecDeque<Message>,
-    /// What `waiting` holds.
-    bytes: usize,
-    full: watch::Sender<bool>,
+    /// What waits here and on the other lanes of the channel.
+    load: Load,
     open: Option<RequestId>,
     /// The header of the request that is open or was the last one.
     parent: Bytes,
@@ -63,13 +59,12 @@ pub struct Requests {
 }
 
 impl Requests {
-    pub fn new(channel: Channel) -> Self {
+    pub fn new(lane: Lane, phase: Phase, load: Load) -> Self {
         Self {
-            channel,
-            phase: Phase::Starting,
+            lane,
+            phase,
             waiting: VecDeque::new(),
-            bytes: 0,
-            full: watch::Sender::new(false),
+            load,
             open: None,
             parent: Bytes::from_static(b"{}"),
             given: 0,
@@ -80,10 +75,10 @@ impl Requests {
 
     pub fn arrive(&mut self, message: Message) -> Arrival {
         let idle = self.open.is_none() && !self.aborting;
-        let at_once = match self.channel {
-            Channel::Control => answers_itself(self.channel, &message),
+        let at_once = match self.lane {
+            Lane::Control => answers_itself(self.lane, &message),
             _ => {
-                answers_itself(self.channel, &message)
+                answers_itself(self.lane, &message)
                     && (self.phase != Phase::Serving || idle && self.waiting.is_empty())
             }
         };
@@ -94,9 +89,8 @@ impl Requests {
             return Arrival::Refuse(message);
         }
         let wanted = idle || is_comm(&message);
-        self.bytes += message.size();
+        self.load.add(message.size());
         self.waiting.push_back(message);
-        self.weigh();
         if wanted && self.phase == Phase::Serving {
             Arrival::Wake
         } else {
@@ -111,12 +105,12 @@ impl Requests {
         let Some(message) = self.remove(0) else {
             return Next::Nothing;
         };
-        if answers_itself(self.channel, &message) {
+        if answers_itself(self.lane, &message) {
             return Next::Answer(message);
         }
         self.given += 1;
         let id = RequestId {
-            channel: self.channel,
+            lane: self.lane,
             number: self.given,
         };
         self.open = Some(id);
@@ -131,27 +125,16 @@ impl Requests {
         self.remove(at)
     }
 
-    /// Whether so much waits that no more should be taken in, and when that changes.
-    pub fn full(&self) -> watch::Receiver<bool> {
-        self.full.subscribe()
-    }
-
     fn remove(&mut self, at: usize) -> Option<Message> {
         let message = self.waiting.remove(at)?;
-        self.bytes -= message.size();
-        self.weigh();
+        self.load.remove(message.size());
         Some(message)
     }
 
-    fn weigh(&self) {
-        let full = self.bytes >= WAITING;
-        let changes = |was: &mut bool| std::mem::replace(was, full) != full;
-        self.full.send_if_modified(changes);
-    }
-
+    /// All that waits.
     fn drain(&mut self) -> VecDeque<Message> {
-        self.bytes = 0;
-        self.weigh();
+        self.load
+            .remove(self.waiting.iter().map(Message::size).sum());
         std::mem::take(&mut self.waiting)
     }
 
@@ -176,18 +159,13 @@ impl Requests {
         self.aborting = true;
     }
 
-    pub fn aborting(&self) -> bool {
-        self.aborting
-    }
-
     /// The requests that the abort takes, in order; others stay. While a request is open they wait for its end.
     pub fn end_abort(&mut self) -> Vec<Message> {
         self.aborting = false;
         let executes = |message: &Message| message.header.msg_type == "execute_request";
         let (aborted, kept): (Vec<_>, Vec<_>) = self.drain().into_iter().partition(executes);
-        self.bytes = kept.iter().map(Message::size).sum();
+        self.load.add(kept.iter().map(Message::size).sum());
         self.waiting = kept.into();
-        self.weigh();
         if self.open.is_none() {
             return aborted;
         }
@@ -207,17 +185,12 @@ impl Requests {
     pub fn phase(&self) -> &Phase {
         &self.phase
     }
-
-    /// The header that output with no request of its own belongs to.
-    pub fn parent(&self) -> Bytes {
-        self.parent.clone()
-    }
 }
 
-fn answers_itself(channel: Channel, message: &Message) -> bool {
+fn answers_itself(lane: Lane, message: &Message) -> bool {
     match &message.header.msg_type[..] {
         "kernel_info_request" => true,
-        "interrupt_request" => channel == Channel::Control,
+        "interrupt_request" | "usage_request" => lane == Lane::Control,
         _ => false,
     }
 }
@@ -229,6 +202,7 @@ fn is_comm(message: &Message) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::load::WAITING;
     use super::*;
     use crate::wire::Header;
 
@@ -250,9 +224,8 @@ mod tests {
         }
     }
 
-    fn serving(channel: Channel, waiting: &[&str]) -> Requests {
-        let mut requests = Requests::new(channel);
-        requests.enter(Phase::Serving);
+    fn serving(lane: Lane, waiting: &[&str]) -> Requests {
+        let mut requests = Requests::new(lane, Phase::Serving, Load::default());
         for kind in waiting {
             requests.arrive(message(kind));
         }
@@ -274,7 +247,7 @@ mod tests {
 
     #[test]
     fn one_request_is_open_at_a_time_and_finishing_another_does_nothing() {
-        let mut requests = serving(Channel::Shell, &["a_request", "b_request"]);
+        let mut requests = serving(Lane::Shell, &["a_request", "b_request"]);
         let (first, id) = given(&mut requests).unwrap();
         assert_eq!(first, "a_request");
         assert!(given(&mut requests).is_none());
@@ -287,7 +260,7 @@ mod tests {
 
     #[test]
     fn nothing_is_given_before_there_is_an_interpreter() {
-        let mut requests = Requests::new(Channel::Shell);
+        let mut requests = Requests::new(Lane::Shell, Phase::Starting, Load::default());
         let arrival = requests.arrive(message("execute_request"));
         assert!(matches!(arrival, Arrival::Queued));
         assert!(given(&mut requests).is_none());
@@ -297,7 +270,7 @@ mod tests {
 
     #[test]
     fn an_interpreter_that_failed_leaves_nothing_waiting() {
-        let mut requests = Requests::new(Channel::Shell);
+        let mut requests = Requests::new(Lane::Shell, Phase::Starting, Load::default());
         requests.arrive(message("execute_request"));
         let (ename, evalue) = (String::new(), String::new());
         let refused = requests.enter(Phase::Failed { ename, evalue });
@@ -310,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_interpreter_is_woken_only_for_what_it_may_take() {
-        let mut requests = serving(Channel::Shell, &[]);
+        let mut requests = serving(Lane::Shell, &[]);
         let mut wakes = |kind| matches!(requests.arrive(message(kind)), Arrival::Wake);
         assert!(wakes("execute_request"));
         given(&mut requests).unwrap();
@@ -321,7 +294,7 @@ mod tests {
 
     #[test]
     fn comm_messages_pass_others_only_while_a_request_is_open() {
-        let mut requests = serving(Channel::Shell, &["a_request", "b_request", "comm_msg"]);
+        let mut requests = serving(Lane::Shell, &["a_request", "b_request", "comm_msg"]);
         assert!(requests.next_comm().is_none());
         let (_, id) = given(&mut requests).unwrap();
         assert!(requests.next_comm().is_some());
@@ -333,7 +306,7 @@ mod tests {
     #[test]
     fn an_abort_takes_executes_alone_and_tells_of_them_after_the_open_request() {
         let waiting = ["execute_request", "execute_request", "complete_request"];
-        let mut requests = serving(Channel::Shell, &waiting);
+        let mut requests = serving(Lane::Shell, &waiting);
         let (_, id) = given(&mut requests).unwrap();
         requests.begin_abort();
         requests.arrive(message("execute_request"));
@@ -348,21 +321,21 @@ mod tests {
     }
 
     #[test]
-    fn only_control_answers_interrupts_itself() {
-        let mut control = serving(Channel::Control, &["a_request"]);
+    fn only_control_answers_interrupts_and_usage_itself() {
+        let mut control = serving(Lane::Control, &["a_request"]);
         given(&mut control).unwrap();
-        for kind in ["interrupt_request", "kernel_info_request"] {
+        for kind in ["interrupt_request", "kernel_info_request", "usage_request"] {
             assert!(matches!(control.arrive(message(kind)), Arrival::Answer(_)));
         }
-        let mut shell = serving(Channel::Shell, &[]);
+        let mut shell = serving(Lane::Shell, &[]);
         let arrival = shell.arrive(message("interrupt_request"));
         assert!(matches!(arrival, Arrival::Wake));
     }
 
     #[test]
     fn what_waits_is_bounded_whatever_becomes_of_it() {
-        let mut requests = serving(Channel::Shell, &[]);
-        let full = requests.full();
+        let mut requests = serving(Lane::Shell, &[]);
+        let full = requests.load.full();
         let large = |kind: &str| Message {
             buffers: vec![Bytes::from_static(&[0; WAITING / 4])],
             ..message(kind)
@@ -381,12 +354,12 @@ mod tests {
         requests.begin_abort();
         assert!(requests.end_abort().is_empty());
         assert_eq!(requests.finish(id).unwrap().1.len(), 3);
-        assert_eq!(requests.bytes, 0);
+        assert_eq!(requests.load.bytes(), 0);
     }
 
     #[test]
     fn kernel_info_on_shell_is_answered_in_its_turn() {
-        let mut shell = serving(Channel::Shell, &["a_request", "kernel_info_request"]);
+        let mut shell = serving(Lane::Shell, &["a_request", "kernel_info_request"]);
         let (_, id) = given(&mut shell).unwrap();
         assert!(matches!(shell.next(), Next::Nothing));
         shell.finish(id);

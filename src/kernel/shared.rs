@@ -1,22 +1,29 @@
 //! What the kernel's threads share: the state of every channel and the rules between them. Talks to no socket itself.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
-use tokio::sync::{Notify, mpsc, watch};
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
 
+use super::aborts::Aborts;
 use super::capture::Inlets;
 use super::contents::Contents;
-use super::interpreter::{Channel, Interpreter};
+use super::forked::Children;
+use super::interpreter::{Channel, Interpreter, Lane, SubshellId};
 use super::iopub::{Item, State};
+use super::load::Load;
 use super::log::report;
 use super::outbox::Outbox;
 use super::requests::{Arrival, Next, Phase, Requests};
+use super::speaking::Speaking;
 use super::stdin::Answers;
+use super::subshells::Subshells;
 use super::threads::Threads;
-use super::{Request, RequestId, interrupt};
+use super::usage::Usage;
+use super::{KernelInfo, Request, RequestId, interrupt};
 use crate::wire::{Connection, Message, Outgoing, Signer};
 
 pub struct Shared {
@@ -27,24 +34,62 @@ pub struct Shared {
     pub answers: Answers,
     pub inlets: Inlets,
     pub threads: Threads,
-    /// Rings when queued requests are to be aborted.
-    pub abort: Notify,
-    /// Rings when it is known which ones.
-    pub aborted: Condvar,
+    pub aborts: Aborts,
+    /// Whose output it is that comes by descriptors.
+    pub speaking: Speaking,
+    pub usage: Usage,
     /// When the kernel closes: until when it may drain.
     pub closing: watch::Sender<Option<Instant>>,
     pub control_replies: mpsc::UnboundedSender<Outgoing>,
     pub interpreter: OnceLock<Arc<dyn Interpreter>>,
-    pub shell: Mutex<Requests>,
-    pub control: Mutex<Requests>,
+    pub shell: Arc<Mutex<Requests>>,
+    pub control: Arc<Mutex<Requests>>,
+    pub subshells: Subshells,
+    /// What waits on shell, for the subshells too, and on control.
+    pub shell_load: Load,
+    pub control_load: Load,
 }
 
 impl Shared {
-    pub fn requests(&self, channel: Channel) -> Option<&Mutex<Requests>> {
-        match channel {
-            Channel::Shell => Some(&self.shell),
-            Channel::Control => Some(&self.control),
-            Channel::Stdin => None,
+    pub fn new(
+        connection: Connection,
+        info: KernelInfo,
+        children: Children,
+        control_replies: mpsc::UnboundedSender<Outgoing>,
+    ) -> io::Result<Self> {
+        let (shell_load, control_load) = (Load::default(), Load::default());
+        let queue = |lane, load: &Load| {
+            let requests = Requests::new(lane, Phase::Starting, load.clone());
+            Arc::new(Mutex::new(requests))
+        };
+        Ok(Self {
+            signer: Signer::new(&connection.key),
+            connection,
+            contents: Contents::new(info),
+            outbox: Outbox::default(),
+            answers: Answers::default(),
+            inlets: Inlets::new(children)?,
+            threads: Threads::default(),
+            aborts: Aborts::default(),
+            speaking: Speaking::default(),
+            usage: Usage::default(),
+            closing: watch::Sender::new(None),
+            control_replies,
+            interpreter: OnceLock::new(),
+            shell: queue(Lane::Shell, &shell_load),
+            control: queue(Lane::Control, &control_load),
+            subshells: Subshells::default(),
+            shell_load,
+            control_load,
+        })
+    }
+
+    /// None for a subshell that has ended.
+    pub fn requests(&self, lane: Lane) -> Option<Arc<Mutex<Requests>>> {
+        match lane {
+            Lane::Shell => Some(self.shell.clone()),
+            Lane::Control => Some(self.control.clone()),
+            Lane::Subshell(id) => self.subshells.requests(id),
         }
     }
 
@@ -55,29 +100,44 @@ impl Shared {
             .ok()
     }
 
+    /// A request came on shell.
+    pub fn arrived_on_shell(&self, message: Message) {
+        match self.subshells.lane_of(&message) {
+            Ok(lane) => self.arrived(lane, message),
+            Err(name) => {
+                let (ename, evalue) = no_such_subshell(&name);
+                let reply = self.contents.error(&message, &ename, &evalue);
+                self.respond(Channel::Shell, &message, reply);
+            }
+        }
+    }
+
     /// A request came.
-    pub fn arrived(&self, channel: Channel, message: Message) {
-        let Some(requests) = self.requests(channel) else {
+    pub fn arrived(&self, lane: Lane, message: Message) {
+        let Some(requests) = self.requests(lane) else {
             return;
         };
         let arrival = requests.lock().arrive(message);
         match arrival {
-            Arrival::Answer(message) => self.answer(channel, &message),
-            Arrival::Refuse(message) => self.refuse(channel, &[message]),
-            Arrival::Wake => self.wake(channel),
+            Arrival::Answer(message) => self.answer(lane.channel(), &message),
+            Arrival::Refuse(message) => self.refuse(lane, &[message]),
+            Arrival::Wake => self.wake(lane),
             Arrival::Queued => {}
         }
     }
 
     /// The next request for the interpreter. Those that the kernel answers itself are answered on the way.
-    pub fn take(&self, channel: Channel) -> Option<Request> {
-        let requests = self.requests(channel)?;
+    pub fn take(&self, lane: Lane) -> Option<Request> {
+        let requests = self.requests(lane)?;
         loop {
             let next = requests.lock().next();
             match next {
-                Next::Answer(message) => self.answer(channel, &message),
+                Next::Answer(message) => self.answer(lane.channel(), &message),
                 Next::Give(request) => {
                     let parent = request.message.header.raw.clone();
+                    if lane != Lane::Control {
+                        self.speaking.begin(request.id, &parent);
+                    }
                     let state = State::Busy;
                     self.outbox.push([Item::Status { state, parent }]);
                     return Some(request);
@@ -88,11 +148,12 @@ impl Shared {
     }
 
     pub fn finish(&self, id: RequestId) {
-        let Some(requests) = self.requests(id.channel) else {
+        let Some(requests) = self.requests(id.lane) else {
             return;
         };
-        if id.channel == Channel::Shell {
+        if id.lane != Lane::Control {
             self.inlets.drain(self);
+            self.speaking.end(id);
         }
         let Some((parent, doomed)) = requests.lock().finish(id) else {
             return;
@@ -101,18 +162,35 @@ impl Shared {
         self.outbox.push([Item::Status { state, parent }]);
         self.abort_all(&doomed);
         if requests.lock().ready() {
-            self.wake(id.channel);
+            self.wake(id.lane);
         }
     }
 
-    /// Ends an abort that the shell's task was rung for.
-    pub fn aborted(&self) {
-        let aborted = self.shell.lock().end_abort();
-        self.aborted.notify_all();
-        self.abort_all(&aborted);
-        if self.shell.lock().ready() {
-            self.wake(Channel::Shell);
-        }
+    /// Ends the aborts that the shell's task was rung for.
+    pub fn abort(&self) {
+        self.aborts.carry_out(|lane| {
+            if let Some(requests) = self.requests(lane) {
+                let aborted = requests.lock().end_abort();
+                self.abort_all(&aborted);
+                if requests.lock().ready() {
+                    self.wake(lane);
+                }
+            }
+        });
+    }
+
+    /// A further queue of requests. None when the name is taken.
+    pub fn open_subshell(&self, name: &str) -> Option<SubshellId> {
+        let phase = self.shell.lock().phase().clone();
+        let requests = |lane| Requests::new(lane, phase, self.shell_load.clone());
+        self.subshells.open(name, requests)
+    }
+
+    /// Nothing more is for the subshell; what waits there is refused.
+    pub fn close_subshell(&self, name: &str, id: SubshellId) {
+        let (ename, evalue) = no_such_subshell(name);
+        let waiting = self.subshells.close(id, Phase::Failed { ename, evalue });
+        self.refuse(Lane::Subshell(id), &waiting);
     }
 
     fn abort_all(&self, requests: &[Message]) {
@@ -123,14 +201,11 @@ impl Shared {
     }
 
     pub fn enter(&self, phase: &Phase) {
-        for channel in [Channel::Shell, Channel::Control] {
-            let Some(requests) = self.requests(channel) else {
-                continue;
-            };
+        for (lane, requests) in [(Lane::Shell, &self.shell), (Lane::Control, &self.control)] {
             let refused = requests.lock().enter(phase.clone());
-            self.refuse(channel, &refused);
+            self.refuse(lane, &refused);
             if requests.lock().ready() {
-                self.wake(channel);
+                self.wake(lane);
             }
         }
     }
@@ -145,17 +220,19 @@ impl Shared {
     }
 
     fn answer(&self, channel: Channel, message: &Message) {
-        let reply = if message.header.msg_type == "interrupt_request" {
-            interrupt::interrupt();
-            self.contents.ok(message)
-        } else {
-            self.contents.kernel_info(message)
+        let reply = match &message.header.msg_type[..] {
+            "interrupt_request" => {
+                interrupt::interrupt();
+                self.contents.ok(message)
+            }
+            "usage_request" => self.contents.usage(message, &self.usage.read()),
+            _ => self.contents.kernel_info(message),
         };
         self.respond(channel, message, reply);
     }
 
-    fn refuse(&self, channel: Channel, messages: &[Message]) {
-        let Some(requests) = self.requests(channel) else {
+    fn refuse(&self, lane: Lane, messages: &[Message]) {
+        let Some(requests) = self.requests(lane) else {
             return;
         };
         let Phase::Failed { ename, evalue } = requests.lock().phase().clone() else {
@@ -163,7 +240,7 @@ impl Shared {
         };
         for message in messages {
             let reply = self.contents.error(message, &ename, &evalue);
-            self.respond(channel, message, reply);
+            self.respond(lane.channel(), message, reply);
         }
     }
 
@@ -180,9 +257,9 @@ impl Shared {
         self.outbox.push([status(State::Idle)]);
     }
 
-    fn wake(&self, channel: Channel) {
+    fn wake(&self, lane: Lane) {
         if let Some(interpreter) = self.interpreter.get() {
-            interpreter.wake(channel);
+            interpreter.wake(lane);
         }
     }
 
@@ -205,4 +282,10 @@ impl Shared {
         let until = self.closing().await;
         tokio::time::sleep_until(until.into()).await;
     }
+}
+
+/// As ipykernel says it.
+fn no_such_subshell(name: &str) -> (String, String) {
+    let evalue = format!("Unknown subshell_id '{name}'");
+    ("UnknownSubshellError".to_owned(), evalue)
 }

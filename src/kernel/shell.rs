@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use super::interpreter::Channel;
 use super::shared::Shared;
 use crate::wire::sockets::RouterIn;
 
@@ -10,16 +9,16 @@ use crate::wire::sockets::RouterIn;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub async fn serve(shared: &Shared, mut input: RouterIn) {
-    let mut full = shared.shell.lock().full();
+    let mut full = shared.shell_load.full();
     loop {
         let reads = !*full.borrow_and_update();
         tokio::select! {
             biased;
             frames = input.next(), if reads => receive(shared, frames),
             _ = full.changed() => {}
-            () = shared.abort.notified() => {
+            () = shared.aborts.asked() => {
                 empty(shared, &mut input).await;
-                shared.aborted();
+                shared.abort();
             }
         }
     }
@@ -43,6 +42,6 @@ async fn empty(shared: &Shared, input: &mut RouterIn) {
 
 fn receive(shared: &Shared, frames: Vec<bytes::Bytes>) {
     if let Some(message) = shared.read("shell", frames) {
-        shared.arrived(Channel::Shell, message);
+        shared.arrived_on_shell(message);
     }
 }

@@ -30,6 +30,11 @@ pub fn unknown(what: &str, name: &str) -> PyErr {
     PyValueError::new_err(format!("there is no {what} {name:?}"))
 }
 
+/// A name that Python code gave to something new and that something has already.
+pub fn taken_name(name: &str) -> PyErr {
+    PyValueError::new_err(format!("{name:?} is there already"))
+}
+
 /// As jupyter_client says it of a buffer with gaps.
 pub fn not_contiguous() -> PyErr {
     PyValueError::new_err("a buffer is not contiguous")

@@ -11,9 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use super::bells::Bells;
-use super::errors::unknown;
+use super::errors::{taken_name, unknown};
 use super::{json, message};
-use crate::kernel::{Channel, Kernel, KernelInfo, RequestId, Stream};
+use crate::kernel::{Channel, Kernel, KernelInfo, Lane, RequestId, Stream};
 use crate::wire::Connection;
 
 /// How often a cell that waits for the wire looks for an interrupt.
@@ -72,9 +72,10 @@ impl PyKernel {
         self.kernel.connection().path.clone().into()
     }
 
-    /// Readable while a request waits on the channel.
-    fn fileno(&self, channel: &str) -> PyResult<RawFd> {
-        Ok(self.bells.fd(named(channel)?))
+    /// Readable while a request waits on the lane.
+    fn fileno(&self, lane: &str) -> PyResult<RawFd> {
+        let found = self.bells.fd(self.lane(lane)?);
+        found.ok_or_else(|| unknown("lane", lane))
     }
 
     /// Replaces the content of kernel_info_reply, as JSON.
@@ -90,15 +91,11 @@ impl PyKernel {
         py.detach(|| self.kernel.fail(ename, evalue));
     }
 
-    /// The next request of the channel, if none is open.
-    fn take<'py>(
-        &self,
-        channel: &str,
-        unpacker: &Bound<'py, PyAny>,
-    ) -> PyResult<Option<Taken<'py>>> {
-        let channel = named(channel)?;
-        self.bells.silence(channel);
-        let Some(request) = self.kernel.take(channel) else {
+    /// The next request of the lane, if none is open.
+    fn take<'py>(&self, lane: &str, unpacker: &Bound<'py, PyAny>) -> PyResult<Option<Taken<'py>>> {
+        let lane = self.lane(lane)?;
+        self.bells.silence(lane);
+        let Some(request) = self.kernel.take(lane) else {
             return Ok(None);
         };
         let read = || -> PyResult<Taken<'py>> {
@@ -113,13 +110,15 @@ impl PyKernel {
             .inspect_err(|_| self.kernel.finish(request.id))
     }
 
-    /// The next comm message while a shell request is open.
+    /// The next comm message while a request of the lane is open.
     fn take_comm<'py>(
         &self,
+        lane: &str,
         unpacker: &Bound<'py, PyAny>,
     ) -> PyResult<Option<(Bound<'py, PyList>, Bound<'py, PyDict>)>> {
-        self.bells.silence(Channel::Shell);
-        let Some(taken) = self.kernel.take_comm() else {
+        let lane = self.lane(lane)?;
+        self.bells.silence(lane);
+        let Some(taken) = self.kernel.take_comm(lane) else {
             return Ok(None);
         };
         let ids = message::ids(unpacker.py(), &taken)?;
@@ -127,10 +126,41 @@ impl PyKernel {
     }
 
     /// The request is done. In a forked child this ends the process.
-    fn finish(&self, py: Python<'_>, channel: &str, number: u64) -> PyResult<()> {
-        let channel = named(channel)?;
-        py.detach(|| self.kernel.finish(RequestId { channel, number }));
+    fn finish(&self, py: Python<'_>, lane: &str, number: u64) -> PyResult<()> {
+        let lane = self.lane(lane)?;
+        py.detach(|| self.kernel.finish(RequestId { lane, number }));
         Ok(())
+    }
+
+    /// A further queue of requests, for those whose header has this `subshell_id`.
+    fn open_subshell(&self, name: &str) -> PyResult<()> {
+        let opened = self.kernel.open_subshell(name);
+        let id = opened.ok_or_else(|| taken_name(name))?;
+        Ok(self.bells.add(id)?)
+    }
+
+    /// Nothing more is for the subshell: what waits there and what comes later is refused.
+    fn close_subshell(&self, py: Python<'_>, name: &str) {
+        py.detach(|| self.kernel.close_subshell(name));
+    }
+
+    /// The subshell runs nothing any more.
+    fn end_subshell(&self, name: &str) {
+        if let Some(id) = self.kernel.subshell(name) {
+            self.kernel.end_subshell(name);
+            self.bells.remove(id);
+        }
+    }
+
+    /// A comm message goes out from this lane: what the front end answers belongs there.
+    #[pyo3(signature = (lane, comm, question=None))]
+    fn comm_went(&self, lane: &str, comm: &str, question: Option<&str>) -> PyResult<()> {
+        self.kernel.comm_went(self.lane(lane)?, comm, question);
+        Ok(())
+    }
+
+    fn comm_closed(&self, comm: &str) {
+        self.kernel.comm_closed(comm);
     }
 
     /// Sends a message: to `ids` on a channel, or on iopub, where the first of `ids` is the topic.
@@ -186,8 +216,10 @@ impl PyKernel {
         self.kernel.flush();
     }
 
-    fn abort_queue(&self, py: Python<'_>) {
-        py.detach(|| self.kernel.abort_queue());
+    fn abort_queue(&self, py: Python<'_>, lane: &str) -> PyResult<()> {
+        let lane = self.lane(lane)?;
+        py.detach(|| self.kernel.abort_queue(lane));
+        Ok(())
     }
 
     fn purge_answers(&self) {
@@ -224,6 +256,18 @@ impl PyKernel {
     /// The kernel itself, for what is said without Python.
     pub(super) fn handle(&self) -> Kernel {
         self.kernel.clone()
+    }
+
+    /// "shell", "control", or the name of a subshell.
+    fn lane(&self, name: &str) -> PyResult<Lane> {
+        match name {
+            "shell" => Ok(Lane::Shell),
+            "control" => Ok(Lane::Control),
+            other => {
+                let subshell = self.kernel.subshell(other).map(Lane::Subshell);
+                subshell.ok_or_else(|| unknown("lane", other))
+            }
+        }
     }
 
     /// Others may run Python while the wire waits for its readers, and an interrupt ends the wait with what its handler

@@ -49,7 +49,7 @@ fn close_twice_is_close_once() {
     kernel.close(LONG);
     kernel.write(Stream::Stdout, bytes::Bytes::new(), "too late");
     kernel.publish(b"late", cellheap::wire::Outgoing::default());
-    assert!(kernel.take(cellheap::kernel::Channel::Shell).is_none());
+    assert!(kernel.take(cellheap::kernel::Lane::Shell).is_none());
 }
 
 #[test]

@@ -59,10 +59,12 @@ fn control_and_heartbeat_answer_while_a_request_runs() {
     front.sees([busy(), input("hold")]);
     let info = front.command("kernel_info_request", json!({}));
     assert_eq!(info.content["implementation"], "echo");
-    let other = front.command("usage_request", json!({"a": 1}));
+    let usage = front.command("usage_request", json!({}));
+    assert_eq!(usage.content["pid"], std::process::id());
+    let other = front.command("debug_request", json!({"a": 1}));
     assert_eq!(other.content["echo"], json!({"a": 1}).to_string());
     assert_eq!(beat(echo.connection(), "still there?"), "still there?");
-    front.sees([busy(), idle(), busy(), idle()]);
+    front.sees([busy(), idle(), busy(), idle(), busy(), idle()]);
     echo.release();
     front.sees([idle()]);
 }

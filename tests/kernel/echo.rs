@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use cellheap::kernel::{Channel, Interpreter, Kernel, KernelInfo, Request, Stream};
+use cellheap::kernel::{Channel, Interpreter, Kernel, KernelInfo, Lane, Request, Stream};
 use cellheap::wire::{Connection, Message, Outgoing, header};
 use serde_json::{Value, json};
 
@@ -31,16 +31,16 @@ pub fn info() -> KernelInfo {
     }
 }
 
-/// Wakes the thread of a channel.
+/// Wakes the thread of a lane.
 struct Bells {
     shell: Sender<()>,
     control: Sender<()>,
 }
 
 impl Interpreter for Bells {
-    fn wake(&self, channel: Channel) {
-        let bell = match channel {
-            Channel::Control => &self.control,
+    fn wake(&self, lane: Lane) {
+        let bell = match lane {
+            Lane::Control => &self.control,
             _ => &self.shell,
         };
         // A kernel that outlives its interpreter rings in vain.
@@ -71,18 +71,18 @@ impl Echo {
             over: Default::default(),
         }));
         let ((shell, shell_bell), (control, control_bell)) = (channel(), channel());
-        echo.spawn(Channel::Shell, shell_bell);
-        echo.spawn(Channel::Control, control_bell);
+        echo.spawn(Lane::Shell, shell_bell);
+        echo.spawn(Lane::Control, control_bell);
         kernel.attach(Arc::new(Bells { shell, control }));
         echo
     }
 
-    fn spawn(&self, channel: Channel, bell: Receiver<()>) {
+    fn spawn(&self, lane: Lane, bell: Receiver<()>) {
         let echo = self.clone();
         std::thread::spawn(move || {
             while bell.recv().is_ok() {
-                while let Some(request) = echo.0.kernel.take(channel) {
-                    echo.serve(channel, request);
+                while let Some(request) = echo.0.kernel.take(lane) {
+                    echo.serve(request);
                 }
             }
         });
@@ -114,7 +114,7 @@ impl Echo {
         self.release();
     }
 
-    fn serve(&self, channel: Channel, request: Request) {
+    fn serve(&self, request: Request) {
         let message = &request.message;
         let content = match &message.header.msg_type[..] {
             "execute_request" => self.execute(message),
@@ -122,10 +122,10 @@ impl Echo {
             _ => json!({"status": "ok", "echo": text(&message.content)}),
         };
         if content["status"] == "error" {
-            self.0.kernel.abort_queue();
+            self.0.kernel.abort_queue(request.id.lane);
         }
         if message.header.msg_type.ends_with("_request") {
-            self.reply(channel, message, &content);
+            self.reply(request.id.lane.channel(), message, &content);
         }
         self.0.kernel.finish(request.id);
         if message.header.msg_type == "shutdown_request" {
@@ -226,7 +226,7 @@ impl Echo {
     fn comms(&self, request: &Message, count: usize) {
         let mut seen = 0;
         while seen < count {
-            if let Some(comm) = self.0.kernel.take_comm() {
+            if let Some(comm) = self.0.kernel.take_comm(Lane::Shell) {
                 self.publish(
                     &comm,
                     "comm_msg",

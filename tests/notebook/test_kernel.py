@@ -106,6 +106,14 @@ class TestOutput:
         assert sorted(ran.text().splitlines()) == ["by a child", "by a shell", "by descriptor", "by printf"]
         assert ran.text("stderr") == "by its stderr\n"
 
+    def test_what_c_wrote_comes_before_what_is_printed_after_it(self, shared: Front) -> None:
+        ran = shared.run(
+            "import ctypes, os\n"
+            "for n in range(50):\n"
+            "    ctypes.CDLL(None).printf(b'C %d\\n', n); print('Python', n); os.write(1, b'descriptor\\n')"
+        )
+        assert ran.text() == "".join(f"C {n}\nPython {n}\ndescriptor\n" for n in range(50))
+
     def test_system_commands_show_their_output_and_code(self, shared: Front) -> None:
         ran = shared.run("!echo shown; exit 3\n_exit_code")
         assert ran.text().split() == ["shown"]
@@ -329,18 +337,6 @@ class TestControl:
 
     def test_usage_names_the_process(self, shared: Front) -> None:
         assert shared.command("usage_request")["pid"] == shared.process_id()
-
-    def test_what_is_not_there_is_said_so(self, shared: Front) -> None:
-        assert shared.command("create_subshell_request")["status"] == "error"
-        reply = shared.command("debug_request", command="attach", seq=4, type="request")
-        assert (reply["success"], reply["request_seq"]) == (False, 4)
-        assert shared.command("debug_request", command="debugInfo", seq=5, type="request")["success"] is True
-
-    def test_a_subshells_request_is_refused(self, shared: Front) -> None:
-        message = shared.client.session.msg("execute_request", {"code": "1"})
-        message["header"]["subshell_id"] = "none"
-        shared.client.shell_channel.send(message)
-        assert shared.done(message["header"]["msg_id"]).status == "error"
 
 
 class TestIpc:

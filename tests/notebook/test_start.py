@@ -74,6 +74,21 @@ def test_heartbeat_and_kernel_info_are_answered_while_ipython_is_imported(
     assert front.done(queued).result == "42"
 
 
+def test_an_interrupt_during_the_start_ends_what_waits_then_and_nothing_later(
+    starting: Starting, held: Held
+) -> None:
+    front = starting(env=held.environment)
+    assert kernel_info(front)["status"] == "ok"
+    queued = front.client.execute("print('never')")
+    assert kernel_info(front)["status"] == "ok"
+    assert front.command("interrupt_request") == {"status": "ok"}
+    held.release()
+    ran = front.done(queued)
+    assert ran.reply["content"]["ename"] == "KeyboardInterrupt"
+    assert ran.text() == ""
+    assert front.run("'later'").result == "'later'"
+
+
 def test_kernel_info_is_what_ipykernel_says(starting: Starting, held: Held) -> None:
     front = starting(env=held.environment)
     early = kernel_info(front)
@@ -91,7 +106,7 @@ def test_kernel_info_is_what_ipykernel_says(starting: Starting, held: Held) -> N
         for field in ("implementation", "implementation_version", "language_info", "help_links"):
             assert ours[field] == theirs[field]
         assert ours["protocol_version"] == "5.5"
-        assert ours["supported_features"] == []
+        assert ours["supported_features"] == theirs["supported_features"]
     # IPython ends its banner with a tip that it draws by lot.
     assert theirs["banner"].startswith(early["banner"])
     assert late["banner"].startswith(early["banner"])

@@ -19,7 +19,8 @@ from cellheap import _core
 from cellheap.app import DRAIN
 from cellheap.app.kernel import Kernel
 from cellheap.app.session import WireSession
-from cellheap.app.sockets import Handle, IOPub, Requests, ShellChannelThread
+from cellheap.app.sockets import Handle, IOPub, Requests
+from cellheap.app.subshells import ShellChannelThread
 
 
 class KernelApp(IPKernelApp):
@@ -58,6 +59,9 @@ class KernelApp(IPKernelApp):
         self.control_socket = Requests(self.wire, "control", self.control_thread.io_loop)
         self.stdin_socket = Handle(self.wire, "stdin")
         self.iopub_socket = self.iopub_thread = IOPub(self.wire, IOLoop.current())
+
+    def init_signal(self) -> None:
+        """Interrupts are ignored from when the kernel serves; what comes before is remembered."""
 
     def init_heartbeat(self) -> None:
         """Beats since the wire was bound."""

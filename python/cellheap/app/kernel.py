@@ -8,7 +8,6 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import copy_context
 from inspect import isawaitable
 from typing import Any
 
@@ -21,7 +20,11 @@ from traitlets import Float
 from cellheap import _core
 from cellheap.app import info
 from cellheap.app.debug import Inspector, not_yet
+from cellheap.app.early import early
+from cellheap.app.lanes import Lane
 from cellheap.app.session import WireSession
+from cellheap.app.subshells import Subshells
+from cellheap.app.transform import Once
 
 Message = dict[str, Any]
 
@@ -44,74 +47,25 @@ class Kernel(IPythonKernel):
         with not_yet():
             super().__init__(**kwargs)
         self._inspector = Inspector(self)
+        self._once = Once(self.shell)
+        self._subshells = self.shell_channel_thread.manager = Subshells(self)
 
     def start(self) -> None:
         """Attach to the wire: what is queued comes now."""
         if self.shell:
             self.shell.exit_now = False
         self.io_loop = self.shell_stream.io_loop = IOLoop.current()
-        self._control_lock = asyncio.Lock()
-        # One context for every request: what a cell puts into a ContextVar is there in the next.
-        self._context = copy_context()
-        self._open: int | None = None
-        self._queue_aborted = False
+        self._aborted: set[str | None] = set()
         control = self.control_thread.io_loop.asyncio_loop
-        control.add_reader(self.wire.fileno("control"), self._take_control, control)
-        shell = asyncio.get_event_loop()
-        shell.add_reader(self.wire.fileno("shell"), self._take_shell, shell)
+        self._control_lock = asyncio.Lock()
+        Lane(self, "control", self._control_lock).serve(control)
+        Lane(self, "shell", self._main_asyncio_lock).serve(asyncio.get_event_loop())
         self.control_thread.start()
         self.wire.inform(self.session.pack(self.kernel_info))
         self.wire.attach()
-
-    def _take_shell(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Called when a shell request waits, and after each one."""
-        if self._open is not None:
-            self._take_comms(loop)
-        elif (taken := self._take("shell")) is not None:
-            number, idents, message = taken
-            self._open = number
-            task = loop.create_task(self._serve_shell(number, idents, message), context=self._context)
-            task.add_done_callback(lambda _: self._take_shell(loop))
-
-    def _take_control(self, loop: asyncio.AbstractEventLoop) -> None:
-        if (taken := self._take("control")) is not None:
-            task = loop.create_task(self._serve_control(*taken))
-            task.add_done_callback(lambda _: self._take_control(loop))
-
-    def _take(self, channel: str) -> tuple[int, list[bytes], Message] | None:
-        try:
-            return self.wire.take(channel, self.session.unpack)  # type: ignore[no-any-return]
-        except Exception as error:
-            self.log.error("A request on %s cannot be read: %s", channel, error)
-            return None
-
-    def _take_comms(self, loop: asyncio.AbstractEventLoop) -> None:
-        """While a cell awaits, comm messages pass: it may await a widget's value."""
-        while (taken := self.wire.take_comm(self.session.unpack)) is not None:
-            loop.create_task(self._serve_comm(*taken), context=self._context)
-
-    async def _serve_shell(self, number: int, idents: list[bytes], message: Message) -> None:
-        try:
-            async with self._main_asyncio_lock:
-                await self.dispatch_shell((idents, message))
-        finally:
-            self._open = None
-            self.wire.finish("shell", number)
-
-    async def _serve_control(self, number: int, idents: list[bytes], message: Message) -> None:
-        try:
-            await self.dispatch_control((idents, message))
-        finally:
-            self.wire.finish("control", number)
-
-    async def _serve_comm(self, idents: list[bytes], message: Message) -> None:
-        cell, parent, parent_ident = self._open, self.get_parent("shell"), self._parent_ident["shell"]
-        try:
-            dispatch = self.dispatch_shell((idents, message), concurrent=True)
-            await asyncio.create_task(dispatch, context=copy_context())
-        finally:
-            if self._open == cell:
-                self.set_parent(parent_ident, parent)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # What is asked for from here on was not meant by an interrupt before.
+        self._unwanted = early.take() and bool(self.shell_stream.flush())
 
     async def dispatch_shell(
         self,
@@ -125,10 +79,7 @@ class Kernel(IPythonKernel):
         idents, message = msg
         self.set_parent(idents, message, channel="shell")
         stream, kind = self.shell_stream, message["msg_type"]
-        if message["header"].get("subshell_id") is not None:
-            self._refuse(stream, idents, message, "this kernel has no subshells")
-            return
-        if kind == "execute_request" and self._aborting:
+        if kind == "execute_request" and subshell_id is None and self._aborting:
             self._send_abort_reply(stream, message, idents)
             return
         wanted = self.should_handle(stream, message, idents)
@@ -207,19 +158,25 @@ class Kernel(IPythonKernel):
         What is queued behind one that fails is aborted before a front end can know of it: what it sends after
         that is run.
         """
-        reply: Message = await super().do_execute(*args, **kwargs)
-        request = self.get_parent("shell").get("content", {})
+        if self._unwanted:
+            self._unwanted = False
+            args, kwargs = (), {"code": "raise KeyboardInterrupt", "silent": True, "store_history": False}
+        with self._once.running():
+            reply: Message = await super().do_execute(*args, **kwargs)
+        parent = self.get_parent("shell")
+        request = parent.get("content", {})
         if reply["status"] == "error" and not request.get("silent") and request.get("stop_on_error", True):
-            self.wire.abort_queue()
-            self._queue_aborted = True
+            subshell_id = parent["header"].get("subshell_id")
+            self.wire.abort_queue(subshell_id or "shell")
+            self._aborted.add(subshell_id)
         return reply
 
     def _abort_queues(self, subshell_id: str | None = None) -> None:
         """After the reply that tells of an error."""
-        if not self._queue_aborted:
-            self.wire.abort_queue()
-        self._queue_aborted = False
-        if self.stop_on_error_timeout:
+        if subshell_id not in self._aborted:
+            self.wire.abort_queue(subshell_id or "shell")
+        self._aborted.discard(subshell_id)
+        if subshell_id is None and self.stop_on_error_timeout:
             self._aborting = True
             self.io_loop.call_later(self.stop_on_error_timeout, setattr, self, "_aborting", False)
 
@@ -249,15 +206,27 @@ class Kernel(IPythonKernel):
         return await self._inspector.answer(msg)
 
     @property
+    def debugger(self) -> Any:
+        """ipykernel's debugger, which imports debugpy; None where that is not installed."""
+        return self._inspector.debugger
+
+    @property
     def kernel_info(self) -> dict[str, Any]:
         """What the wire says already, with what is known by now: the user's configuration, IPython's tip."""
         return {**info.kernel_info(), "banner": self.banner, "help_links": self.help_links}
 
     @property
     def _supports_kernel_subshells(self) -> bool:
-        return False
+        return True
 
     async def create_subshell_request(self, socket: Any, ident: list[bytes], parent: Message) -> None:
-        self._refuse(socket, ident, parent, "this kernel has no subshells")
+        reply = {"status": "ok", "subshell_id": self._subshells.create()}
+        self.session.send(socket, "create_subshell_reply", reply, parent, ident)
 
-    delete_subshell_request = list_subshell_request = create_subshell_request
+    async def delete_subshell_request(self, socket: Any, ident: list[bytes], parent: Message) -> None:
+        await self._subshells.delete(str(parent["content"]["subshell_id"]))
+        self.session.send(socket, "delete_subshell_reply", {"status": "ok"}, parent, ident)
+
+    async def list_subshell_request(self, socket: Any, ident: list[bytes], parent: Message) -> None:
+        reply = {"status": "ok", "subshell_id": self._subshells.list_subshell()}
+        self.session.send(socket, "list_subshell_reply", reply, parent, ident)

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from cellheap import _core
 from cellheap.app import DRAIN, connection
+from cellheap.app.early import early
 from cellheap.app.info import kernel_info
 from cellheap.app.tracing import tracing
 from cellheap.blackbox import black_box
@@ -36,8 +37,8 @@ _NO_KERNEL = (
 def launch(arguments: Sequence[str]) -> None:
     """Run the kernel until it is shut down."""
     stderr = os.dup(2)  # Where to say why the start failed, captured or not.
-    # An interrupt is for a cell; until one runs there is nothing to interrupt.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # An interrupt is for a cell. Cells may wait already: it is remembered for them.
+    signal.signal(signal.SIGINT, early.note)
     if any(argument.split("=")[0] in _NO_KERNEL for argument in arguments):
         _application(None, "", arguments)
         return

@@ -4,7 +4,10 @@ from typing import Any
 
 from jupyter_client.session import DONE, Message, Session
 
+from cellheap import _core
 from cellheap.app.sockets import Handle
+
+_COMMS = {"comm_open", "comm_msg", "comm_close"}
 
 
 class WireSession(Session):
@@ -29,6 +32,8 @@ class WireSession(Session):
             buffers = buffers or message.get("buffers")
         else:
             message = self.msg(msg_or_type, content, parent, header, metadata)
+        if message["header"]["msg_type"] in _COMMS:
+            _routed(stream.wire, message)
         stream.wire.send(
             stream.channel,
             [ident] if isinstance(ident, bytes) else ident or (),
@@ -47,3 +52,22 @@ class WireSession(Session):
         if isinstance(socket, Handle):
             return None, None
         return super().recv(socket, *args, **kwargs)
+
+
+def _routed(wire: _core.Kernel, message: dict[str, Any]) -> None:
+    """What the front end answers on a comm is for the shell that spoke last, or asked a question by an id."""
+    content = message["content"] or {}
+    comm = content.get("comm_id")
+    if not isinstance(comm, str):
+        return
+    if message["header"]["msg_type"] == "comm_close":
+        wire.comm_closed(comm)
+        return
+    data = content.get("data")
+    inner = data.get("content") if isinstance(data, dict) else None
+    question = inner.get("id") if isinstance(inner, dict) else None
+    lane = message["parent_header"].get("subshell_id") or "shell"
+    try:
+        wire.comm_went(lane, comm, question if isinstance(question, str) else None)
+    except ValueError:
+        wire.comm_went("shell", comm)  # That subshell has ended: a thread of it speaks still.

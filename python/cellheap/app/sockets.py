@@ -5,7 +5,7 @@ Code that is handed one passes it to `session.send`, or sends ready-made parts t
 
 import select
 from collections.abc import Callable, Sequence
-from threading import Thread, current_thread, main_thread
+from threading import main_thread
 from typing import Any
 
 import zmq
@@ -84,13 +84,3 @@ class IOPub(Handle):
 
     def stop(self) -> None:
         """Ends with the wire."""
-
-
-class ShellChannelThread:
-    """In ipykernel the thread that routes to subshells, which this kernel does not have.
-
-    A cell that awaits asks it which thread is the main one.
-    """
-
-    def __init__(self) -> None:
-        self.parent_thread: Thread = current_thread()

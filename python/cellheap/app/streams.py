@@ -70,6 +70,9 @@ class OutStream(_OutStream):
     def close(self) -> None:
         self.pub_thread = None
 
+    def _is_master_process(self) -> bool:
+        return not self._wire.is_child()
+
     def _pack(self, parent: dict[str, Any]) -> _core.Parent:
         """The parent packed, once for all that is written under it."""
         of, packed = self._packed

@@ -1,0 +1,88 @@
+"""A lane of requests: takes them from the wire and has the kernel serve them, one at a time, in one thread.
+
+Owns which request is open. What a request does is the kernel's.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Any
+
+Message = dict[str, Any]
+
+
+class Lane:
+    """The requests of "shell", "control" or a subshell, by its id."""
+
+    def __init__(self, kernel: Any, name: str, lock: asyncio.Lock, context: Context | None = None) -> None:
+        self.name = name
+        self.lock = lock
+        self._kernel = kernel
+        # One context for every request: what a cell puts into a ContextVar is there in the next.
+        self._context = context or copy_context()
+        self._open: int | None = None
+        self._at_end: Callable[[], object] | None = None
+
+    @property
+    def subshell(self) -> str | None:
+        return None if self.name == "shell" else self.name
+
+    def serve(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Watch for requests in this loop from now on."""
+        loop.add_reader(self._kernel.wire.fileno(self.name), self._take, loop)
+
+    def end(self, loop: asyncio.AbstractEventLoop, then: Callable[[], object]) -> None:
+        """Take no more; `then` is called when the open request is done. Called in the loop's thread."""
+        loop.remove_reader(self._kernel.wire.fileno(self.name))
+        if self._open is None:
+            then()
+        else:
+            self._at_end = then
+
+    def _take(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Called when a request waits, and after each one."""
+        if self._at_end is not None:
+            if self._open is None:
+                self._at_end()
+        elif self._open is not None:
+            self._take_comms(loop)
+        elif (taken := self._next()) is not None:
+            number, idents, message = taken
+            self._open = number
+            task = loop.create_task(self._serve(number, idents, message), context=self._context)
+            task.add_done_callback(lambda _: self._take(loop))
+
+    def _next(self) -> tuple[int, list[bytes], Message] | None:
+        kernel = self._kernel
+        try:
+            return kernel.wire.take(self.name, kernel.session.unpack)  # type: ignore[no-any-return]
+        except Exception as error:
+            kernel.log.error("A request on %s cannot be read: %s", self.name, error)
+            return None
+
+    async def _serve(self, number: int, idents: list[bytes], message: Message) -> None:
+        try:
+            async with self.lock:
+                if self.name == "control":
+                    await self._kernel.process_control((idents, message))
+                else:
+                    await self._kernel.dispatch_shell((idents, message), subshell_id=self.subshell)
+        finally:
+            self._open = None
+            self._kernel.wire.finish(self.name, number)
+
+    def _take_comms(self, loop: asyncio.AbstractEventLoop) -> None:
+        """While a cell awaits, comm messages pass: it may await a widget's value."""
+        kernel = self._kernel
+        while (taken := kernel.wire.take_comm(self.name, kernel.session.unpack)) is not None:
+            loop.create_task(self._serve_comm(*taken), context=self._context)
+
+    async def _serve_comm(self, idents: list[bytes], message: Message) -> None:
+        kernel = self._kernel
+        cell, parent, parent_ident = self._open, kernel.get_parent("shell"), kernel._parent_ident["shell"]
+        try:
+            dispatch = kernel.dispatch_shell((idents, message), subshell_id=self.subshell, concurrent=True)
+            await asyncio.create_task(dispatch, context=copy_context())
+        finally:
+            if self._open == cell:
+                kernel.set_parent(parent_ident, parent)

@@ -1,0 +1,40 @@
+"""A cell is transformed once. ipykernel transforms it to see whether it awaits, and IPython again to run it.
+
+Owns what is remembered between the two, for one thread and one cell. Knows nothing of transformers.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+
+class Once:
+    """Stands in the place of the shell's `transform_cell`."""
+
+    def __init__(self, shell: Any) -> None:
+        self._transform: Callable[[str], str] = shell.transform_cell
+        self._local = threading.local()
+        shell.transform_cell = self
+
+    def __call__(self, raw_cell: str) -> str:
+        remembered = getattr(self._local, "remembered", None)
+        if remembered is None:
+            return self._transform(raw_cell)
+        if raw_cell in remembered:
+            # Once: a cell may run the same text again after it has changed what transforms it.
+            self._local.remembered = None
+            return str(remembered[raw_cell])
+        transformed = self._transform(raw_cell)
+        if not remembered:
+            remembered[raw_cell] = transformed
+        return transformed
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While a cell is asked for: its second transformation gives what the first one gave."""
+        self._local.remembered = {}
+        try:
+            yield
+        finally:
+            self._local.remembered = None
