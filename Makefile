@@ -15,7 +15,7 @@ ALL_VENVS = $(patsubst %,.venv-%,$(notdir $(filter-out $(OLDEST) $(NEWEST),$(PYT
 INSTALL = python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-all test-rust test-python test-lab screenshots lab lessons docs programs bench regrtest soak endurance limits lint wheel clean
+.PHONY: help demo test test-all test-rust test-python test-lab screenshots lab lessons docs programs bench regrtest suites soak endurance limits lint wheel clean
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -74,6 +74,11 @@ bench: .venv/ready ## measure the tracer, the graph and the kernel beside other 
 regrtest: $(VENVS:=/ready) ## CPython's and numpy's own tests with the tracer on and off: the same results?
 	for venv in $(VENVS); do for suite in cpython numpy; do \
 		$$venv/bin/python tests/suites/compare.py $$suite; done; done
+
+suites: .venv/ready ## ipykernel's own tests of a kernel, from PyPI, and jupyter_kernel_test against this kernel
+	.venv/bin/$(INSTALL) --group suites
+	.venv/bin/python tests/suites/wire.py
+	.venv/bin/python -m pytest tests/notebook/test_conformance.py
 
 MINUTES = 20
 soak: .venv/ready ## MINUTES (20) of threads, forks, imports, collections and magics at once in one kernel
