@@ -64,6 +64,7 @@ pub fn cells(overview: &Overview, width: i32) -> Result<Svg, ChartError> {
 struct Bar {
     label: String,
     number: Option<u32>,
+    cells: u32,
     live: f64,
     /// What there was of it at the most: at its peak, at its end or now.
     top: f64,
@@ -96,6 +97,7 @@ fn bar(cells: &[Cell]) -> Bar {
             .map(|cell| cell.label.clone())
             .unwrap_or_default(),
         number: cells.iter().find_map(|cell| cell.number),
+        cells: cells.len() as u32,
         live,
         top: most(|cell| cell.peak.max(cell.live_at_end)).max(live),
         peak: most(|cell| cell.peak),
@@ -267,6 +269,7 @@ fn labels(
         all.push(Name {
             label: &bar.label,
             number: bar.number,
+            cells: bar.cells,
         });
     }
     names(area, panel, frame, &all)

@@ -166,6 +166,7 @@ fn draw(
     let name = |at: usize| Name {
         label: &history.moments[at].label,
         number: history.moments[at].number,
+        cells: history.moments[at].ends as u32,
     };
     names(
         area,

@@ -8,6 +8,8 @@ use super::theme;
 pub struct Name<'a> {
     pub label: &'a str,
     pub number: Option<u32>,
+    /// How many cells the column stands for, this and those after it.
+    pub cells: u32,
 }
 
 /// Draws the names of the columns of a plot, each one unit wide. The last one stands in full where it has no number.
@@ -21,7 +23,7 @@ pub fn names(
     let widest = names.iter().map(|name| PLAIN.width(name.label)).max();
     let in_full = widest.unwrap_or(0) + 6 <= slot;
     let step = step(names, slot);
-    let mut free_from = i32::MIN;
+    let (mut free_from, mut said) = (i32::MIN, 0);
     if !in_full {
         free_from = theme::PAD + theme::AXIS - 4;
         text(area, (free_from - 4, y), "In[ ]", QUIET, Anchor::End)?;
@@ -36,8 +38,16 @@ pub fn names(
     for (at, name) in names.iter().enumerate() {
         let words = match name.number {
             _ if in_full => name.label.to_owned(),
-            Some(number) if number % step == 0 || (step > 1 && at == 0) => number.to_string(),
-            _ => continue,
+            Some(number) if step > 1 && at == 0 => number.to_string(),
+            Some(number) => {
+                let round = number.div_ceil(step) * step;
+                if round >= number + name.cells.max(1) || round == said {
+                    continue;
+                }
+                said = round;
+                round.to_string()
+            }
+            None => continue,
         };
         let middle = panel.at(at as f64 + 0.5, 0.0).0;
         let half = PLAIN.width(&words) / 2;

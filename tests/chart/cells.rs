@@ -62,6 +62,12 @@ fn hundreds_of_cells_share_bars_and_the_title_says_so() {
             .any(|word| word.text.contains("a bar is 6 cells"))
     );
     assert!(svg(&report).as_str().len() < 24_000);
+    for number in ["1", "100", "300"] {
+        assert!(
+            drawn(&report).says(number),
+            "the bar that has In[{number}] is named"
+        );
+    }
 }
 
 #[test]

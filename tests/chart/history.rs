@@ -121,6 +121,14 @@ fn shared_moments_are_told_of_and_nothing_is_a_chart_too() {
             .iter()
             .any(|word| word.text.contains("157 cells"))
     );
+    let mut thousands = made(&[("In[9]", vec![MIB; 64])], 0);
+    for (moment, at) in thousands.moments[..63].iter_mut().zip(0..) {
+        (moment.number, moment.ends) = (Some(at * 159 + 80), 159);
+        moment.label = format!("In[{}]", at * 159 + 80);
+    }
+    let chart = Drawing::read(&svg(&thousands));
+    assert!(chart.says("1000") && chart.says("9000") && chart.says("now"));
+    assert_eq!(chart.collisions(), vec![]);
     let none = Drawing::read(&svg(&History::default()));
     assert!(none.says("No cell has ended yet."));
 }
