@@ -122,6 +122,16 @@ impl Bits {
         Column::zeroed(length.div_ceil(64)).map(Self)
     }
 
+    /// All of so many are set.
+    ///
+    /// # Errors
+    /// The system's error when no memory is left.
+    pub fn full(length: usize) -> io::Result<Self> {
+        let mut bits = Self::new(length)?;
+        (0..length as u32).for_each(|at| _ = bits.set(at));
+        Ok(bits)
+    }
+
     #[inline(always)]
     pub fn has(&self, at: u32) -> bool {
         self.0[at as usize / 64] >> (at % 64) & 1 == 1

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::columns::Column;
+use super::columns::{Bits, Column};
 use super::watch::Stopped;
 
 /// Numbers of nodes and of arrows stay below this.
@@ -63,6 +63,23 @@ impl Network {
         &self.arrows[self.start(node)..self.end(node)]
     }
 
+    /// Some nodes alone, numbered in their order, with the arrows among them; and which each was.
+    ///
+    /// # Errors
+    /// No memory.
+    pub fn within(&self, inside: &Bits) -> Result<(Self, Vec<u32>), Stopped> {
+        let nodes: Vec<u32> = inside.iter().collect();
+        let mut network = Self::new()?;
+        for node in &nodes {
+            network.begin()?;
+            for to in self.of(*node).iter().filter(|to| inside.has(**to)) {
+                let at = nodes.partition_point(|known| known < to);
+                network.lead_to(at as u32)?;
+            }
+        }
+        Ok((network, nodes))
+    }
+
     #[inline(always)]
     fn start(&self, node: u32) -> usize {
         self.starts[node as usize] as usize
@@ -98,5 +115,16 @@ pub(super) mod tests {
             [network.of(0), network.of(1), network.of(2)],
             [&[1, 2][..], &[], &[0, 2]]
         );
+    }
+
+    #[test]
+    fn some_nodes_alone_keep_the_arrows_among_them() {
+        let network = network(&[&[1, 2], &[3, 1], &[0], &[1, 2, 3]]);
+        let mut inside = Bits::new(4).unwrap();
+        inside.set(1);
+        inside.set(3);
+        let (small, nodes) = network.within(&inside).unwrap();
+        assert_eq!(nodes, [1, 3]);
+        assert_eq!([small.of(0), small.of(1)], [&[1, 0][..], &[0, 1]]);
     }
 }

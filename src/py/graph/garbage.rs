@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 
+use crate::graph::columns::Bits;
 use crate::graph::dominators::Dominators;
 use crate::graph::knots::knots;
 use crate::graph::{Stopped, Watch};
@@ -39,20 +40,29 @@ pub fn cycles(
 ) -> Result<Cycles, Stopped> {
     let held = picture.held(|_, _| false, watch)?;
     let garbage = picture.garbage(&held, watch)?;
-    let nodes: Vec<u32> = garbage.iter().collect();
-    let mut found = knots(&picture.network, &garbage, watch)?;
+    // Garbage is few, and nothing that lives leads to it: it is a network of its own.
+    let (network, nodes) = picture.network.within(&garbage)?;
+    let everything = Bits::full(network.len())?;
+    let mut found = knots(&network, &everything, watch)?;
     // A knot that another leads to goes with that one; both are told, each with what hangs on it alone.
-    let mut roots = picture.roots.to_vec();
-    roots.extend(found.iter().map(|knot| knot[0]));
-    let dominators = Dominators::new(&picture.network, &roots, watch)?;
+    let roots: Vec<u32> = found.iter().map(|knot| knot[0]).collect();
+    let dominators = Dominators::new(&network, &roots, watch)?;
+    let under = |knot: &[u32]| -> Result<Vec<u32>, Stopped> {
+        let under = dominators.under(knot[0])?;
+        Ok(under.iter().map(|at| nodes[*at as usize]).collect())
+    };
     let size = |picture: &Picture, knot: &[u32]| -> u64 {
-        knot.iter().map(|node| picture.bytes[*node as usize]).sum()
+        (knot.iter())
+            .map(|at| picture.bytes[nodes[*at as usize] as usize])
+            .sum()
     };
     found.sort_by_cached_key(|knot| (std::cmp::Reverse(size(picture, knot)), knot[0]));
     let count = found.len() as u64;
     let mut cycles = Vec::new();
     for knot in found.iter().take(most) {
-        cycles.push(cycle(py, picture, &dominators, knot, watch)?);
+        let hanging = under(knot)?;
+        let knot: Vec<u32> = knot.iter().map(|at| nodes[*at as usize]).collect();
+        cycles.push(cycle(py, picture, &knot, hanging, watch)?);
     }
     Ok(Cycles {
         cycles,
@@ -66,11 +76,10 @@ pub fn cycles(
 fn cycle(
     py: Python<'_>,
     picture: &mut Picture,
-    dominators: &Dominators,
     knot: &[u32],
+    mut hanging: Vec<u32>,
     watch: &mut Watch,
 ) -> Result<Cycle, Stopped> {
-    let mut hanging = dominators.under(knot[0])?;
     hanging.sort_unstable();
     let members = drawn(picture, knot);
     let amount = picture.amount(knot);
