@@ -35,7 +35,11 @@ impl Dominators {
         for at in (1..count as u32).rev() {
             watch.step()?;
             let holders = holders.of(at).iter();
-            let least = holders.map(|holder| forest.least_above(*holder, at + 1));
+            // What was not done yet is its own least.
+            let least = holders.map(|holder| match *holder {
+                holder if holder <= at => holder,
+                holder => forest.least_above(holder, at + 1),
+            });
             let least = least.min().unwrap_or(0);
             semi[at as usize] = least;
             forest.least[at as usize] = least;
@@ -90,19 +94,7 @@ impl Holders {
         let count = order.nodes.len();
         let mut starts: Column<u32> = Column::zeroed(count + 1)?;
         let mut total = 0;
-        let mut each = |visit: &mut dyn FnMut(u32, u32)| -> Result<(), Stopped> {
-            for root in roots {
-                visit(0, order.numbers[*root as usize]);
-            }
-            for (at, node) in order.nodes.iter().enumerate().skip(1) {
-                watch.step()?;
-                for to in network.of(*node) {
-                    visit(at as u32, order.numbers[*to as usize]);
-                }
-            }
-            Ok(())
-        };
-        each(&mut |_, to| {
+        each_arrow(network, roots, order, watch, |_, to| {
             starts[to as usize] += 1;
             total += 1;
         })?;
@@ -113,7 +105,7 @@ impl Holders {
             *start = sum;
         }
         let mut holders: Column<u32> = Column::zeroed(total)?;
-        each(&mut |from, to| {
+        each_arrow(network, roots, order, watch, |from, to| {
             let start = &mut starts[to as usize];
             *start -= 1;
             holders[*start as usize] = from;
@@ -125,6 +117,26 @@ impl Holders {
         let at = at as usize;
         &self.holders[self.starts[at] as usize..self.starts[at + 1] as usize]
     }
+}
+
+/// Visits each arrow, by numbers; the roots' first.
+fn each_arrow(
+    network: &Network,
+    roots: &[u32],
+    order: &Order,
+    watch: &mut Watch,
+    mut visit: impl FnMut(u32, u32),
+) -> Result<(), Stopped> {
+    for root in roots {
+        visit(0, order.numbers[*root as usize]);
+    }
+    for (at, node) in order.nodes.iter().enumerate().skip(1) {
+        watch.step()?;
+        for to in network.of(*node) {
+            visit(at as u32, order.numbers[*to as usize]);
+        }
+    }
+    Ok(())
 }
 
 /// The numbers that were done, linked to their parents, with paths made short as they are walked.

@@ -28,7 +28,7 @@ impl Order {
         // A node, and how many of its arrows were followed.
         let mut path: Column<(u32, u32)> = Column::new()?;
         for root in roots {
-            order.enter(*root, 0, &mut path)?;
+            order.enter(network, *root, 0, &mut path)?;
             while let Some((node, followed)) = path.pop() {
                 let arrows = &network.of(node)[followed as usize..];
                 let fresh = arrows
@@ -36,8 +36,11 @@ impl Order {
                     .position(|to| order.numbers[*to as usize] == 0);
                 if let Some(at) = fresh {
                     watch.step()?;
-                    path.push((node, followed + at as u32 + 1))?;
-                    order.enter(arrows[at], order.numbers[node as usize], &mut path)?;
+                    // A node whose arrows were all followed is not come back to.
+                    if at + 1 < arrows.len() {
+                        path.push((node, followed + at as u32 + 1))?;
+                    }
+                    order.enter(network, arrows[at], order.numbers[node as usize], &mut path)?;
                 }
             }
         }
@@ -46,6 +49,7 @@ impl Order {
 
     fn enter(
         &mut self,
+        network: &Network,
         node: u32,
         parent: u32,
         path: &mut Column<(u32, u32)>,
@@ -54,7 +58,9 @@ impl Order {
             self.numbers[node as usize] = self.nodes.len() as u32;
             self.nodes.push(node)?;
             self.parents.push(parent)?;
-            path.push((node, 0))?;
+            if !network.of(node).is_empty() {
+                path.push((node, 0))?;
+            }
         }
         Ok(())
     }
