@@ -15,7 +15,7 @@ ALL_VENVS = $(patsubst %,.venv-%,$(notdir $(filter-out $(OLDEST) $(NEWEST),$(PYT
 INSTALL = python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-all test-rust test-python test-lab screenshots lab lessons docs programs bench regrtest suites soak endurance limits lint wheel clean
+.PHONY: help demo test test-all test-rust test-python test-lab screenshots lab lessons docs programs bench regrtest suites soak endurance limits lint wheel clean shapes
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -92,6 +92,11 @@ PROGRAMS = 1000
 limits: $(VENVS:=/ready) ## PROGRAMS (1000) random programs under random limits
 	for venv in $(VENVS); do \
 		CELLHEAP_PROGRAMS=$(PROGRAMS) $$venv/bin/python -m pytest --timeout 36000 tests/notebook/test_limit_programs.py; done
+
+SHAPES = 2000
+shapes: $(VENVS:=/ready) ## what deleting SHAPES (2000) random objects gives back, predicted and then freed
+	for venv in $(VENVS); do \
+		CELLHEAP_SHAPES=$(SHAPES) $$venv/bin/python -m pytest --timeout 36000 tests/graph/test_predictions.py; done
 
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
 	.venv/bin/$(INSTALL) --group dev
