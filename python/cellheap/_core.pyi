@@ -252,6 +252,12 @@ def graph_newer(
 ) -> str:
     """JSON of who holds most of what the cells after one up to another left behind; null for nothing."""
 
+def graph_types() -> str:
+    """JSON of how many objects of each type the collector knows."""
+
+def graph_check(minor: int) -> None:
+    """Whether objects here lie as those of this minor do. Raises RuntimeError with what does not."""
+
 # ---- the lookout and the black box -------------------------------------------------------------------
 
 def box_begin(connection_file: str | PathLike[str]) -> None:

@@ -16,6 +16,10 @@ from cellheap.sources import PLAIN_PREFIX, prefixes
 _CACHED: type = type(functools.lru_cache(len))
 
 
+#: How what `re` and `linecache` keep is called; `{}` is a file.
+PATTERNS, LINES = "re's cache", "linecache's lines of {}"
+
+
 def is_cache(value: object) -> bool:
     """Whether this is a function with a `functools.lru_cache`."""
     return type(value) is _CACHED
@@ -29,23 +33,33 @@ def clear_function(value: Any) -> None:
 def clear(shell: Any) -> None:
     """Empties the caches of `re` and of `linecache`, but for the code of cells."""
     re.purge()
-    for file in list(_files(shell)):
+    for file in list(files(shell)):
         linecache.cache.pop(file, None)
 
 
-def size(shell: Any) -> int:
-    """About how many bytes these caches have."""
-    patterns = getattr(re, "_cache", {}).values()
-    lines = [text for file in _files(shell) for text in linecache.cache[file][2]]  # type: ignore[misc]
-    return sum(map(sys.getsizeof, patterns)) + sum(map(sys.getsizeof, lines))
-
-
-def _files(shell: Any) -> Iterator[str]:
+def files(shell: Any) -> Iterator[str]:
     """Files whose lines `linecache` has read from disk, and can read again."""
     own = (*prefixes(shell), PLAIN_PREFIX)
     for file, entry in list(linecache.cache.items()):
         if len(entry) == 4 and entry[1] is not None and not file.startswith(own):
             yield file
+
+
+def pattern_caches() -> Iterator[dict[Any, Any]]:
+    """The dicts in which `re` keeps patterns."""
+    for name in ("_cache", "_cache2"):
+        cache = getattr(re, name, None)
+        if type(cache) is dict:
+            yield cache
+
+
+def emptied_with_patterns() -> Iterator[object]:
+    """What `re.purge` empties: those, and its functions with a cache."""
+    yield from pattern_caches()
+    for name in ("_compile_template", "_compile_repl"):
+        function = getattr(re, name, None)
+        if is_cache(function):
+            yield function
 
 
 def figures() -> int:

@@ -15,11 +15,12 @@ from typing import Any, TypeVar
 
 from IPython.core.getipython import get_ipython
 
-from cellheap import _core, caches, graph, hidden, moments
+from cellheap import _core, graph, graphplaces, hidden, moments
+from cellheap import caches as caching
 from cellheap.choosing import RefusedError, choose
 from cellheap.cleared import SHARED, Cleared, Hidden, Step
 from cellheap.foreseen import Foreseen
-from cellheap.graphtypes import Amount, Cycles, Prediction, Retained
+from cellheap.graphtypes import Amount, Cycles, Prediction
 from cellheap.held import texts
 from cellheap.knotted import Knotted, finalizers_of
 from cellheap.units import count_text
@@ -31,7 +32,7 @@ SOMETHING = "something else"
 NATIVE_FROM = 1 << 16
 #: Cycles that are looked at: most may be those of libraries.
 CYCLES = 100
-_NOT_FORESEEN = "What {} would free is not foreseen: `%gcclear` measures it."
+CLOSING = "Closing figures runs code of matplotlib's, so what --figures frees is foreseen about."
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,13 @@ def foresee(
     with _core.own():
         shell = _shell()
         chosen, remarks = choose(shell, names, force)
-        unforeseen = [option for option, asked in (("--caches", caches), ("--figures", figures)) if asked]
-        remarks += [_NOT_FORESEEN.format(option) for option in unforeseen]
-        return Foreseen.of(graph.predict(chosen, out=out, traceback=traceback), tuple(remarks))
+        cached, doomed = _apart(shell, chosen, caches)
+        found = graph.predict(
+            doomed, out=out, traceback=traceback, cached=cached if caches else None, figures=figures
+        )
+        if figures and caching.figures():
+            remarks.append(CLOSING)
+        return Foreseen.of(found, tuple(remarks))
 
 
 def _shell() -> Any:
@@ -160,9 +165,8 @@ class _Work:
         knots = Knotted.of(
             _looked(graph.cycles, Cycles((), 0, Amount(0, 0), (), ()), max(wishes.cycles, CYCLES))
         )
-        cached = [name for name in chosen if wishes.caches and caches.is_cache(self.shell.user_ns[name])]
-        doomed = [name for name in chosen if name not in cached]
-        held_by = self._who_will_hold(doomed)
+        cached, doomed = _apart(self.shell, chosen, wishes.caches)
+        held_by = self._who_will_hold(doomed, cached)
         types_before, stuck = moments.types_now(), _uncollectable()
         before = moments.now()
         self.found += gc.collect(wishes.generation)
@@ -196,13 +200,14 @@ class _Work:
             malloc_after=after.malloc,
         )
 
-    def _who_will_hold(self, names: list[str]) -> Mapping[str, tuple[str, ...]]:
+    def _who_will_hold(self, names: list[str], cached: list[str]) -> Mapping[str, tuple[str, ...]]:
         """For each variable whose value will stay, who holds it."""
         if not any(_has_others(self.shell.user_ns, name) for name in names):
             return {}
         nothing = Prediction(Amount(0, 0), (), (), (), ())
-        wishes = {"out": self.wishes.out, "traceback": self.wishes.traceback}
-        kept = _looked(graph.predict, nothing, names, **wishes).kept
+        wishes = {"out": self.wishes.out, "traceback": self.wishes.traceback, "figures": self.wishes.figures}
+        emptied = cached if self.wishes.caches else None
+        kept = _looked(graph.predict, nothing, names, cached=emptied, **wishes).kept
         return {name: texts(chains, name) or (SOMETHING,) for name, chains in kept}
 
     def _empty(self, cached: list[str]) -> list[str]:
@@ -214,13 +219,13 @@ class _Work:
             self._step("the last exception", lambda: hidden.clear_traceback(self.shell))
             said.append("%debug and %tb have nothing to show until the next exception.")
         if wishes.caches:
-            self._step("caches of re and linecache", lambda: caches.clear(self.shell))
+            self._step("caches of re and linecache", lambda: caching.clear(self.shell))
             for name in cached:
                 function = self.shell.user_ns[name]
-                self._step(f"{name}'s cache", lambda function=function: caches.clear_function(function))  # type: ignore[misc]
+                self._step(f"{name}'s cache", lambda function=function: caching.clear_function(function))  # type: ignore[misc]
         if wishes.figures:
-            closed = count_text(caches.figures(), "pyplot figure")
-            self._step(closed, caches.close_figures)
+            closed = count_text(caching.figures(), "pyplot figure")
+            self._step(closed, caching.close_figures)
         return said
 
     def _garbage(self, before: moments.Moment) -> None:
@@ -296,11 +301,17 @@ class _Work:
             del self.steps[-1]
 
 
+def _apart(shell: Any, chosen: list[str], caches: bool) -> tuple[list[str], list[str]]:
+    """Functions whose caches are to be emptied, and variables to delete."""
+    cached = [name for name in chosen if caches and caching.is_cache(shell.user_ns[name])]
+    return cached, [name for name in chosen if name not in cached]
+
+
 def _nothing() -> None:
     """Does nothing, to be measured too."""
 
 
-def _looked(look: Callable[..., T], otherwise: T, *asked: object, **options: bool) -> T:
+def _looked(look: Callable[..., T], otherwise: T, *asked: object, **options: object) -> T:
     """What the object graph says; where it cannot be had, clearing goes on without it."""
     try:
         return look(*asked, **options)
@@ -347,18 +358,18 @@ def _hidden(shell: Any) -> Iterable[Hidden]:
     # Counted, and let go of: what is held here would be kept by it.
     outputs, frames = len({id(slot.value) for slot in hidden.out_slots(shell)}), len(hidden.frames(shell))
     nothing = Prediction(Amount(0, 0), (), (), (), ())
-    looked = _looked(graph.predict, nothing, out=True, traceback=True) if outputs or frames else nothing
+    open_figures = caching.figures()
+    looked = _looked(graph.predict, nothing, out=True, traceback=True, cached=(), figures=True)
     would = dict(looked.each)
     if outputs:
         yield _kept(f"Out, _ and copies ({count_text(outputs, 'object')})", hidden.OUT, would)
     if frames:
         yield _kept(f"the last exception ({count_text(frames, 'frame')})", hidden.TRACEBACK, would)
-    if open_figures := caches.figures():
-        unknown = Retained("", 0, Amount(0, 0), (), None)
-        figures = _looked(graph.retained, unknown, caches.figure_holder()).retained
-        yield _kept(count_text(open_figures, "pyplot figure"), "--figures", {"--figures": figures})
-    if size := caches.size(shell):
-        yield Hidden("caches of re and linecache", "--caches", 0, size)
+    if open_figures:
+        yield _kept(count_text(open_figures, "pyplot figure"), graphplaces.FIGURES, would)
+    patterns = would.get(graphplaces.CACHES, Amount(0, 0))
+    if patterns.bytes or patterns.older:
+        yield _kept("caches of re and linecache", graphplaces.CACHES, would)
 
 
 def _kept(what: str, option: str, would: Mapping[str, Amount]) -> Hidden:

@@ -57,7 +57,8 @@ def variables(names: Sequence[str] | None = None, *, progress: bool = True) -> V
         wanted = known if names is None else set(names)
         rows = [row for row in data["variables"] if wanted is None or row["name"] in wanted]
         shapes = {row["name"]: _shape(shell, row["name"]) for row in rows}
-        return Variables.from_json({**data, "variables": rows}, shapes, unknown)
+        pooled = {row["name"]: _pooled(shell, row["name"]) for row in rows}
+        return Variables.from_json({**data, "variables": rows}, shapes, pooled, unknown)
 
 
 def retained(thing: object, /, *, progress: bool = True) -> Retained:
@@ -94,12 +95,20 @@ def cycles(most: int = 10, *, progress: bool = True) -> Cycles:
 
 
 def predict(
-    names: Sequence[str] = (), *, out: bool = False, traceback: bool = False, progress: bool = True
+    names: Sequence[str] = (),
+    *,
+    out: bool = False,
+    traceback: bool = False,
+    cached: Sequence[str] | None = None,
+    figures: bool = False,
+    progress: bool = True,
 ) -> Prediction:
-    """What `%gcclear NAMES --out --traceback` would give back. Nothing is changed."""
+    """What `%gcclear NAMES --out --traceback --caches --figures` would give back. `cached` names functions
+    whose `functools.lru_cache` is emptied besides the caches of libraries; None leaves all caches. Nothing is
+    changed."""
     shell = get_ipython()
     with _core.own():
-        steps = graphplaces.steps(shell, names, out, traceback)
+        steps = graphplaces.steps(shell, names, out, traceback, cached, figures)
         return Prediction.from_json(
             json.loads(_core.graph_predict(steps, graphplaces.places(shell), progress))
         )
@@ -119,10 +128,25 @@ def newer(since: int, until: int, *, progress: bool = True) -> tuple[Chain, Amou
         return None if found is None else (Chain.from_json(found["chain"]), Amount(**found["amount"]))
 
 
+def _value(shell: Any, name: str) -> Any:
+    namespace = vars(sys.modules["__main__"]) if shell is None else shell.user_ns
+    return namespace.get(name)
+
+
+def _pooled(shell: Any, name: str) -> int:
+    """Bytes of pyarrow's buffers that a variable reaches, as pyarrow says."""
+    value = _value(shell, name)
+    kind = type(value)
+    if kind.__module__ != "pyarrow.lib":
+        return 0
+    if hasattr(kind, "get_total_buffer_size"):
+        return int(value.get_total_buffer_size())
+    return int(value.size) if kind.__name__ == "Buffer" else 0
+
+
 def _shape(shell: Any, name: str) -> str:
     """How large a variable is, in its own measure. Asks only types whose answer runs no user's code."""
-    namespace = vars(sys.modules["__main__"]) if shell is None else shell.user_ns
-    value: Any = namespace.get(name)
+    value = _value(shell, name)
     kind = type(value)
     module = str(kind.__module__).partition(".")[0]
     if module in ("numpy", "pandas", "pyarrow", "torch", "polars") and hasattr(kind, "shape"):

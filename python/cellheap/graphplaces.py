@@ -3,10 +3,13 @@ it names only as long as the call that asked."""
 
 from __future__ import annotations
 
+import linecache
 import sys
+import weakref
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from cellheap import caches
 from cellheap import hidden as holders
 
 #: A container, how what it holds is called (`{}` is a key), what kind of root that is, and the keys that are
@@ -17,30 +20,67 @@ Place = tuple[object, str, str, list[str]]
 Step = tuple[str, list[tuple[str, str]], list[tuple[object, object]]]
 
 VARIABLE, OUTPUT, TRACEBACK, OTHER = "variable", "output", "traceback", "other"
+CACHE, CALLBACK, FIGURE = "cache", "callback", "figure"
+CACHES, FIGURES = "--caches", "--figures"
 _UNDERS = ("_", "__", "___")
 _LAST = ("last_exc", "last_value", "last_type", "last_traceback")
 
 
 def places(shell: Any) -> list[Place]:
     """Without IPython these are the variables of `__main__`."""
+    libraries = [*_library_places()]
     if shell is None:
-        return [(vars(sys.modules["__main__"]), "{}", VARIABLE, [])]
+        return [(vars(sys.modules["__main__"]), "{}", VARIABLE, []), *libraries]
     outputs = holders.output_names(shell)
     return [
         (shell.user_ns, "{}", VARIABLE, outputs),
         (shell.history_manager.output_hist, "Out[{}]", OUTPUT, []),
         (shell.user_ns_hidden, "user_ns_hidden['{}']", OTHER, [*outputs, *_UNDERS]),
         *((traceback, "the last traceback", TRACEBACK, []) for traceback in _tracebacks(shell)),
+        *libraries,
     ]
 
 
-def steps(shell: Any, names: Sequence[str], out: bool, traceback: bool) -> list[Step]:
-    """What a clearing lets go of, in the order in which it does."""
+def _library_places() -> Iterator[Place]:
+    """What libraries keep behind a person's back."""
+    for cache in caches.pattern_caches():
+        yield cache, caches.PATTERNS, CACHE, []
+    yield linecache.cache, caches.LINES, CACHE, []
+    # Its callbacks live as long as what they wait for.
+    registry = vars(weakref.finalize).get("_registry")
+    if registry is not None:
+        yield registry, "a callback of weakref.finalize", CALLBACK, []
+    figures = caches.figure_holder()
+    if figures is not None:
+        yield figures, "pyplot's open figures", FIGURE, []
+
+
+def steps(
+    shell: Any,
+    names: Sequence[str],
+    out: bool,
+    traceback: bool,
+    cached: Sequence[str] | None = None,
+    figures: bool = False,
+) -> list[Step]:
+    """What a clearing lets go of, in the order in which it does. `cached` names functions whose caches go
+    besides those of libraries; None leaves all caches."""
     found: list[Step] = []
+    if shell is None:
+        out = traceback = False
+        cached = None
     if out:
         found.append((holders.OUT, [(OUTPUT, "")], list(_output_arrows(shell))))
     if traceback:
         found.append((holders.TRACEBACK, [], list(_traceback_arrows(shell))))
+    if cached is not None:
+        files = [(CACHE, caches.LINES.format(file)) for file in caches.files(shell)]
+        emptied: list[tuple[object, object]] = [(cache, None) for cache in caches.emptied_with_patterns()]
+        found.append((CACHES, files, emptied))
+        for name in cached:
+            found.append((f"{name}'s cache", [], [(shell.user_ns[name], None)]))
+    if figures and caches.figures():
+        found.append((FIGURES, [], [(caches.figure_holder(), None)]))
     return found + [(name, [(VARIABLE, name)], []) for name in names]
 
 
@@ -50,7 +90,7 @@ def _output_arrows(shell: Any) -> Iterator[tuple[object, object]]:
     last = shell.last_execution_result
     if last is not None:
         yield last, last.result
-    for name in ("outputs", "output_hist_reprs"):
+    for name in ("output_hist", "outputs", "output_hist_reprs"):
         yield getattr(shell.history_manager, name, {}), None
 
 

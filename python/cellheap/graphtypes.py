@@ -86,11 +86,14 @@ class Variable:
     origin: str | None
     origin_cell: int | None
     same_as: tuple[str, ...]
+    #: Bytes of pyarrow's buffers that it reaches, by pyarrow: in a pool of its own, so not in `retained`.
+    pooled: int = 0
 
     @classmethod
-    def from_json(cls, data: Json, shape: str = "") -> Variable:
+    def from_json(cls, data: Json, shape: str = "", pooled: int = 0) -> Variable:
         lists = {key: tuple(data[key]) for key in ("shared_with", "same_as")}
-        return cls(**{**data, **lists, "shape": shape, "retained": Amount(**data["retained"])})
+        own = {"shape": shape, "pooled": pooled, "retained": Amount(**data["retained"])}
+        return cls(**{**data, **lists, **own})
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,12 @@ class Variables:
     unknown: tuple[str, ...]
 
     @classmethod
-    def from_json(cls, data: Json, shapes: Mapping[str, str], unknown: Sequence[str]) -> Variables:
+    def from_json(
+        cls, data: Json, shapes: Mapping[str, str], pooled: Mapping[str, int], unknown: Sequence[str]
+    ) -> Variables:
+        rows = ((row, row["name"]) for row in data["variables"])
         return cls(
-            tuple(Variable.from_json(row, shapes.get(row["name"], "")) for row in data["variables"]),
+            tuple(Variable.from_json(row, shapes.get(name, ""), pooled.get(name, 0)) for row, name in rows),
             tuple(Variable.from_json(row) for row in data["hidden"]),
             Amount(**data["total"]),
             data["objects"],
@@ -155,6 +161,8 @@ class Holders:
     weak: int
     #: Nothing holds it but itself: the next collection frees it.
     garbage: bool
+    #: Python keeps it for good: `None`, small numbers, names.
+    immortal: bool
 
     @classmethod
     def from_json(cls, data: Json) -> Holders:

@@ -67,6 +67,9 @@ class Held(Holders, Result):
 def sentence(held: Held) -> str:
     """Who holds it, and what would come of it."""
     size, others = held.retained, held.others
+    if held.immortal:
+        kept = f"Python keeps {held.name} ({held.type}) for good"
+        return f"{kept}: it is shared by all that use it, and letting go of it gives back nothing."
     if held.garbage:
         return f"Nothing holds {held.name} but itself: the next collection frees {amount_text(size)}."
     if not held.chains:
@@ -94,9 +97,12 @@ def _remarks(held: Held) -> Iterator[str]:
         yield f"{many} to it {'does' if held.weak == 1 else 'do'} not keep it alive."
     if held.origin:
         yield f"It was allocated in {held.origin}."
+    if any(step.kind == "cache" for chain in held.chains for step in chain.steps):
+        yield "`%gcclear --caches NAME` empties the cache of a function."
     options = list(dict.fromkeys(chain.clears for chain in held.chains if chain.clears))
     if options:
-        yield f"`%gcclear {' '.join(options)}` lets go of what IPython holds of it."
+        whose = "IPython holds" if set(options) <= {"--out", "--traceback"} else "is held so"
+        yield f"`%gcclear {' '.join(options)}` lets go of what {whose} of it."
 
 
 def told(chain: Chain) -> str:
@@ -148,8 +154,9 @@ _NOTES = {
     "frame": "running",
     "thread": "thread",
     "cache": "cache",
+    "callback": "weak reference",
+    "figure": "pyplot",
     "C": "C code",
-    "immortal": "lives on",
 }
 
 

@@ -38,8 +38,11 @@ class Questions:
         try:
             answer: Result | None = getattr(self, f"_{word}")(rest)
         except (RuntimeError, MemoryError) as error:
-            raise UsageError(f"%memtrace {word}: {error}") from None
-        return answer
+            said = str(error)
+        else:
+            return answer
+        # Raised out here, so that the last exception holds no frame of what looked at the user's objects.
+        raise UsageError(f"%memtrace {word}: {said}")
 
     def offers(self, word: str) -> Iterable[str]:
         """For Tab: what can follow one of these words."""

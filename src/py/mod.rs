@@ -31,8 +31,8 @@ mod _core {
     use super::errors::ConnectionError;
     #[pymodule_export]
     use super::graph::{
-        graph_cycles, graph_holders, graph_newer, graph_predict, graph_retained, graph_survivors,
-        graph_variables,
+        graph_check, graph_cycles, graph_holders, graph_newer, graph_predict, graph_retained,
+        graph_survivors, graph_types, graph_variables,
     };
     #[pymodule_export]
     use super::json::{json_dump, json_load};

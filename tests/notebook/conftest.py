@@ -1,5 +1,6 @@
 """Kernels for the tests. Each is the installed `cellheap` kernel in a process of its own."""
 
+import gc
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -48,9 +49,13 @@ def fresh(starting: Callable[..., Front]) -> Front:
 
 @pytest.fixture
 def notebook() -> Iterator[Terminal]:
-    """IPython in this process, with the magics."""
-    with terminal() as shell:
-        yield shell
+    """IPython in this process, with the magics. What other tests have loaded is not collected anew each time."""
+    gc.freeze()
+    try:
+        with terminal() as shell:
+            yield shell
+    finally:
+        gc.unfreeze()
 
 
 @pytest.fixture(scope="module", params=KERNELS)

@@ -8,12 +8,13 @@ use pyo3::types::{PyList, PyTuple};
 use crate::graph::columns::Bits;
 use crate::graph::{Stopped, Watch};
 
+use super::kinds::Adapter;
 use super::picture::Picture;
 use super::places::Places;
 use super::report::{Amount, Prediction};
 
-/// Chains that are told of an object that stays.
-const CHAINS: usize = 3;
+/// Chains that are told of an object that stays: enough that copies of one output do not hide who else holds it.
+const CHAINS: usize = 12;
 
 /// One step of a clearing: what it is called and what it lets go of.
 pub struct Step {
@@ -63,6 +64,8 @@ struct Cuts {
     holders: Bits,
     emptied: Bits,
     arrows: HashSet<(u32, u32)>,
+    /// Dicts that the step at hand empties: their tables go.
+    tables: Vec<u32>,
 }
 
 impl Cuts {
@@ -72,6 +75,7 @@ impl Cuts {
             holders: Bits::new(length)?,
             emptied: Bits::new(length)?,
             arrows: HashSet::new(),
+            tables: Vec::new(),
         })
     }
 
@@ -82,12 +86,35 @@ impl Cuts {
     }
 
     fn cut(&mut self, picture: &mut Picture, holder: u32, value: Option<u32>) {
+        if value.is_none() && picture.adapter(holder) == Some(Adapter::Cache) {
+            return self.empty_cache(picture, holder);
+        }
         let holders = [Some(holder), picture.own_dict_node(holder)];
         for holder in holders.into_iter().flatten() {
             self.holders.set(holder);
             match value {
                 Some(value) => _ = self.arrows.insert((holder, value)),
-                None => _ = self.emptied.set(holder),
+                None => self.empty(picture, holder),
+            }
+        }
+    }
+
+    fn empty(&mut self, picture: &mut Picture, holder: u32) {
+        self.holders.set(holder);
+        self.emptied.set(holder);
+        if picture.adapter(holder) == Some(Adapter::Dict) {
+            self.tables.push(holder);
+        }
+    }
+
+    /// What a `functools.lru_cache` has put by; the function stays.
+    fn empty_cache(&mut self, picture: &mut Picture, holder: u32) {
+        self.holders.set(holder);
+        for inside in picture.cache_parts(holder) {
+            if picture.is_cache_dict(holder, inside) {
+                self.empty(picture, inside);
+            } else {
+                self.arrows.insert((holder, inside));
             }
         }
     }
@@ -114,7 +141,13 @@ pub fn predict(
         let values = cut(picture, places, step, &mut cuts, &mut wanted);
         let left = picture.held(|from, to| cuts.has(from, to), watch)?;
         let fallen: Vec<u32> = held.iter().filter(|node| !left.has(*node)).collect();
-        let amount = picture.settled(&fallen, &[], watch)?;
+        let mut amount = picture.settled(&fallen, &[], watch)?;
+        let tables: Vec<u32> = cuts
+            .tables
+            .drain(..)
+            .filter(|dict| left.has(*dict))
+            .collect();
+        amount.bytes += picture.table_bytes(py, &tables);
         each.push((step.label.clone(), amount));
         for value in values.into_iter().filter(|value| left.has(*value)) {
             stays.push((step.label.clone(), value));

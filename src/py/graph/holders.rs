@@ -6,8 +6,8 @@ use crate::graph::chains::Ways;
 use crate::graph::{Stopped, Watch};
 
 use super::kinds::{Adapter, marks};
-use super::layout::{self, tuple, word};
-use super::names::{arrow, code_name, key_text, module_name, own_dict};
+use super::layout::word;
+use super::names::{key_text, module_name, own_dict};
 use super::picture::Picture;
 use super::places::{Place, Places};
 use super::report::{Chain, Step};
@@ -28,10 +28,12 @@ impl Picture {
             let rank = match self.place_of(node, places) {
                 Some((place, name)) => match (place.kind.as_str(), name.starts_with('_')) {
                     ("variable", false) => 0,
+                    ("cache" | "callback", _) => 4,
                     (_, false) => 1,
-                    _ => 3,
+                    ("variable", _) => 3,
+                    _ => 4,
                 },
-                None => 3,
+                None => 4,
             };
             ranked.push((rank, node));
         }
@@ -44,9 +46,10 @@ impl Picture {
         ranked.extend(
             frames
                 .filter(|at| !self.frames[*at as usize].ours)
-                .map(|at| (4, at)),
+                .map(|at| (5, at)),
         );
-        ranked.extend(self.modules().into_iter().map(|node| (5, node)));
+        ranked.extend(self.imported.map(|node| (6, node)));
+        ranked.extend(self.modules().into_iter().map(|node| (7, node)));
         ranked.sort_unstable();
         Starts {
             known: ranked.into_iter().map(|(_, node)| node).collect(),
@@ -115,6 +118,10 @@ impl Picture {
             *late = *place == usize::MAX || self.is_in_passing(way, node);
         }
         found.sort_by_key(|(late, length, place, _)| (*late, *length, *place));
+        if self.is(node, marks::MODULE) && found.iter().any(|(.., way)| self.is_imported(way)) {
+            // Modules that import a module are many, and none of them matters while `sys.modules` has it.
+            found.retain(|(.., way)| !self.is(way[0], marks::MODULE));
+        }
         let mut seen = HashSet::new();
         let (mut first, mut rest) = (Vec::new(), Vec::new());
         for (late, _, _, mut way) in found {
@@ -137,6 +144,11 @@ impl Picture {
             return false;
         };
         self.local_of(frame.address, next).is_none()
+    }
+
+    /// Whether a way is from `sys.modules` straight.
+    fn is_imported(&self, way: &[u32]) -> bool {
+        way.len() == 1 && self.imported == Some(way[0])
     }
 
     /// A way in words.
@@ -206,6 +218,9 @@ impl Picture {
         if let Some(frame) = self.frame_text(node) {
             return (frame, "frame".into());
         }
+        if self.imported == Some(node) {
+            return ("sys.modules".into(), "module".into());
+        }
         let (Some(kind), Some(object)) = (self.kind(node), self.object(node)) else {
             return ("C code".into(), "C".into());
         };
@@ -240,137 +255,14 @@ impl Picture {
         }
         found
     }
-
-    /// The next arrow of a way, and how many nodes it goes on: dicts of attributes and parts of closures are no step.
-    pub fn step(&mut self, way: &[u32]) -> (String, &'static str, usize) {
-        let (node, next) = (way[0], way[1]);
-        if let Some(entry) = self.entry(next) {
-            // SAFETY: the key of an entry of a dict that lives.
-            let words = unsafe { key_text(self.layout, entry.key) };
-            return (words, "item", 2.min(way.len() - 1));
-        }
-        if let Some(frame) = self.frame(node).copied() {
-            return (self.variable_of(frame.address, next), "local", 1);
-        }
-        let (Some(kind), Some(object)) = (self.kind(node), self.object(node)) else {
-            return ("the name of an attribute".into(), "key", 1);
-        };
-        let Some(held) = self.object(next) else {
-            return ("names of attributes".into(), "other", 1);
-        };
-        // SAFETY: objects of a picture live.
-        unsafe {
-            if let Some(named) = self.skipping(&kind, object, held, way) {
-                return named;
-            }
-            let (words, kind) = arrow(self.layout, &kind, object, held);
-            (words, kind, 1)
-        }
-    }
-
-    unsafe fn skipping(
-        &mut self,
-        kind: &super::kinds::Kind,
-        object: usize,
-        held: usize,
-        way: &[u32],
-    ) -> Option<(String, &'static str, usize)> {
-        let after = way.get(2).copied()?;
-        let beyond = self.object(after);
-        // SAFETY: objects of a picture live.
-        unsafe {
-            if own_dict(self.layout, kind, object) == held {
-                let next = self.kind(way[1])?;
-                let (words, _) = match (self.entry(after), beyond) {
-                    (Some(entry), _) => (key_text(self.layout, entry.key), ""),
-                    (None, Some(beyond)) => arrow(self.layout, &next, held, beyond),
-                    _ => return None,
-                };
-                let is_module = kind.adapter == Adapter::Module;
-                let named = if is_module { "global" } else { "attribute" };
-                let steps = if self.entry(after).is_some() {
-                    3.min(way.len() - 1)
-                } else {
-                    2
-                };
-                return Some((as_attribute(&words), named, steps));
-            }
-            let closure = word(object, FUNCTION_CLOSURE);
-            if self.is_function(kind) && closure == held {
-                return self.cell_variable(object, held, beyond?, way);
-            }
-            if self.is_function(kind) && word(object, FUNCTION_GLOBALS) == held {
-                let next = self.kind(way[1])?;
-                let (words, _) = arrow(self.layout, &next, held, beyond?);
-                let name = words.trim_matches(['[', ']', '\'']).to_owned();
-                return Some((format!(".__globals__['{name}']"), "global", 2));
-            }
-        }
-        None
-    }
-
-    fn is_function(&self, kind: &super::kinds::Kind) -> bool {
-        kind.of == &raw mut pyo3::ffi::PyFunction_Type as usize
-    }
-
-    /// `cell variable x of f`: the function, its cells, one of them, and what is in that.
-    unsafe fn cell_variable(
-        &mut self,
-        function: usize,
-        cells: usize,
-        cell: usize,
-        way: &[u32],
-    ) -> Option<(String, &'static str, usize)> {
-        // SAFETY: a function and the tuple of its cells.
-        unsafe {
-            let code = word(function, FUNCTION_CODE);
-            let count = word(cells, layout::SIZE);
-            let at = (0..count).find(|at| word(cells, tuple::ITEMS + at * 8) == cell)?;
-            let locals = layout::int(code, self.layout.code_locals) as usize;
-            // The cells of a closure are the last of its variables.
-            let name = super::frames::local_name(self.layout, code, locals - count + at)?;
-            let of = code_name(self.layout, code);
-            let words = format!("cell variable {name} of {of}");
-            Some((words, "closure", if way.len() > 3 { 3 } else { 2 }))
-        }
-    }
-
-    fn variable_of(&self, frame: usize, next: u32) -> String {
-        match self.local_of(frame, next) {
-            Some(name) => format!("variable {name}"),
-            None => "a value on its stack".into(),
-        }
-    }
-
-    /// Which variable of a running frame a node's object is.
-    fn local_of(&self, frame: usize, next: u32) -> Option<String> {
-        let held = self.object(next)?;
-        // SAFETY: the frame still runs.
-        unsafe {
-            let code = word(frame, self.layout.frame_code);
-            let count = layout::int(code, self.layout.code_locals).max(0) as usize;
-            let at = (0..count).find(|at| word(frame, layout::FRAME_SLOTS + at * 8) == held)?;
-            super::frames::local_name(self.layout, code, at)
-        }
-    }
-}
-
-const FUNCTION_GLOBALS: usize = 16;
-const FUNCTION_CODE: usize = 48;
-const FUNCTION_CLOSURE: usize = 72;
-
-/// `['x']` as `.x`.
-fn as_attribute(words: &str) -> String {
-    let name = words
-        .strip_prefix("['")
-        .and_then(|rest| rest.strip_suffix("']"));
-    name.map_or_else(|| words.to_owned(), |name| format!(".{name}"))
 }
 
 fn clears(kind: &str) -> Option<&'static str> {
     match kind {
         "output" | "hidden" => Some("--out"),
         "traceback" => Some("--traceback"),
+        "cache" => Some("--caches"),
+        "figure" => Some("--figures"),
         _ => None,
     }
 }

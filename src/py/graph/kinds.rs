@@ -29,6 +29,10 @@ pub enum Adapter {
     Buffer,
     Decimal,
     Cache,
+    /// A thread's local.
+    Local,
+    /// A hash table of pandas.
+    HashTable,
     Range,
     Code,
     Module,
@@ -207,12 +211,25 @@ pub fn special() -> Vec<(usize, Adapter)> {
         (c"_thread", c"RLock", Adapter::Buffer),
         (c"_decimal", c"Decimal", Adapter::Decimal),
         (c"_functools", c"_lru_cache_wrapper", Adapter::Cache),
+        (c"_thread", c"_local", Adapter::Local),
         (c"numpy", c"ndarray", Adapter::Ndarray),
     ];
     for (module, name, adapter) in loaded {
         special.extend(loaded_type(module, name).map(|of| (of, adapter)));
     }
+    special.extend(hash_tables().map(|of| (of, Adapter::HashTable)));
     special
+}
+
+/// What the hash tables of pandas are based on, where they lie as they are known to: the table is their only field.
+fn hash_tables() -> Option<usize> {
+    const MODULE: &CStr = c"pandas._libs.hashtable";
+    let one = loaded_type(MODULE, c"PyObjectHashTable")?;
+    // SAFETY: a live type.
+    let size = unsafe { word(one, kind::BASIC) };
+    (size == layout::hash_table::TABLE + 8)
+        .then(|| loaded_type(MODULE, c"HashTable"))
+        .flatten()
 }
 
 /// A type of a module that is loaded. Nothing is imported, no code runs.

@@ -168,6 +168,17 @@ pub mod decimal {
 pub mod cache {
     /// The first link of a ring; the object itself is in the ring too.
     pub const NEXT: usize = 24;
+    /// In a link.
+    pub const KEY: usize = 40;
+    pub const RESULT: usize = 48;
+    /// The dict of its results.
+    pub const DICT: usize = 72;
+}
+
+/// In pandas: behind the table of its methods, a struct of khash's with three blocks.
+pub mod hash_table {
+    pub const TABLE: usize = 24;
+    pub const BLOCKS: [usize; 3] = [16, 24, 32];
 }
 
 pub mod bytesio {

@@ -7,12 +7,13 @@ use pyo3::prelude::*;
 use crate::graph::{Stopped, Watch};
 use crate::heap::cells::CellId;
 
+use super::kinds::Adapter;
 use super::layout::{self, kind, word};
 use super::names::code_name;
 use super::picture::Picture;
 use super::report::{Amount, TypeRow};
 use super::texts::type_name;
-use super::walk::{ENTRY, FRAME, KEYS};
+use super::walk::{ENTRY, FRAME, IMMORTAL, KEYS, references};
 
 impl Picture {
     /// The name of a node's type.
@@ -165,6 +166,60 @@ impl Picture {
             }
             count
         }
+    }
+
+    pub fn adapter(&mut self, node: u32) -> Option<Adapter> {
+        self.kind(node).map(|kind| kind.adapter)
+    }
+
+    /// The dict of a `functools.lru_cache`, its links, and what those hold.
+    pub fn cache_parts(&mut self, node: u32) -> Vec<u32> {
+        let Some(object) = self.object(node) else {
+            return Vec::new();
+        };
+        let mut parts = std::collections::HashSet::new();
+        // SAFETY: a cache that lives. It refers to its links, and to what those hold.
+        unsafe {
+            parts.insert(word(object, layout::cache::DICT));
+            for link in super::owned::cache_links(object) {
+                parts.extend([link, word(link, layout::cache::KEY)]);
+                parts.insert(word(link, layout::cache::RESULT));
+            }
+        }
+        let arrows = self.network.of(node).iter().copied();
+        let is_part = |to: &u32| self.object(*to).is_some_and(|at| parts.contains(&at));
+        let mut parts: Vec<u32> = arrows.filter(is_part).collect();
+        parts.sort_unstable();
+        parts.dedup();
+        parts
+    }
+
+    /// Whether a node is the dict in which a `functools.lru_cache` keeps its results.
+    pub fn is_cache_dict(&self, cache: u32, node: u32) -> bool {
+        let (Some(cache), Some(dict)) = (self.object(cache), self.object(node)) else {
+            return false;
+        };
+        // SAFETY: a cache that lives.
+        unsafe { word(cache, layout::cache::DICT) == dict }
+    }
+
+    /// Bytes of the tables of dicts, which go when those are emptied.
+    pub fn table_bytes(&self, py: Python<'_>, dicts: &[u32]) -> u64 {
+        let known = crate::py::tracer::with(py, |tracer| {
+            let objects = dicts.iter().filter_map(|dict| self.object(*dict));
+            // SAFETY: dicts that live.
+            let tables = objects.map(|dict| unsafe { word(dict, layout::dict::KEYS) });
+            let blocks = tables.filter_map(|table| tracer.books.block_at(table));
+            blocks.map(|(_, size)| size).sum()
+        });
+        known.unwrap_or_default()
+    }
+
+    /// Whether Python keeps a node's object for good.
+    pub fn is_immortal(&self, node: u32) -> bool {
+        // SAFETY: the object lives.
+        self.object(node)
+            .is_some_and(|object| unsafe { references(self.layout, object) } == IMMORTAL)
     }
 
     /// How a frame is called.

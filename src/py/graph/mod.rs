@@ -1,6 +1,7 @@
 //! The object graph as Python sees it: questions in, JSON out. The lock is held for the whole of a call, so that what was read
 //! of the objects stays true until it was told.
 
+mod check;
 mod cut;
 mod frames;
 mod garbage;
@@ -8,17 +9,22 @@ mod holders;
 mod index;
 mod kinds;
 mod layout;
+mod listed;
 mod look;
 mod names;
 mod origins;
 mod owned;
+mod parts;
 mod patience;
 mod picture;
 mod places;
 mod report;
+mod steps;
 mod table;
 mod texts;
 mod walk;
+
+use std::sync::OnceLock;
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
@@ -30,6 +36,8 @@ use crate::graph::{Stopped, Watch};
 use crate::heap::cells::CellId;
 
 use super::tracer::Inside;
+use crate::hooks::python::{symbol, version};
+use layout::Layout;
 use patience::Patience;
 use picture::{Asked, Picture};
 use places::Places;
@@ -73,11 +81,13 @@ impl<'a, 'py> Call<'a, 'py> {
         question: impl FnOnce(&mut Picture, &Places, &mut Watch) -> Result<T, Stopped>,
     ) -> PyResult<String> {
         let _inside = Inside::enter(self.py);
+        let layout = layout(self.py)?;
         let own = own_files(self.py)?;
         let places = Places::read(self.list)?;
         let mut arguments = self.arguments;
         arguments.push(self.list.as_ptr() as usize);
         let asked = Asked {
+            layout,
             places: &places,
             wanted: &self.wanted,
             arguments: &arguments,
@@ -92,6 +102,43 @@ impl<'a, 'py> Call<'a, 'py> {
         drop(picture);
         serde_json::to_string(&told).map_err(|error| PyRuntimeError::new_err(error.to_string()))
     }
+}
+
+/// The layout of this CPython, once it is known to hold.
+fn layout(py: Python<'_>) -> PyResult<&'static Layout> {
+    static CHECKED: OnceLock<Result<(), String>> = OnceLock::new();
+    let minor = version().map_or(0, |version| version >> 16 & 0xff);
+    let is_threaded = symbol(c"_Py_DecRefShared").is_some();
+    let layout = Layout::of(minor).filter(|_| !is_threaded).ok_or_else(|| {
+        let threaded = if is_threaded { ", free-threaded" } else { "" };
+        PyRuntimeError::new_err(format!(
+            "the objects of this CPython (3.{minor}{threaded}) cannot be read: their layout is not known"
+        ))
+    })?;
+    if CHECKED.get().is_none() {
+        let checked = check::check(py, layout)?;
+        // Two threads find the same.
+        _ = CHECKED.set(checked);
+    }
+    match CHECKED.get() {
+        Some(Err(wrong)) => Err(differs(minor, wrong)),
+        _ => Ok(layout),
+    }
+}
+
+fn differs(minor: u32, wrong: &str) -> PyErr {
+    PyRuntimeError::new_err(format!(
+        "the objects of this CPython do not lie as those of 3.{minor} do, as seen at {wrong}: they cannot be read"
+    ))
+}
+
+/// Whether objects here lie as a minor's do; raises RuntimeError with what does not.
+#[pyfunction]
+pub fn graph_check(py: Python<'_>, minor: u32) -> PyResult<()> {
+    let _inside = Inside::enter(py);
+    let known = Layout::of(minor)
+        .ok_or_else(|| PyRuntimeError::new_err(format!("no layout of 3.{minor} is known")))?;
+    check::check(py, known)?.map_err(|wrong| differs(minor, &wrong))
 }
 
 fn own_files(py: Python<'_>) -> PyResult<String> {
@@ -183,6 +230,7 @@ pub fn graph_holders(
             origin: picture.origin(py, node),
             weak: picture.weak_references(node),
             garbage: holders == 0 && !picture.roots.contains(&node),
+            immortal: picture.is_immortal(node),
         })
     })
 }
@@ -245,4 +293,11 @@ pub fn graph_newer(
     let call = Call::new(places, progress);
     let cells = since.saturating_add(1)..=until;
     call.ask(|picture, places, watch| origins::grown(py, picture, places, cells, watch))
+}
+
+/// JSON of how many objects of each type the collector knows.
+#[pyfunction]
+pub fn graph_types(py: Python<'_>) -> PyResult<String> {
+    let counts = listed::counts(py, layout(py)?)?;
+    serde_json::to_string(&counts).map_err(|error| PyRuntimeError::new_err(error.to_string()))
 }

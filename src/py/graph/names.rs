@@ -7,6 +7,7 @@ use super::layout::{
     self, Layout, byte, code, dict, int, kind, list, module, ndarray, tuple, word,
 };
 use super::owned::{cached_keys, each_entry, first_value, key_of};
+use super::parts::part;
 use super::texts::{text, type_name};
 use crate::py::graph::kinds::{Adapter, Kind};
 
@@ -137,6 +138,7 @@ pub unsafe fn arrow(layout: &Layout, kind: &Kind, object: usize, held: usize) ->
             return ("its class".into(), "type");
         }
         (inline(layout, kind, object, held))
+            .or_else(|| part(kind, object, held))
             .or_else(|| member(layout, kind, object, held))
             .or_else(|| local(layout, object, held))
             .unwrap_or_else(|| {

@@ -6,7 +6,7 @@ use pyo3::ffi;
 use super::kinds::{Adapter, Kind};
 use super::layout::{
     self, Layout, array, byte, bytearray, bytesio, cache, code, decimal, deque, descriptor, dict,
-    int, kind, list, module, ndarray, ordered, set, text, word,
+    hash_table, int, kind, list, module, ndarray, ordered, set, text, word,
 };
 
 /// Where what was found goes.
@@ -33,7 +33,7 @@ pub unsafe fn owned(layout: &Layout, kind: &Kind, object: usize, found: &mut imp
             found.object(kind.of);
         }
         match kind.adapter {
-            Adapter::Plain => {}
+            Adapter::Plain | Adapter::Local => {}
             Adapter::Text => found_text(layout, object, found),
             Adapter::Dict => found_dict(layout, object, found),
             Adapter::OrderedDict => {
@@ -55,11 +55,7 @@ pub unsafe fn owned(layout: &Layout, kind: &Kind, object: usize, found: &mut imp
                 }
             }
             Adapter::Cache => {
-                let mut link = word(object, cache::NEXT);
-                while link != object && link != 0 {
-                    found.object(link);
-                    link = word(link, cache::NEXT);
-                }
+                (cache_links(object).iter()).for_each(|link| found.object(*link));
             }
             Adapter::Range => (16..48)
                 .step_by(8)
@@ -76,6 +72,13 @@ pub unsafe fn owned(layout: &Layout, kind: &Kind, object: usize, found: &mut imp
             Adapter::Type if kind_of_class(object) => found_class(layout, object, found),
             Adapter::Type => {}
             Adapter::Ndarray => found_ndarray(object, found),
+            Adapter::HashTable => {
+                let table = word(object, hash_table::TABLE);
+                found.block(table);
+                if table != 0 {
+                    (hash_table::BLOCKS.iter()).for_each(|at| found.block(word(table, *at)));
+                }
+            }
         }
     }
 }
@@ -216,6 +219,23 @@ pub fn first_value(layout: &Layout, values: usize) -> usize {
     } else {
         values + 8
     }
+}
+
+/// The links of a `functools.lru_cache`: a ring that comes back to the cache.
+///
+/// # Safety
+/// A live cache, with the interpreter's lock.
+pub unsafe fn cache_links(object: usize) -> Vec<usize> {
+    let mut links = Vec::new();
+    // SAFETY: the caller's promise.
+    unsafe {
+        let mut link = word(object, cache::NEXT);
+        while link != object && link != 0 {
+            links.push(link);
+            link = word(link, cache::NEXT);
+        }
+    }
+    links
 }
 
 unsafe fn found_order(object: usize, found: &mut impl Found) {

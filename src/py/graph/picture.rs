@@ -4,7 +4,6 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 
@@ -13,11 +12,11 @@ use crate::graph::reach::reach;
 use crate::graph::{Column, Network, Stopped, Watch};
 use crate::heap::shadow::Shadow;
 use crate::hooks::control;
-use crate::hooks::python::{symbol, version};
 
 use super::frames::{Frame, running};
 use super::kinds::{Kind, Kinds, marks, special};
 use super::layout::Layout;
+use super::listed::Listed;
 use super::places::Places;
 use super::walk::{ENTRY, Entry, FRAME, IMMORTAL, OBJECT, TAGS, Walk};
 
@@ -42,10 +41,13 @@ pub struct Picture {
     pub wanted: Vec<u32>,
     /// Nodes of the named places, in their order.
     pub places: Vec<u32>,
+    /// The node of `sys.modules`.
+    pub imported: Option<u32>,
 }
 
 /// What the caller hands over: borrowed by its frame's stack, so each is held once more than anybody can see.
 pub struct Asked<'a> {
+    pub layout: &'static Layout,
     pub places: &'a Places,
     /// Objects to find the nodes of.
     pub wanted: &'a [usize],
@@ -58,7 +60,7 @@ pub struct Asked<'a> {
 impl Picture {
     /// Reads everything there is.
     pub fn take(py: Python<'_>, asked: &Asked, watch: &mut Watch) -> PyResult<Self> {
-        let layout = layout()?;
+        let layout = asked.layout;
         let listed = Listed::new(py, layout)?;
         // SAFETY: with the lock, not within itself.
         let shadow = unsafe { control::with(|tracer| &raw const *tracer.books.shadow()) };
@@ -97,6 +99,9 @@ impl Picture {
         let wanted: Vec<u32> = wanted.collect();
         let places = asked.places.containers.iter().filter_map(&mut find);
         let places: Vec<u32> = places.collect();
+        // SAFETY: with the lock; the dict is borrowed and lives as long as the interpreter.
+        let imported = unsafe { ffi::PyImport_GetModuleDict() } as usize;
+        let imported = find(&imported);
         let arguments: Vec<u32> = asked.arguments.iter().filter_map(find).collect();
         let roots = roots(&mut walk, &arguments, counted)?;
         let ours = (0..walk.frames.len() as u32).filter(|at| walk.frames[*at as usize].ours);
@@ -116,6 +121,7 @@ impl Picture {
             ours,
             wanted,
             places,
+            imported,
         })
     }
 
@@ -200,16 +206,6 @@ impl Picture {
     }
 }
 
-fn layout() -> PyResult<&'static Layout> {
-    let minor = version().map_or(0, |version| version >> 16 & 0xff);
-    let layout = Layout::of(minor).filter(|_| symbol(c"_Py_DecRefShared").is_none());
-    layout.ok_or_else(|| {
-        PyRuntimeError::new_err(format!(
-            "the objects of this CPython (3.{minor}) cannot be read: their layout is not known"
-        ))
-    })
-}
-
 /// Asks the books for what the shadow does not have; the rest is older than tracing.
 unsafe fn look_up(py: Python<'_>, walk: &mut Walk) -> Result<Column<(u32, u32)>, Stopped> {
     let pending = std::mem::replace(&mut walk.pending, Column::new()?);
@@ -267,76 +263,4 @@ fn roots(
         }
     }
     Ok(roots)
-}
-
-/// The collector's objects.
-enum Listed<'py> {
-    /// It visits them itself.
-    Visits(Visits),
-    /// It lists them, and the list holds each once (3.11).
-    List(Bound<'py, PyAny>),
-}
-
-type Visits = unsafe extern "C" fn(Visitor, *mut std::ffi::c_void);
-type Visitor = unsafe extern "C" fn(*mut ffi::PyObject, *mut std::ffi::c_void) -> std::ffi::c_int;
-
-impl<'py> Listed<'py> {
-    fn new(py: Python<'py>, layout: &Layout) -> PyResult<Self> {
-        if layout.minor >= 12
-            && let Some(visits) = symbol(c"PyUnstable_GC_VisitObjects")
-        {
-            // SAFETY: the signature is the one that CPython's headers give for the name.
-            return Ok(Self::Visits(unsafe {
-                std::mem::transmute::<*mut std::ffi::c_void, Visits>(visits)
-            }));
-        }
-        let list = py.import("gc")?.getattr("get_objects")?;
-        // SAFETY: with the lock. The list itself must not set off a collection.
-        let was_on = unsafe { ffi::PyGC_Disable() } != 0;
-        let list = list.call0();
-        if was_on {
-            // SAFETY: as above.
-            unsafe { ffi::PyGC_Enable() };
-        }
-        Ok(Self::List(list?))
-    }
-
-    fn each(&self, visit: &mut dyn FnMut(usize) -> Result<(), Stopped>) -> Result<(), Stopped> {
-        let mut state = (visit, Ok(()));
-        match self {
-            // SAFETY: the visitor gets what it expects, and touches no object.
-            Self::Visits(visits) => unsafe { visits(seen, (&raw mut state).cast()) },
-            // SAFETY: a list that nobody else has; items are borrowed.
-            Self::List(list) => unsafe {
-                for at in 0..ffi::PyList_GET_SIZE(list.as_ptr()) {
-                    let object = ffi::PyList_GET_ITEM(list.as_ptr(), at);
-                    (state.0)(object as usize)?;
-                }
-            },
-        }
-        state.1
-    }
-
-    /// Those of the seeds that are held once more by the list.
-    fn counts(&self, seeds: Range<usize>) -> Range<usize> {
-        match self {
-            Self::Visits(_) => 0..0,
-            Self::List(_) => seeds,
-        }
-    }
-}
-
-type State<'a> = (
-    &'a mut dyn FnMut(usize) -> Result<(), Stopped>,
-    Result<(), Stopped>,
-);
-
-unsafe extern "C" fn seen(
-    object: *mut ffi::PyObject,
-    state: *mut std::ffi::c_void,
-) -> std::ffi::c_int {
-    // SAFETY: `each` handed its state over, and waits.
-    let (visit, result) = unsafe { &mut *state.cast::<State>() };
-    *result = visit(object as usize);
-    std::ffi::c_int::from(result.is_ok())
 }

@@ -86,6 +86,7 @@ pub struct Holders {
     pub origin: Option<String>,
     pub weak: u64,
     pub garbage: bool,
+    pub immortal: bool,
 }
 
 #[derive(Debug, Serialize)]

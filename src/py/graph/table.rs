@@ -93,6 +93,10 @@ fn rows(picture: &mut Picture, places: &Places) -> Vec<Row> {
         let Some((kind, name)) = picture.name_of(node, places) else {
             continue;
         };
+        // Caches have many entries, and are told of as a whole elsewhere.
+        if matches!(kind.as_str(), "cache" | "callback") {
+            continue;
+        }
         // The key comes first, then what it stands for.
         let Some(value) = picture.network.of(node).last() else {
             continue;

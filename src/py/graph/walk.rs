@@ -11,7 +11,7 @@ use crate::heap::shadow::Shadow;
 
 use super::frames::{Frame, owned_by_frame};
 use super::index::Index;
-use super::kinds::{Kind, Kinds, marks};
+use super::kinds::{Adapter, Kind, Kinds, marks};
 use super::layout::Layout;
 use super::owned::{Found, about, each_entry, found_keys, owned};
 
@@ -175,7 +175,7 @@ impl<'a> Walk<'a> {
             let kind = self.kinds.of(object);
             self.mark = kind.marks;
             self.block(object - kind.before);
-            if !self.named.is_empty() && self.named.contains(&object) {
+            if kind.adapter == Adapter::Dict && self.named.contains(&object) {
                 self.read_named(object);
             } else {
                 if let Some(traverse) = kind.traverse
@@ -329,7 +329,7 @@ unsafe extern "C" fn visit(object: *mut ffi::PyObject, walk: *mut c_void) -> c_i
 
 /// How many references there are, as far as 32 bits go.
 #[inline(always)]
-unsafe fn references(layout: &Layout, object: usize) -> u32 {
+pub unsafe fn references(layout: &Layout, object: usize) -> u32 {
     // SAFETY: the caller's promise: it begins with its count.
     let count = unsafe { super::layout::word(object, 0) };
     if layout.minor >= 12 && count as i32 <= 0 && count as u32 != 0 {

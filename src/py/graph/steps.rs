@@ -1,0 +1,192 @@
+//! The arrows of a chain in words, several at once where a person sees one: attributes, variables of closures, cached
+//! results. Reads the objects themselves; no Python runs.
+
+use super::kinds::{Adapter, Kind};
+use super::layout::{self, cache, tuple, word};
+use super::names::{arrow, code_name, key_text, own_dict};
+use super::owned::cache_links;
+use super::parts::{FUNCTION_CLOSURE, FUNCTION_CODE, FUNCTION_GLOBALS, is_function};
+use super::picture::Picture;
+
+/// Words, what they are a name of, and how many nodes they go on.
+type Skipped = (String, &'static str, usize);
+
+impl Picture {
+    /// The next arrow of a way, and how many nodes it goes on: dicts of attributes and parts of closures are no step.
+    pub fn step(&mut self, way: &[u32]) -> (String, &'static str, usize) {
+        let (node, next) = (way[0], way[1]);
+        if let Some(entry) = self.entry(next) {
+            // SAFETY: the key of an entry of a dict that lives.
+            let words = unsafe { key_text(self.layout, entry.key) };
+            return (words, "item", 2.min(way.len() - 1));
+        }
+        if let Some(frame) = self.frame(node).copied() {
+            return (self.variable_of(frame.address, next), "local", 1);
+        }
+        let (Some(kind), Some(object)) = (self.kind(node), self.object(node)) else {
+            return ("the name of an attribute".into(), "key", 1);
+        };
+        let Some(held) = self.object(next) else {
+            return ("names of attributes".into(), "other", 1);
+        };
+        // SAFETY: objects of a picture live.
+        unsafe {
+            if let Some(named) = self.skipping(&kind, object, held, way) {
+                return named;
+            }
+            let (words, kind) = arrow(self.layout, &kind, object, held);
+            (words, kind, 1)
+        }
+    }
+
+    unsafe fn skipping(
+        &mut self,
+        kind: &Kind,
+        object: usize,
+        held: usize,
+        way: &[u32],
+    ) -> Option<Skipped> {
+        // SAFETY: objects of a picture live.
+        let special = unsafe {
+            match kind.adapter {
+                Adapter::Cache => self.cached(object, way),
+                Adapter::Local => self.local_of_thread(way),
+                _ => None,
+            }
+        };
+        if special.is_some() {
+            return special;
+        }
+        let after = way.get(2).copied()?;
+        let beyond = self.object(after);
+        // SAFETY: objects of a picture live.
+        unsafe {
+            if own_dict(self.layout, kind, object) == held {
+                let next = self.kind(way[1])?;
+                let (words, _) = match (self.entry(after), beyond) {
+                    (Some(entry), _) => (key_text(self.layout, entry.key), ""),
+                    (None, Some(beyond)) => arrow(self.layout, &next, held, beyond),
+                    _ => return None,
+                };
+                let is_module = kind.adapter == Adapter::Module;
+                let named = if is_module { "global" } else { "attribute" };
+                let steps = if self.entry(after).is_some() {
+                    3.min(way.len() - 1)
+                } else {
+                    2
+                };
+                return Some((as_attribute(&words), named, steps));
+            }
+            let closure = word(object, FUNCTION_CLOSURE);
+            if is_function(kind) && closure == held {
+                return self.cell_variable(object, held, beyond?, way);
+            }
+            if is_function(kind) && word(object, FUNCTION_GLOBALS) == held {
+                let next = self.kind(way[1])?;
+                let (words, _) = arrow(self.layout, &next, held, beyond?);
+                let name = words.trim_matches(['[', ']', '\'']).to_owned();
+                return Some((format!(".__globals__['{name}']"), "global", 2));
+            }
+        }
+        None
+    }
+
+    /// What a `functools.lru_cache` keeps: it is behind a dict, a link or both.
+    unsafe fn cached(&mut self, object: usize, way: &[u32]) -> Option<Skipped> {
+        // SAFETY: a cache: its dict, and the first link of its ring, which is the cache itself where there is none.
+        let (dict, first) = unsafe { (word(object, cache::DICT), word(object, cache::NEXT)) };
+        // SAFETY: both are objects that live.
+        let link = unsafe { word(first, layout::TYPE) };
+        let is_inside = |held: usize| {
+            // SAFETY: objects of a picture live.
+            held == dict || (first != object && unsafe { word(held, layout::TYPE) } == link)
+        };
+        let inside = (way.iter().skip(1))
+            .take_while(|node| self.object(**node).is_some_and(is_inside))
+            .count();
+        if inside > 0 {
+            let steps = (inside + 1).min(way.len() - 1);
+            return Some(("a cached result".to_owned(), "cache", steps));
+        }
+        let held = self.object(way[1])?;
+        // SAFETY: a cache that lives.
+        let links = unsafe { cache_links(object) };
+        let is_of = |at: usize| {
+            // SAFETY: links of that cache.
+            links.iter().any(|link| unsafe { word(*link, at) } == held)
+        };
+        let words = if is_of(cache::RESULT) {
+            "a cached result"
+        } else if is_of(cache::KEY) {
+            "arguments of a cached call"
+        } else {
+            return None;
+        };
+        Some((words.to_owned(), "cache", 1))
+    }
+
+    /// An attribute of a `threading.local`: it is in a dict for each thread, and those are in a dict.
+    unsafe fn local_of_thread(&mut self, way: &[u32]) -> Option<Skipped> {
+        for dict in way.get(1..3)? {
+            if self.kind(*dict)?.adapter != Adapter::Dict {
+                return None;
+            }
+        }
+        let (Some(held), Some(value)) = (self.object(way[2]), way.get(3)) else {
+            return Some((".__dict__ of a thread".into(), "thread", 2));
+        };
+        let (kind, value) = (self.kind(way[2])?, self.object(*value)?);
+        // SAFETY: objects of a picture live.
+        let (words, _) = unsafe { arrow(self.layout, &kind, held, value) };
+        Some((as_attribute(&words) + " of a thread", "thread", 3))
+    }
+
+    /// `cell variable x of f`: the function, its cells, one of them, and what is in that.
+    unsafe fn cell_variable(
+        &mut self,
+        function: usize,
+        cells: usize,
+        cell: usize,
+        way: &[u32],
+    ) -> Option<Skipped> {
+        // SAFETY: a function and the tuple of its cells.
+        unsafe {
+            let code = word(function, FUNCTION_CODE);
+            let count = word(cells, layout::SIZE);
+            let at = (0..count).find(|at| word(cells, tuple::ITEMS + at * 8) == cell)?;
+            let locals = layout::int(code, self.layout.code_locals) as usize;
+            // The cells of a closure are the last of its variables.
+            let name = super::frames::local_name(self.layout, code, locals - count + at)?;
+            let of = code_name(self.layout, code);
+            let words = format!("cell variable {name} of {of}");
+            Some((words, "closure", if way.len() > 3 { 3 } else { 2 }))
+        }
+    }
+
+    fn variable_of(&self, frame: usize, next: u32) -> String {
+        match self.local_of(frame, next) {
+            Some(name) => format!("variable {name}"),
+            None => "a value on its stack".into(),
+        }
+    }
+
+    /// Which variable of a running frame a node's object is.
+    pub fn local_of(&self, frame: usize, next: u32) -> Option<String> {
+        let held = self.object(next)?;
+        // SAFETY: the frame still runs.
+        unsafe {
+            let code = word(frame, self.layout.frame_code);
+            let count = layout::int(code, self.layout.code_locals).max(0) as usize;
+            let at = (0..count).find(|at| word(frame, layout::FRAME_SLOTS + at * 8) == held)?;
+            super::frames::local_name(self.layout, code, at)
+        }
+    }
+}
+
+/// `['x']` as `.x`.
+fn as_attribute(words: &str) -> String {
+    let name = words
+        .strip_prefix("['")
+        .and_then(|rest| rest.strip_suffix("']"));
+    name.map_or_else(|| words.to_owned(), |name| format!(".{name}"))
+}
