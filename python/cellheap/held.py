@@ -10,6 +10,7 @@ from typing import Any
 from cellheap import _core
 from cellheap.display import Bundle, Column, Part, Picture, Size, Table, Words
 from cellheap.graphtypes import Amount, Chain, Holders
+from cellheap.hidden import OUT
 from cellheap.results import Result
 from cellheap.units import bytes_text, count_text
 
@@ -113,14 +114,22 @@ def told(chain: Chain) -> str:
 def texts(chains: Sequence[Chain], name: str = "") -> tuple[str, ...]:
     """Holders in words, the variable of that name left out."""
     groups: dict[str, list[str]] = {}
+    known = {chain.clears for chain in chains if not _is_copy(chain)}
     for chain in chains:
-        if not _is_name(chain, name):
-            # What one option clears is one holder; what none does, each its own.
-            groups.setdefault(chain.clears or chain.text, []).append(chain.text)
+        if _is_name(chain, name) or (_is_copy(chain) and OUT in known):
+            continue
+        # What one option clears is one holder; what none does, each its own.
+        clears = OUT if _is_copy(chain) else chain.clears
+        groups.setdefault(clears or chain.text, []).append(chain.text)
     return tuple(
         f"{', '.join(dict.fromkeys(names))} (cleared by {key})" if key.startswith("--") else names[0]
         for key, names in groups.items()
     )
+
+
+def _is_copy(chain: Chain) -> bool:
+    """Whether this is IPython's own copy of an output: it goes with the one that has a name."""
+    return chain.text.startswith(("user_ns_hidden['_", "sys.displayhook._"))
 
 
 def _is_name(chain: Chain, name: str) -> bool:

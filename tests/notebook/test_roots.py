@@ -198,4 +198,6 @@ def test_where_objects_cannot_be_read_one_line_says_so_and_clearing_goes_on(
         (complaint,) = notebook.complaint.splitlines()
         assert "they cannot be read" in complaint
         assert notebook.shown == []
-    assert "Freed 781 KiB" in sentence(notebook, "%gcclear value")
+    said = sentence(notebook, "%gcclear value")
+    assert "value 781 KiB" in said
+    assert "still held" not in said
