@@ -129,7 +129,8 @@ def texts(chains: Sequence[Chain], name: str = "") -> tuple[str, ...]:
 
 def _is_copy(chain: Chain) -> bool:
     """Whether this is IPython's own copy of an output: it goes with the one that has a name."""
-    return chain.text.startswith(("user_ns_hidden['_", "sys.displayhook._"))
+    hidden = chain.text.startswith(("user_ns_hidden['_", "sys.displayhook._"))
+    return hidden or chain.text.endswith("['last_execution_result'].result")
 
 
 def _is_name(chain: Chain, name: str) -> bool:

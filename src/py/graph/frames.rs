@@ -11,14 +11,16 @@ const MOST: usize = 20_000;
 
 /// Who owns a frame: a generator.
 const OF_GENERATOR: u8 = 1;
+/// The interpreter's own, on the C stack (from 3.12 on): one a call from C, of which only what it runs is set.
+const OF_C_STACK: u8 = 3;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Frame {
     pub address: usize,
     /// The code that runs.
     pub code: usize,
-    /// Counted from the thread that began last.
-    pub thread: usize,
+    /// Of the thread that looks.
+    pub here: bool,
     /// A frame of the call that looks: what it holds is not held.
     pub ours: bool,
 }
@@ -33,25 +35,24 @@ pub unsafe fn running(layout: &Layout, own: &str) -> Vec<Frame> {
     unsafe {
         let this = ffi::PyThreadState_Get();
         let mut thread = ffi::PyInterpreterState_ThreadHead(ffi::PyInterpreterState_Get());
-        let mut number = 0;
         while !thread.is_null() {
             let mut ours = thread == this;
             let mut frame = top_frame(layout, thread as usize);
             while frame != 0 && frames.len() < MOST {
                 let code = word(frame, layout.frame_code);
-                if crate::hooks::python::is_code(code) {
+                let users = byte(frame, layout.frame_owner) != OF_C_STACK;
+                if users && crate::hooks::python::is_code(code) {
                     ours = ours && is_of(layout, code, own);
                     frames.push(Frame {
                         address: frame,
                         code,
-                        thread: number,
+                        here: thread == this,
                         ours,
                     });
                 }
                 frame = word(frame, layout.frame_previous);
             }
             thread = ffi::PyThreadState_Next(thread);
-            number += 1;
         }
     }
     frames

@@ -5,15 +5,37 @@ use std::collections::HashMap;
 use pyo3::prelude::*;
 
 use crate::graph::{Stopped, Watch};
+use crate::heap::books::Books;
 use crate::heap::cells::CellId;
+use crate::heap::sites::SiteId;
 
 use super::kinds::Adapter;
 use super::layout::{self, kind, word};
 use super::names::code_name;
+use super::owned::{Found, owned};
 use super::picture::Picture;
 use super::report::{Amount, TypeRow};
 use super::texts::type_name;
 use super::walk::{ENTRY, FRAME, IMMORTAL, KEYS, references};
+
+/// The largest block of an object, and its site.
+struct Largest<'a> {
+    books: &'a Books,
+    found: Option<(SiteId, u64)>,
+}
+
+impl Found for Largest<'_> {
+    fn block(&mut self, address: usize) {
+        let block = self.books.block_at(address);
+        if block.map(|(_, size)| size) > self.found.map(|(_, size)| size) {
+            self.found = block;
+        }
+    }
+
+    fn object(&mut self, _: usize) {}
+
+    fn keys(&mut self, _: usize) {}
+}
 
 impl Picture {
     /// The name of a node's type.
@@ -29,12 +51,24 @@ impl Picture {
 
     /// The cell in which a node's object was allocated, by our id.
     pub fn cell_of(&mut self, py: Python<'_>, node: u32) -> Option<CellId> {
-        let block = self.own_block(node)?;
         crate::py::tracer::with(py, |tracer| {
-            let (site, _) = tracer.books.block_at(block)?;
+            let site = self.site_of(&tracer.books, node)?;
             tracer.books.cell_of(site)
         })
         .ok()?
+    }
+
+    /// The site of the largest block of a node's object. Its own may be an older cell's: Python keeps the heads of lists
+    /// and dicts in free lists, and hands them out again.
+    pub fn site_of(&mut self, books: &Books, node: u32) -> Option<SiteId> {
+        let (kind, object) = (self.kind(node)?, self.object(node)?);
+        let mut largest = Largest {
+            books,
+            found: books.block_at(object - kind.before),
+        };
+        // SAFETY: no Python ran since the walk, so the object lives and is of this kind.
+        unsafe { owned(self.layout, &kind, object, &mut largest) };
+        largest.found.map(|(site, _)| site)
     }
 
     pub fn label_of(&self, py: Python<'_>, cell: CellId) -> String {
@@ -47,25 +81,14 @@ impl Picture {
         Some(self.label_of(py, cell))
     }
 
-    /// Where the block of a node's object begins.
-    pub fn own_block(&mut self, node: u32) -> Option<usize> {
-        let kind = self.kind(node)?;
-        Some(self.object(node)? - kind.before)
-    }
-
     /// Bytes of each cell among these, the most first.
     pub fn origins(&mut self, py: Python<'_>, nodes: &[u32]) -> Vec<(String, u64)> {
-        let mut blocks = Vec::with_capacity(nodes.len());
-        for node in nodes {
-            blocks.extend(self.own_block(*node).map(|block| (block, *node)));
-        }
         let mut cells: HashMap<Option<CellId>, u64> = HashMap::new();
-        let bytes = &self.bytes;
         let asked = crate::py::tracer::with(py, |tracer| {
-            for (block, node) in &blocks {
-                if let Some((site, _)) = tracer.books.block_at(*block) {
+            for node in nodes {
+                if let Some(site) = self.site_of(&tracer.books, *node) {
                     let cell = tracer.books.cell_of(site);
-                    *cells.entry(cell).or_default() += bytes[*node as usize];
+                    *cells.entry(cell).or_default() += self.bytes[*node as usize];
                 }
             }
         });
@@ -228,9 +251,9 @@ impl Picture {
         debug_assert!(self.tag(node) == FRAME);
         // SAFETY: the frame still runs, so its code lives.
         let name = unsafe { code_name(self.layout, frame.code) };
-        Some(match frame.thread {
-            0 => format!("{name}, running"),
-            _ => format!("{name}, running in another thread"),
+        Some(match frame.here {
+            true => format!("{name}, running"),
+            false => format!("{name}, running in another thread"),
         })
     }
 

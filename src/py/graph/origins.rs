@@ -25,13 +25,10 @@ impl Picture {
         let mut cells: HashMap<SiteId, Option<CellId>> = HashMap::new();
         let visited = crate::py::tracer::with(py, |tracer| {
             for node in 0..self.network.len() as u32 {
-                let Some(block) = self.own_block(node) else {
-                    continue;
-                };
-                let Some((site, _)) = tracer.books.block_at(block) else {
-                    continue;
-                };
                 let books = &tracer.books;
+                let Some(site) = self.site_of(books, node) else {
+                    continue;
+                };
                 if let Some(cell) = *cells.entry(site).or_insert_with(|| books.cell_of(site)) {
                     visit(self, node, cell);
                 }
