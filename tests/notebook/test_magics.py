@@ -128,7 +128,7 @@ def test_a_cell_that_does_not_exist_is_told_with_those_that_do(notebook: Termina
         ("%memtrace 1 --live", "--live and --allocated belong to %memtrace flame"),
         ("%memtrace live --force", "--force belongs to %memtrace export"),
         ("%memtrace export", "%memtrace export needs a file to write to"),
-        ("%memtrace export vars x.csv", "%memtrace export knows N, live and flame, not 'vars'"),
+        ("%memtrace export vars x.csv", "%memtrace export knows N, report, live and flame, not 'vars'"),
         ("%memtrace -1", "'-1' is no subcommand"),
         ("%memtrace on --loud", "unrecognized arguments: --loud"),
         ("%memtrace 'on", "No closing quotation"),
