@@ -60,8 +60,8 @@ def test_a_dry_run_predicts_what_is_then_freed(notebook: Terminal, source: str) 
     told = dict(foreseen(notebook, "x").each)["x"]
     result = cleared(notebook, "x")
     (freed,) = (step.freed for step in result.steps if step.what == "x")
-    # The reading itself is a block or two.
-    assert abs(told.bytes - freed) <= 64, (told, freed)
+    # The reading itself is a few blocks; tests/graph judges to the byte.
+    assert abs(told.bytes - freed) <= 256, (told, freed)
     assert told.older <= 200  # of free lists that were filled before recording began
 
 
