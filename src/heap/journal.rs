@@ -12,7 +12,7 @@ use super::tally::{Row, Tally};
 
 /// Changes that are kept by site at an end that is not recent, and sums by cell of the others; the rest is one sum.
 const KEPT: usize = 3;
-const KEPT_CELLS: usize = 2;
+const KEPT_CELLS: usize = 3;
 /// What stands for lines that are not told apart any more, and for the sum of small changes long ago.
 const GONE: &str = "(other lines)";
 const SMALL: &str = "(small changes of old cells)";
