@@ -63,7 +63,8 @@ def test_growth_is_told_from_mark_to_mark(script: Path) -> None:
     first, second, end = (mark.snapshot for mark in profile.marks)
     cache = 50 * sys.getsizeof(bytearray(20_000))
     (grown, *_) = hotspots.growth(first, second)
-    assert (grown.line, grown.grown) == (6, cache)
+    assert grown.line == 6
+    assert 0 <= grown.grown - cache < 256  # A name or a number of the loop's may be new.
     assert all(spot.line != 2 for spot in hotspots.growth(second, end))  # That line shrank.
     assert profile.top(1)[0].line == 6
 

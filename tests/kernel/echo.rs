@@ -304,18 +304,19 @@ fn write_fd(fd: RawFd, text: &str) {
 
 fn system(command: &str) -> Result<(), String> {
     let mut shell = std::process::Command::new("sh");
-    // The shell's own children take SIGINT, though this process blocks it.
-    // SAFETY: between fork and exec it only unblocks signals.
-    unsafe { shell.pre_exec(unblock_signals) };
+    // The shell's own children take SIGINT, though this process blocks it and may have been started to ignore it.
+    // SAFETY: between fork and exec it only sets signals.
+    unsafe { shell.pre_exec(take_interrupts) };
     match shell.args(["-c", command]).status().unwrap().success() {
         true => Ok(()),
         false => Err("Failed".to_owned()),
     }
 }
 
-fn unblock_signals() -> std::io::Result<()> {
+fn take_interrupts() -> std::io::Result<()> {
     // SAFETY: the set is filled before it is read.
     unsafe {
+        libc::signal(libc::SIGINT, libc::SIG_DFL);
         let mut none = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());

@@ -12,7 +12,6 @@ LOAD = sys.getsizeof(bytearray(2_000_000))
 def test_the_ring_is_alive_without_a_name(lesson: Run) -> None:
     ring = lesson.totals("ring")
     assert 2 * LOAD <= ring["live_at_end"] < 2 * LOAD + 8 * KIB
-    assert sum(ring["collections"]) == 0
 
 
 def test_a_collection_of_the_young_frees_it(lesson: Run) -> None:
