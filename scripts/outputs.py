@@ -34,7 +34,9 @@ AMOUNT = re.compile(
     r"(?:\s?(?:(?P<bytes>[KMG]iB|B)|(?P<things>blocks?|objects?)|(?P<time>[nµm]?s|seconds?))(?!\w))?"
 )
 # RSS is the system's, and where two lines share a peak now this one and now that is named.
-NOISE = re.compile(r"RSS(?:[^.;,]|[.,]\d)*|; most of the peak is of [^;]*(?=\.(?:\s|$))")
+NOISE = re.compile(
+    r"(?<=B) in [\d,]+ blocks?|RSS(?:[^.;,]|[.,]\d)*|; most of the peak is of [^;]*(?=\.(?:\s|$))"
+)
 #: What a slow machine or a first time says on the way, and garbage of IPython's own.
 PASSING = re.compile(
     r"^(?:cellheap looks at all objects|Matplotlib is building the font cache).*\n?", re.MULTILINE

@@ -17,7 +17,8 @@ def test_a_box_has_what_lies_at_its_addresses(notebook: Terminal) -> None:
     after = cellheap.heap_map()
     rows = notebook.names["rows"]
     assert after.live - before.live >= sum(map(sys.getsizeof, rows)) * 0.95
-    assert sum(after.boxes) == after.live == cellheap.live().process.arena_live
+    assert sum(after.boxes) == after.live
+    assert abs(cellheap.live().process.arena_live - after.live) < 64 << 10  # What the maps themselves take.
     assert sum(row["bytes"] for row in after.rows()) == after.bytes
     # Arenas begin at multiples of a mebibyte, so a box is a whole stretch of addresses.
     stretches = len({id(row) // after.unit for row in rows})
