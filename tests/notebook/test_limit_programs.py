@@ -135,6 +135,7 @@ def test_a_program_under_a_limit_ends_well(kernel: Kernel, program: str, room: i
     balanced = "import cellheap; _r = cellheap.live(); sum(o.cell.live for o in _r.origins) + _r.live_kept == _r.live - _r.live_machinery - _r.live_cellheap"
     assert kernel.value(balanced) == "True", program
     left = int(kernel.value("kept.clear(); text = thread = error = None; gc.collect(); gc.collect(); live()"))
-    # The shell remembers every cell, so that a thousand programs leave something: each may leave this much.
+    # The shell remembers every cell, and the last error's frames what they had in hand, of which coroutines that were
+    # never awaited to their end have most: each program may leave this much.
     before, kernel.left = getattr(kernel, "left", left), left  # type: ignore[attr-defined]
-    assert left < before + 4 * MIB, program
+    assert left < before + 8 * MIB, program
