@@ -139,8 +139,22 @@ impl Peer {
     }
 }
 
-/// The C library keeps what came free for the next time, and its heaps stay as large as they once were.
+/// What others still have in hand of a message as its last reader goes comes free by and by.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// The C library keeps what came free for the next time, and its heaps stay as large as they once were. Now, and once more
+/// when the others have let go too.
 fn give_back() {
+    trim();
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(async {
+            tokio::time::sleep(SETTLED).await;
+            trim();
+        });
+    }
+}
+
+fn trim() {
     #[cfg(target_env = "gnu")]
     // SAFETY: takes the locks that it needs itself, and no pointer.
     unsafe {
