@@ -31,10 +31,9 @@ test-all: test-rust test-lab ## the same, Python on every supported CPython here
 test-rust: ## the Rust tests: no Python needed
 	cargo test --locked
 
-# A file is a process of its own: a look at all objects is dearer the more a process has loaded. Most tests wait for
-# kernels, so there are some more at once than processors.
+# A file is a process of its own: a look at all objects is dearer the more a process has loaded.
 TESTS = $(filter-out tests/lab/%,$(sort $(wildcard tests/*/test_*.py)))
-AT_ONCE = $(shell echo $$(($$(nproc) + 1)))
+AT_ONCE = $(shell nproc)
 test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
 	for venv in $(VENVS); do printf '%s\n' $(TESTS) | \
 		xargs -n 1 -P $(AT_ONCE) $$venv/bin/python -m pytest -q -p no:cacheprovider; done
