@@ -121,8 +121,8 @@ def cell_id(number: int) -> int | None:
 def reset() -> None:
     """Forget the cells recorded so far; what is live stays live."""
 
-def overview() -> str:
-    """JSON of `heap::report::Overview`."""
+def overview(history: bool = False) -> str:
+    """JSON of `heap::report::Overview`; its history only where it is asked for."""
 
 def cell_report(id: int) -> str:
     """JSON of `heap::report::CellReport`. Raises KeyError for an unknown id."""

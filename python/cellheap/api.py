@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from IPython.core.getipython import get_ipython
 
-from cellheap import _core, comparing, flames, graph, notebookreport, recorder
+from cellheap import _core, comparing, flames, graph, moments, notebookreport, recorder
 from cellheap.choosing import RefusedError
 from cellheap.clearing import clear, foresee
 from cellheap.comparing import CompareError, Comparison
@@ -82,7 +82,7 @@ def overview() -> Overview:
     """The notebook so far, one row a cell; where nothing can be recorded, the process's numbers and why."""
     with _core.own():
         try:
-            text = _core.overview()
+            text = _core.overview(history=True)
         except RuntimeError:
             if (note := _core.trace_note()) is None:
                 raise
@@ -93,14 +93,14 @@ def overview() -> Overview:
 def live() -> Live:
     """What is alive now, by the cell and line that it was allocated in."""
     with _core.own():
-        live = _with_pools(Live.from_json(_core.live(), recorder.known_sources()))
+        live = _with_pools(moments.live())
         return replace(live, types=_types())
 
 
 def heap_map() -> HeapMap:
     """How full each part of pymalloc's arenas is, and which lines keep nearly empty ones."""
     with _core.own():
-        live = Live.from_json(_core.live(), recorder.known_sources())
+        live = moments.live()
         return HeapMap.of(_core.heap_map(), live.arenas, dict(live.names))
 
 
@@ -108,7 +108,7 @@ def notebook_report() -> NotebookReport:
     """How much memory the notebook needs and how much to ask for, who holds the most, and what grows."""
     with _core.own():
         whole = overview()
-        live = Live.from_json(_core.live(), recorder.known_sources()) if whole.cells else Live()
+        live = moments.live() if whole.cells else Live()
         cell = peak_cell(whole.cells)
         return notebookreport.of(whole, report(cell.id, types=False) if cell else None, live)
 

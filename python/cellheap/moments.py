@@ -46,6 +46,11 @@ def now() -> Moment:
     return Moment(cells, overview["live_machinery"], overview["live"], overview["process"])
 
 
+def live() -> Live:
+    """What is alive now. RuntimeError where nothing can be recorded."""
+    return Live.from_json(_core.live(), recorder.known_sources())
+
+
 def types_now() -> Counter[str]:
     """How many objects of each type the collector knows; none where objects cannot be read."""
     try:
@@ -71,7 +76,7 @@ def pinned(before: Moment, after: Moment, trimmed: bool) -> list[str]:
     rss, rss_after = before.process["rss"], after.process["rss"]
     if freed < 1 << 20 or rss is None or rss_after is None or rss - rss_after > freed // 2:
         return []
-    return [why_rss_stays(Live.from_json(_core.live(), recorder.known_sources()), trimmed)]
+    return [why_rss_stays(live(), trimmed)]
 
 
 def trim() -> bool:

@@ -2,24 +2,31 @@
 
 use super::books::Books;
 use super::cells::{CellId, Record};
-use super::history::history;
+use super::history;
 use super::kept::Found;
 use super::lines::{lines, peak, shares};
-use super::report::{Arenas, Cell, CellReport, Live, Origin, Overview, Point, Process, State};
+use super::report::{
+    Arenas, Cell, CellReport, History, Live, Origin, Overview, Point, Process, State,
+};
 use super::sites::{Class, cellheap, machinery};
 
 /// Moments and origins of a notebook's history: what a chart can show, and a reader tell apart.
 const MOMENTS: usize = 64;
 const LAYERS: usize = 7;
 
-/// The notebook so far. `now` is in seconds since the epoch.
+/// What was live as the notebook's cells ended.
+pub fn history(books: &Books) -> History {
+    history::history(books, MOMENTS, LAYERS)
+}
+
+/// The notebook so far, without its history. `now` is in seconds since the epoch.
 pub fn overview(books: &Books, process: Process, now: f64, mut notes: Vec<String>) -> Overview {
     notes.extend(standing_notes(books));
     Overview {
         cells: shown(books)
             .map(|record| cell(books, record, now))
             .collect(),
-        history: history(books, MOMENTS, LAYERS),
+        history: History::default(),
         live: live_of_everything(books),
         live_machinery: books.sites().live_of(machinery),
         live_cellheap: books.sites().live_of(cellheap),

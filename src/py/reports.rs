@@ -15,12 +15,18 @@ use crate::hooks::{arenas, control, sampler};
 
 use super::tracer::{Inside, now, with};
 
-/// JSON of `heap::report::Overview`.
+/// JSON of `heap::report::Overview`; its history, which takes going through all ends of cells, only where it is asked for.
 #[pyfunction]
-pub fn overview(py: Python<'_>) -> PyResult<String> {
+#[pyo3(signature = (history = false))]
+pub fn overview(py: Python<'_>, history: bool) -> PyResult<String> {
     json(&with(py, |tracer| {
         tracer.look_at_reserves();
-        reporter::overview(&tracer.books, process_of(&tracer.books), now(), notes())
+        let books = &tracer.books;
+        let mut overview = reporter::overview(books, process_of(books), now(), notes());
+        if history {
+            overview.history = reporter::history(books);
+        }
+        overview
     })?)
 }
 

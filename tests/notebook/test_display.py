@@ -40,7 +40,7 @@ for number, source in enumerate(sources, 1):
         failed = True
     _core.cell_end(cell, failed)
 cells = [_core.cell_report(_core.cell_id(number)) for number in (1, 2, 3)]
-told = {"overview": _core.overview(), "cells": cells, "live": _core.live(), "sources": sources}
+told = {"overview": _core.overview(history=True), "cells": cells, "live": _core.live(), "sources": sources}
 json.dump(told, sys.stdout)
 """
 
