@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from cellheap import _core
 from cellheap.display import LIVE, PEAK, Bundle, Column, Part, Picture, Size, Table, Words
 from cellheap.held import listed
 from cellheap.needs import Needs, needs
 from cellheap.records import History, Line, Origin
 from cellheap.reruns import Rerun, growing, reruns
-from cellheap.results import CellReport, Live, Overview, Result, beside
-from cellheap.sentences import of_history, where
+from cellheap.results import CellReport, Live, Overview, Result, beside, pictures_of_history
+from cellheap.sentences import where
 from cellheap.suspects import SHARE, Suspect, suspects
 from cellheap.tables import Row
 from cellheap.units import bytes_text, count_text, signed_bytes_text
@@ -76,9 +74,7 @@ class NotebookReport(Result):
             yield {"kind": "rerun", "name": " ".join(rerun.labels), "bytes": rerun.growth}
 
     def pictures(self) -> list[Picture]:
-        if len(self.history.moments) < 2:
-            return []
-        return [Picture(_core.chart_history(json.dumps(asdict(self.history))), of_history(self.history))]
+        return pictures_of_history(self.history)
 
     def bundle(self) -> Bundle:
         parts: list[Part] = [Words(_limit(self.needs))] if self.needs.limit else []

@@ -117,6 +117,13 @@ class _Holds:
         return self.live - self.live_machinery - self.live_cellheap
 
 
+def pictures_of_history(history: History) -> list[Picture]:
+    """Live memory by origin; none before a cell has ended."""
+    if len(history.moments) < 2:
+        return []
+    return [Picture(_core.chart_history(json.dumps(asdict(history))), sentences.of_history(history))]
+
+
 @dataclass(frozen=True, repr=False)
 class Overview(_Holds, Result):
     """The notebook so far: one row a cell."""
@@ -147,11 +154,8 @@ class Overview(_Holds, Result):
         return map(asdict, self.cells)
 
     def pictures(self) -> list[Picture]:
-        pictures = [Picture(_core.chart_cells(self.json), sentences.of_cells_chart(self.cells))]
-        if len(self.history.moments) > 1:
-            stack = _core.chart_history(json.dumps(asdict(self.history)))
-            pictures.append(Picture(stack, sentences.of_history(self.history)))
-        return pictures
+        cells = Picture(_core.chart_cells(self.json), sentences.of_cells_chart(self.cells))
+        return [cells, *pictures_of_history(self.history)]
 
     def bundle(self) -> Bundle:
         process = Folded("The process now", [tables.of_process(self)], browser_only=bool(self.cells))

@@ -311,7 +311,11 @@ def beside_cell(cell: Cell) -> Table:
 
 
 def _pair(start: int | None, end: int | None) -> str:
-    return " / ".join("-" if count is None else f"{count:,}" for count in (start, end))
+    return f"{_known(start)} / {_known(end)}"
+
+
+def _known(count: int | None) -> str:
+    return "-" if count is None else f"{count:,}"
 
 
 def of_origins(live: Live) -> Table:
@@ -355,7 +359,7 @@ def of_process(report: Overview | Live) -> Table:
         ["cellheap's books", Size(process.books)],
         ["RSS", Size(process.rss)],
         ["RSS with child processes", Size(process.tree_rss)],
-        ["Open files", "-" if process.open_files is None else f"{process.open_files:,}"],
+        ["Open files", _known(process.open_files)],
         ["Limit of the control group", Size(process.cgroup_limit)],
     ]
     return Table("The process now", [Column("What"), Column("How much")], rows)
