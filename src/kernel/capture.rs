@@ -76,28 +76,13 @@ impl Inlets {
     /// Queues all that has been written so far.
     pub fn drain(&self, shared: &Shared) {
         let mut doors = self.doors.lock();
-        let Doors {
-            children, pipes, ..
-        } = &mut *doors;
-        if !pipes.is_empty() {
-            flush_stdio();
-        }
-        for pipe in pipes {
-            pipe.drain(shared);
-        }
-        children.drain(shared);
+        doors.drain_pipes(shared);
+        doors.children.drain(shared);
     }
 
     /// Queues what has been written to captured descriptors so far, if there is any: what is written next comes after it.
     pub fn drain_before(&self, shared: &Shared) {
-        let mut doors = self.doors.lock();
-        if doors.pipes.is_empty() {
-            return;
-        }
-        flush_stdio();
-        for pipe in &mut doors.pipes {
-            pipe.drain(shared);
-        }
+        self.doors.lock().drain_pipes(shared);
     }
 
     /// Gives descriptors 1 and 2 back and ends the thread.
@@ -126,6 +111,15 @@ impl Inlets {
 }
 
 impl Doors {
+    fn drain_pipes(&mut self, shared: &Shared) {
+        if !self.pipes.is_empty() {
+            flush_stdio();
+        }
+        for pipe in &mut self.pipes {
+            pipe.drain(shared);
+        }
+    }
+
     fn open(&self) -> impl Iterator<Item = RawFd> {
         let pipes = self.pipes.iter().filter(|pipe| !pipe.ended);
         let pipes = pipes.map(|pipe| pipe.input.as_raw_fd());

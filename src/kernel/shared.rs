@@ -161,9 +161,7 @@ impl Shared {
         let state = State::Idle;
         self.outbox.push([Item::Status { state, parent }]);
         self.abort_all(&doomed);
-        if requests.lock().ready() {
-            self.wake(id.lane);
-        }
+        self.wake_if_ready(id.lane, &requests);
     }
 
     /// Ends the aborts that the shell's task was rung for.
@@ -172,9 +170,7 @@ impl Shared {
             if let Some(requests) = self.requests(lane) {
                 let aborted = requests.lock().end_abort();
                 self.abort_all(&aborted);
-                if requests.lock().ready() {
-                    self.wake(lane);
-                }
+                self.wake_if_ready(lane, &requests);
             }
         });
     }
@@ -204,9 +200,7 @@ impl Shared {
         for (lane, requests) in [(Lane::Shell, &self.shell), (Lane::Control, &self.control)] {
             let refused = requests.lock().enter(phase.clone());
             self.refuse(lane, &refused);
-            if requests.lock().ready() {
-                self.wake(lane);
-            }
+            self.wake_if_ready(lane, requests);
         }
     }
 
@@ -255,6 +249,12 @@ impl Shared {
             self.reply(channel, reply);
         }
         self.outbox.push([status(State::Idle)]);
+    }
+
+    fn wake_if_ready(&self, lane: Lane, requests: &Mutex<Requests>) {
+        if requests.lock().ready() {
+            self.wake(lane);
+        }
     }
 
     fn wake(&self, lane: Lane) {

@@ -49,7 +49,7 @@ impl Subshells {
     /// Adds one. None when the name is taken.
     pub fn open(&self, name: &str, requests: impl FnOnce(Lane) -> Requests) -> Option<SubshellId> {
         let mut table = self.0.lock();
-        if table.entries.values().any(|entry| entry.name == name) {
+        if table.named(name).is_some() {
             return None;
         }
         table.made += 1;
@@ -65,9 +65,7 @@ impl Subshells {
 
     /// The one of this name, also while it closes.
     pub fn named(&self, name: &str) -> Option<SubshellId> {
-        let table = self.0.lock();
-        let mut entries = table.entries.iter();
-        entries.find_map(|(id, entry)| (entry.name == name).then_some(*id))
+        self.0.lock().named(name).map(|(id, _)| id)
     }
 
     pub fn requests(&self, id: SubshellId) -> Option<Arc<Mutex<Requests>>> {
@@ -103,9 +101,8 @@ impl Subshells {
         let Some(name) = &message.header.subshell_id else {
             return Ok(Lane::Shell);
         };
-        (table.entries.iter())
-            .find(|(_, entry)| entry.name == *name && !entry.closed)
-            .map(|(id, _)| Lane::Subshell(*id))
+        let open = table.named(name).filter(|(_, entry)| !entry.closed);
+        open.map(|(id, _)| Lane::Subshell(id))
             .ok_or_else(|| name.clone())
     }
 
@@ -129,6 +126,14 @@ impl Subshells {
         let comms = &mut self.0.lock().comms;
         comms.last.remove(comm);
         comms.questions.retain(|(of, _), _| of != comm);
+    }
+}
+
+impl Table {
+    fn named(&self, name: &str) -> Option<(SubshellId, &Entry)> {
+        let mut entries = self.entries.iter();
+        let (id, entry) = entries.find(|(_, entry)| entry.name == name)?;
+        Some((*id, entry))
     }
 }
 
