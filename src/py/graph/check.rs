@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 use super::frames::running;
 use super::kinds::{Kinds, special};
 use super::layout::{Layout, dict, kind, list, tuple, word};
+use super::listed::uncollected;
 use super::names::{arrow, code_name};
 use super::owned::{Found, each_entry, owned};
 use super::texts::text;
@@ -75,14 +76,7 @@ type Checked = Result<(), String>;
 /// # Errors
 /// What does not lie as the layout says.
 pub fn check(py: Python<'_>, layout: &'static Layout) -> PyResult<Checked> {
-    // SAFETY: with the lock. What is made here must not set off a collection.
-    let was_on = unsafe { ffi::PyGC_Disable() } != 0;
-    let checked = look(py, layout);
-    if was_on {
-        // SAFETY: as above.
-        unsafe { ffi::PyGC_Enable() };
-    }
-    checked
+    uncollected(py, || look(py, layout))
 }
 
 fn look(py: Python<'_>, layout: &'static Layout) -> PyResult<Checked> {
@@ -274,10 +268,6 @@ impl Found for Blocks {
             self.0.push(address);
         }
     }
-
-    fn object(&mut self, _: usize) {}
-
-    fn keys(&mut self, _: usize) {}
 }
 
 /// Code has its name, and the frame that runs is the first of those that run.

@@ -12,6 +12,18 @@ use crate::hooks::python::symbol;
 use super::layout::{self, Layout, word};
 use super::texts::type_name;
 
+/// Does something whose new objects must not set off a collection.
+pub fn uncollected<T>(_py: Python<'_>, work: impl FnOnce() -> T) -> T {
+    // SAFETY: `Python` proves the lock.
+    let was_on = unsafe { ffi::PyGC_Disable() } != 0;
+    let done = work();
+    if was_on {
+        // SAFETY: as above.
+        unsafe { ffi::PyGC_Enable() };
+    }
+    done
+}
+
 /// The collector's objects.
 pub enum Listed<'py> {
     /// It visits them itself.
@@ -35,14 +47,7 @@ impl<'py> Listed<'py> {
             }));
         }
         let list = py.import("gc")?.getattr("get_objects")?;
-        // SAFETY: with the lock. The list itself must not set off a collection.
-        let was_on = unsafe { ffi::PyGC_Disable() } != 0;
-        let list = list.call0();
-        if was_on {
-            // SAFETY: as above.
-            unsafe { ffi::PyGC_Enable() };
-        }
-        Ok(Self::List(list?))
+        Ok(Self::List(uncollected(py, || list.call0())?))
     }
 
     pub fn each(&self, visit: &mut dyn FnMut(usize) -> Result<(), Stopped>) -> Result<(), Stopped> {

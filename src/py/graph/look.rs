@@ -31,10 +31,6 @@ impl Found for Largest<'_> {
             self.found = block;
         }
     }
-
-    fn object(&mut self, _: usize) {}
-
-    fn keys(&mut self, _: usize) {}
 }
 
 impl Picture {

@@ -13,10 +13,10 @@ use super::layout::{
 pub trait Found {
     /// A block that goes with the object.
     fn block(&mut self, address: usize);
-    /// An object that it refers to; nothing if null.
-    fn object(&mut self, address: usize);
-    /// A table of keys that several objects may share.
-    fn keys(&mut self, address: usize);
+    /// An object that it refers to; nothing if null. Left out unless said otherwise.
+    fn object(&mut self, _address: usize) {}
+    /// A table of keys that several objects may share. Left out unless said otherwise.
+    fn keys(&mut self, _address: usize) {}
 }
 
 /// All that the collector is not told of.

@@ -314,8 +314,6 @@ impl Found for OnlyBlocks<'_, '_> {
         self.0.block(address);
     }
 
-    fn object(&mut self, _: usize) {}
-
     fn keys(&mut self, address: usize) {
         self.0.keys(address);
     }
