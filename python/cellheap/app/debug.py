@@ -9,21 +9,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
-from importlib.util import find_spec
 from types import ModuleType
 from typing import Any
+
+from cellheap.app.info import is_installed
 
 Message = dict[str, Any]
 
 _MODULE = "ipykernel.debugger"
-
-
-def is_available() -> bool:
-    """Whether debugpy is installed."""
-    try:
-        return find_spec("debugpy") is not None
-    except (ImportError, ValueError):
-        return False
 
 
 @contextmanager
@@ -72,7 +65,7 @@ class Inspector:
     @cached_property
     def debugger(self) -> Any | None:
         """ipykernel's debugger; None without debugpy."""
-        if not is_available():
+        if not is_installed("debugpy"):
             return None
         # pydevd warns on stderr of frozen modules, which it does not need for cells.
         os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")

@@ -39,11 +39,11 @@ def kernel_info() -> dict[str, Any]:
         "Type 'copyright', 'credits' or 'license' for more information\n"
         f"IPython {version} -- An enhanced Interactive Python. Type '?' for help.\n",
         "help_links": [{"text": text, "url": url} for text, url in _HELP.items()],
-        "supported_features": ["kernel subshells", *(["debugger"] if _found("debugpy") else [])],
+        "supported_features": ["kernel subshells", *(["debugger"] if is_installed("debugpy") else [])],
     }
 
 
-def _found(module: str) -> bool:
+def is_installed(module: str) -> bool:
     """Whether a package is installed, without importing it."""
     return PathFinder.find_spec(module) is not None
 
