@@ -66,12 +66,16 @@ def magic(name: str) -> str:
     parser = MAGICS[name].parser
     said = [f"### `{name}`\n", _fenced(inspect.cleandoc(parser.description), "text")]
     options = [action for action in parser._actions if action.option_strings]
-    if options:
-        said += ["| option | does |", "|---|---|"]
-        said += [
-            f"| {_option(action)} | {_cell((action.help or '').replace('%%', '%'))} |" for action in options
-        ]
-    return "\n".join(said)
+    return "\n".join([*said, *_options(options)])
+
+
+def _options(actions: list[argparse.Action]) -> Iterator[str]:
+    """A table of options, as `--help` says them."""
+    if actions:
+        yield from ("| option | does |", "|---|---|")
+    for action in actions:
+        text = (action.help or "").replace("%(default)s", str(action.default)).replace("%%", "%")
+        yield f"| {_option(action)} | {_cell(text)} |"
 
 
 def _option(action: argparse.Action) -> str:
@@ -105,11 +109,7 @@ def command() -> str:
     said = [
         "`python -m cellheap install` puts the kernel where another environment's Jupyter server finds it.\n"
     ]
-    said += ["| option | does |", "|---|---|"]
-    for action in actions:
-        text = (action.help or "").replace("%(default)s", str(action.default))
-        said.append(f"| {_option(action)} | {_cell(text)} |")
-    return "\n".join(said)
+    return "\n".join([*said, *_options(actions)])
 
 
 def names() -> list[str]:

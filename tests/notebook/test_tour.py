@@ -9,26 +9,21 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from scripts.lessonrun import Run
+
 TOUR = Path(__file__).resolve().parents[2] / "notebooks/tour.ipynb"
-NUMBERS = "application/vnd.cellheap.v1+json"
 KIB = 1024
 MILLION = 1_000_000
 
 
-class Tour:
+class Tour(Run):
     """The executed notebook, by the ids of its cells."""
 
     def __init__(self) -> None:
-        self.notebook = nbformat.read(TOUR, as_version=4)
-        NotebookClient(self.notebook, timeout=300).execute()
-        self.cells = {cell.id: cell for cell in self.notebook.cells if cell.cell_type == "code"}
-
-    def shown(self, cell: str) -> dict[str, Any]:
-        """The raw numbers of a cell's report."""
-        (numbers,) = (
-            output.data[NUMBERS] for output in self.cells[cell].outputs if NUMBERS in output.get("data", {})
-        )
-        return dict(numbers)
+        notebook = nbformat.read(TOUR, as_version=4)
+        client = NotebookClient(notebook, timeout=300)
+        client.execute()
+        super().__init__(notebook, client)
 
     def report(self, cell: str) -> dict[str, Any]:
         """What `%%memtrace` says of the cell that it stands in."""
@@ -41,15 +36,6 @@ class Tour:
         number = self.cells[cell].execution_count
         (row,) = (row for row in self.shown("overview")["cells"] if row["number"] == number)
         return dict(row)
-
-    def value(self, cell: str) -> str:
-        """What the cell's last expression shows."""
-        (value,) = (
-            output.data["text/plain"]
-            for output in self.cells[cell].outputs
-            if output.output_type == "execute_result"
-        )
-        return str(value)
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +94,7 @@ def test_del_gives_list_and_ints_back_at_once(tour: Tour) -> None:
 def test_a_cycle_stays_until_it_is_collected(tour: Tour) -> None:
     assert tour.report("cycle")["live_at_end"] >= 10 * MILLION
     assert tour.report("collect")["freed"] >= 10 * MILLION
-    assert int(tour.value("collect")) >= 2
+    assert int(tour.result("collect")) >= 2
 
 
 def test_clear_empties_the_dict(tour: Tour) -> None:
@@ -118,7 +104,7 @@ def test_clear_empties_the_dict(tour: Tour) -> None:
 
 
 def test_a_generator_has_the_answer_of_the_list_without_its_peak(tour: Tour) -> None:
-    assert tour.value("sum-generator") == tour.value("sum-list")
+    assert tour.result("sum-generator") == tour.result("sum-list")
     assert tour.report("sum-list")["peak"] >= 8 * MILLION
     assert tour.report("sum-generator")["peak"] < 100 * KIB
 
@@ -150,7 +136,7 @@ def test_the_flame_graph_has_all_that_is_live(tour: Tour) -> None:
 
 
 def test_a_block_is_measured_on_its_own(tour: Tour) -> None:
-    peak, net = map(int, tour.value("block").strip("()").split(","))
+    peak, net = map(int, tour.result("block").strip("()").split(","))
     assert 1000 * sys.getsizeof(bytes(1000)) <= peak < 1.1 * MILLION
     # A few bytes that earlier cells left behind in libraries may go meanwhile.
     assert -KIB < net <= 0
