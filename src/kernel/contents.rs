@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use parking_lot::Mutex;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use super::KernelInfo;
 use super::interpreter::Stream;
@@ -35,6 +36,13 @@ struct ErrorContent<'a> {
     ename: &'a str,
     evalue: &'a str,
     traceback: [&'a str; 0],
+}
+
+#[derive(Serialize)]
+struct Goodbye<'a> {
+    status: &'a str,
+    /// As it was asked.
+    restart: &'a Value,
 }
 
 impl Contents {
@@ -101,6 +109,19 @@ impl Contents {
 
     pub fn ok(&self, request: &Message) -> Outgoing {
         self.reply(request, Bytes::from_static(br#"{"status":"ok"}"#))
+    }
+
+    /// The reply to a shutdown_request that can be understood; None to any other message.
+    pub fn goodbye(&self, request: &Message) -> Option<Outgoing> {
+        if request.header.msg_type != "shutdown_request" {
+            return None;
+        }
+        let asked: Map<String, Value> = serde_json::from_slice(&request.content).ok()?;
+        let content = json(&Goodbye {
+            status: "ok",
+            restart: asked.get("restart").unwrap_or(&Value::Bool(false)),
+        });
+        Some(self.reply(request, content))
     }
 
     pub fn aborted(&self, request: &Message) -> Outgoing {

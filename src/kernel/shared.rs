@@ -117,12 +117,20 @@ impl Shared {
         let Some(requests) = self.requests(lane) else {
             return;
         };
+        let goodbye = (lane == Lane::Control).then(|| self.contents.goodbye(&message));
         let arrival = requests.lock().arrive(message);
         match arrival {
             Arrival::Answer(message) => self.answer(lane.channel(), &message),
             Arrival::Refuse(message) => self.refuse(lane, &[message]),
-            Arrival::Wake => self.wake(lane),
-            Arrival::Queued => {}
+            Arrival::Wake | Arrival::Queued => {
+                // Said now; the interpreter ends when it can.
+                if let Some(reply) = goodbye.flatten() {
+                    self.reply(Channel::Control, reply);
+                }
+                if matches!(arrival, Arrival::Wake) {
+                    self.wake(lane);
+                }
+            }
         }
     }
 

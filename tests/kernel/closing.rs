@@ -1,6 +1,8 @@
 //! The end: nothing that was said is lost.
 
-use cellheap::kernel::{Kernel, Stream};
+use std::sync::Arc;
+
+use cellheap::kernel::{Interpreter, Kernel, Lane, Stream};
 use cellheap::wire::{Connection, Transport};
 use serde_json::json;
 
@@ -30,6 +32,27 @@ fn shutdown_is_answered_while_a_request_runs() {
     assert_eq!((reply.kind(), reply.status()), ("shutdown_reply", "ok"));
 }
 
+/// An interpreter that takes nothing: running code holds its lock.
+struct Stuck;
+
+impl Interpreter for Stuck {
+    fn wake(&self, _: Lane) {}
+}
+
+#[test]
+fn shutdown_is_answered_while_the_interpreter_takes_nothing() {
+    let kernel = start();
+    let mut front = Front::connect(kernel.connection());
+    kernel.attach(Arc::new(Stuck));
+    for (asked, restart) in [(json!({"restart": true}), true), (json!({}), false)] {
+        let reply = front.command("shutdown_request", asked);
+        assert_eq!(reply.kind(), "shutdown_reply");
+        assert_eq!(reply.content, json!({"status": "ok", "restart": restart}));
+    }
+    let request = kernel.take(Lane::Control).expect("it is still to be done");
+    assert_eq!(request.message.header.msg_type, "shutdown_request");
+}
+
 #[test]
 fn close_sends_replies_that_wait() {
     let (_, mut front) = served();
@@ -49,7 +72,7 @@ fn close_twice_is_close_once() {
     kernel.close(LONG);
     kernel.write(Stream::Stdout, bytes::Bytes::new(), "too late");
     kernel.publish(b"late", cellheap::wire::Outgoing::default());
-    assert!(kernel.take(cellheap::kernel::Lane::Shell).is_none());
+    assert!(kernel.take(Lane::Shell).is_none());
 }
 
 #[test]

@@ -124,7 +124,9 @@ impl Echo {
         if content["status"] == "error" {
             self.0.kernel.abort_queue(request.id.lane);
         }
-        if message.header.msg_type.ends_with("_request") {
+        let answered =
+            (request.id.lane, &message.header.msg_type[..]) == (Lane::Control, "shutdown_request");
+        if message.header.msg_type.ends_with("_request") && !answered {
             self.reply(request.id.lane.channel(), message, &content);
         }
         self.0.kernel.finish(request.id);

@@ -196,6 +196,12 @@ class Kernel(IPythonKernel):
             raise EOFError
         return value
 
+    async def shutdown_request(self, stream: Any, ident: list[bytes], parent: Message) -> None:
+        """What comes of it. On control the wire has replied already, whatever holds Python's lock."""
+        parent["content"].setdefault("restart", False)
+        replied = stream is self.control_stream
+        await super().shutdown_request(None if replied else stream, ident, parent)
+
     async def do_shutdown(self, restart: bool) -> Message:
         """The end was asked for: whatever comes of it, nothing is to be told of it."""
         _core.box_end()
