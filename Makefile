@@ -15,7 +15,7 @@ ALL_VENVS = $(patsubst %,.venv-%,$(notdir $(filter-out $(OLDEST) $(NEWEST),$(PYT
 INSTALL = python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-all test-rust test-python test-lab screenshots lab lessons docs programs bench regrtest suites soak endurance limits lint wheel clean shapes
+.PHONY: help demo test test-all test-rust test-python test-lab screenshots lab lessons docs programs bench regrtest suites ecosystem load fuzz soak endurance limits lint wheel clean shapes
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -32,7 +32,7 @@ test-rust: ## the Rust tests: no Python needed
 	cargo test --locked
 
 # A file is a process of its own: a look at all objects is dearer the more a process has loaded.
-TESTS = $(filter-out tests/lab/%,$(sort $(wildcard tests/*/test_*.py)))
+TESTS = $(filter-out tests/lab/% tests/ecosystem/%,$(sort $(wildcard tests/*/test_*.py)))
 AT_ONCE = $(shell nproc)
 test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
 	for venv in $(VENVS); do printf '%s\n' $(TESTS) | \
@@ -80,6 +80,18 @@ suites: .venv/ready ## ipykernel's own tests of a kernel, from PyPI, and jupyter
 	.venv/bin/python -m pytest tests/notebook/test_conformance.py
 
 MINUTES = 20
+ecosystem: .venv/ready ## widgets, plots, tables, clusters, runners of notebooks, the debugger: each driven through this kernel
+	scripts/chromium
+	.venv/bin/$(INSTALL) --group ecosystem
+	.venv/bin/python -m pytest tests/ecosystem
+
+load: .venv/ready ## late readers, 200 MB of output and buffers, 10,000 cells, random bytes, restarts
+	CELLHEAP_LOAD=1 .venv/bin/python -m pytest -s --timeout 1800 tests/notebook/test_wire_load.py
+
+FUZZ_SECONDS = 60
+fuzz: ## FUZZ_SECONDS (60) each of random greetings, frames and messages against the wire
+	for target in greeting frames messages; do scripts/fuzz $$target $(FUZZ_SECONDS); done
+
 soak: .venv/ready ## MINUTES (20) of threads, forks, imports, collections and magics at once in one kernel
 	.venv/bin/python tests/soak/soak.py --minutes $(MINUTES)
 
@@ -99,7 +111,7 @@ shapes: $(VENVS:=/ready) ## what deleting SHAPES (2000) random objects gives bac
 
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
 	.venv/bin/$(INSTALL) --group dev
-	cargo fmt --check && cargo fmt --check --manifest-path tests/judge/Cargo.toml
+	for crate in . tests/judge fuzz; do cargo fmt --check --manifest-path $$crate/Cargo.toml; done
 	cargo clippy --locked --all-targets -- -D warnings
 	PYO3_PYTHON=$(CURDIR)/.venv/bin/python cargo clippy --locked --all-targets --features python -- -D warnings
 	cargo clippy --locked --manifest-path tests/judge/Cargo.toml --target-dir target/judge -- -D warnings
