@@ -75,6 +75,16 @@ class Front:
             if published[-1]["content"].get("execution_state") == "idle":
                 return Ran(self.reply(request), published)
 
+    def has_ended(self, request: str) -> bool:
+        """Whether its idle is here already. Nothing is waited for, nothing taken."""
+        while self.client.iopub_channel.msg_ready():
+            self._unread.append(self.client.get_iopub_msg(timeout=0))
+        return any(
+            message["content"].get("execution_state") == "idle"
+            for message in self._unread
+            if message["parent_header"].get("msg_id") == request
+        )
+
     def published(self, wanted: Callable[[Message], bool]) -> Message:
         """The next published message of that kind; others are kept for later."""
         for message in self._unread:
@@ -132,9 +142,9 @@ class Front:
             self._log.close()
 
 
-def start(log: Path | None = None, *arguments: str, **options: Any) -> Front:
+def start(log: Path | None = None, *arguments: str, kernel_name: str = "cellheap", **options: Any) -> Front:
     """A new kernel. What it writes to stderr goes to `log`."""
-    manager = KernelManager(kernel_name="cellheap")
+    manager = KernelManager(kernel_name=kernel_name)
     stderr = log.open("ab") if log is not None else None
     manager.start_kernel(extra_arguments=list(arguments), stderr=stderr, **options)
     return Front(manager, stderr)

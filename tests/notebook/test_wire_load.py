@@ -1,16 +1,24 @@
-"""Much at once: output that nobody reads yet, queues, large buffers. Nothing is lost, nothing is kept."""
+"""Much at once: output that nobody reads yet, queues, large buffers, restarts. Nothing is lost, nothing is kept.
+
+`make load` runs the sizes that take minutes and judges times; without it the same tests are smaller.
+"""
 
 import os
+import random
+import socket
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 import zmq
 
-from tests.notebook.front import PATIENCE, Front
+from tests.notebook.front import PATIENCE, Front, start, stop
 
+LOAD = "CELLHEAP_LOAD" in os.environ
 MIB = 1 << 20
 
 
@@ -52,7 +60,7 @@ class TestLateReaders:
     """Output for front ends that read late, or never."""
 
     def test_lines_wait_for_a_reader_that_begins_late(self, fresh: Front) -> None:
-        lines = 15_000
+        lines = 15_000 if LOAD else 3_000
         with subscriber(fresh, queue=1000) as late:
             ran = fresh.run(f"for n in range({lines}): print(n, 'x' * 600, flush=True)")
             assert ran.status == "ok"
@@ -106,19 +114,40 @@ class TestLateReaders:
 class TestQueues:
     """Requests by the thousand."""
 
-    def test_queued_executes_are_answered_in_order(self, fresh: Front) -> None:
-        count = 2000
-        requests = [fresh.client.execute(f"print({n}); {n}") for n in range(count)]
-        replies = [fresh.client.get_shell_msg(timeout=PATIENCE) for _ in requests]
+    def test_queued_executes_are_answered_in_order(self, shared: Front) -> None:
+        count = 2000 if LOAD else 300
+        requests = [shared.client.execute(f"print({n}); {n}") for n in range(count)]
+        replies = [shared.client.get_shell_msg(timeout=PATIENCE) for _ in requests]
         assert [reply["parent_header"]["msg_id"] for reply in replies] == requests
+        shown: list[str] = []
+        while len(shown) < count:
+            message = shared.client.get_iopub_msg(timeout=PATIENCE)
+            if message["msg_type"] == "execute_result":
+                shown.append(message["content"]["data"]["text/plain"])
+        assert shown == [str(n) for n in range(count)]
+
+    def test_a_session_of_many_cells_does_not_grow(self, shared: Front) -> None:
+        cells = 10_000 if LOAD else 200
+        pid = shared.process_id()
+
+        def after(count: int) -> int:
+            for _ in range(count):
+                shared.run("total = sum(range(10)); total;", store_history=False)
+            return status(pid, "VmRSS")
+
+        before = after(100)
+        grown = after(cells) - before
+        print(f"{cells} cells: {grown / cells:.0f} bytes a cell")
+        # The record of a finished cell takes 512 bytes at most. Pages are counted whole.
+        assert grown <= cells * 512 + 4 * MIB
 
 
 class TestBuffers:
     """Large buffers of comms."""
 
-    def test_a_large_buffer_passes_both_ways(self, fresh: Front) -> None:
-        size = 40_000_000
-        fresh.run(
+    def test_a_large_buffer_passes_both_ways(self, shared: Front) -> None:
+        size = 200_000_000 if LOAD else 40_000_000
+        shared.run(
             "import comm, zlib\n"
             "def opened(c, message):\n"
             "    (buffer,) = message['buffers']\n"
@@ -126,13 +155,59 @@ class TestBuffers:
             "comm.get_comm_manager().register_target('echo', opened)"
         )
         payload = os.urandom(MIB) * (size // MIB)
-        session = fresh.client.session
+        session = shared.client.session
         message = session.msg("comm_open", {"comm_id": "a", "target_name": "echo", "data": {}})
-        session.send(fresh.client.shell_channel.socket, message, buffers=[payload])
-        answer = fresh.published(lambda m: m["msg_type"] == "comm_msg")
+        session.send(shared.client.shell_channel.socket, message, buffers=[payload])
+        answer = shared.published(lambda m: m["msg_type"] == "comm_msg")
 
         assert answer["content"]["data"] == {"size": len(payload), "sum": zlib.crc32(payload)}
         assert bytes(answer["buffers"][0]) == payload
+
+
+class TestLives:
+    """Many kernels, and many children of one."""
+
+    def test_restarts_leave_nothing_behind(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        runtime = tmp_path / "runtime"
+        runtime.mkdir(mode=0o700)
+        monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(runtime))
+        front = start(tmp_path / "log").ready()
+        manager, processes = front.manager, []
+        try:
+            for _ in range(20 if LOAD else 2):
+                processes.append(front.process_id())
+                # The second has copies of the kernel's sockets.
+                for child in ("__import__('subprocess').Popen(['sleep', '1000']).pid", "os.fork()"):
+                    front.run(f"child = {child}\nif child == 0: __import__('time').sleep(1000)")
+                    processes.append(int(front.run("child").result))
+                manager.restart_kernel(now=False)
+                front.ready()
+            ports = [manager.shell_port, manager.iopub_port, manager.stdin_port]
+            ports += [manager.control_port, manager.hb_port]
+            manager.shutdown_kernel(now=False)
+        finally:
+            stop(front)
+        assert [pid for pid in processes if Path(f"/proc/{pid}/exe").exists()] == []
+        assert list(runtime.iterdir()) == []
+        for port in ports:
+            with socket.socket() as free:
+                free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                free.bind(("127.0.0.1", port))
+
+    def test_the_output_of_many_forked_children_arrives(self, shared: Front) -> None:
+        ran = shared.run(
+            "import os\n"
+            "children = []\n"
+            "for n in range(20):\n"
+            "    child = os.fork()\n"
+            "    if child == 0:\n"
+            "        for line in range(200): print(n, line)\n"
+            "        print(end='', flush=True); os._exit(0)\n"
+            "    children.append(child)\n"
+            "for child in children: os.waitpid(child, 0)"
+        )
+        said = ran.text().splitlines()
+        assert sorted(said) == sorted(f"{n} {line}" for n in range(20) for line in range(200))
 
 
 def test_a_client_that_pings_stays_connected(fresh: Front) -> None:
@@ -153,3 +228,59 @@ def test_a_client_that_pings_stays_connected(fresh: Front) -> None:
         session.send(pinging, session.msg("kernel_info_request", {}))
         assert pinging.poll(PATIENCE * 1000)
         pinging.disable_monitor()
+
+
+# C code that keeps Python's lock for as long as the test needs.
+HOLDING = {
+    "sleep": "import ctypes; ctypes.PyDLL(None).sleep(1000)",
+    "re": "import re; re.match(r'(a+)+$', 'a' * 40 + 'b')",
+    "sum": "sum(range(10**10))",
+}
+
+
+@pytest.mark.parametrize("code", HOLDING if LOAD else ["sleep"])
+def test_control_is_answered_while_c_code_holds_the_lock(code: str, starting: Callable[..., Front]) -> None:
+    """By the wire itself. The last, the shutdown, shows that no Python has run: the kernel has not ended."""
+    front = starting().ready()
+    pid = front.process_id()
+    request = front.client.execute(f"print('begun', flush=True); {HOLDING[code]}; print('returned')")
+    front.says("begun")
+    took: dict[str, float] = {}
+
+    def ask(kind: str, **content: object) -> dict[str, Any]:
+        since = time.perf_counter()
+        reply = front.command(kind, **content)
+        took[kind] = max(took.get(kind, 0), time.perf_counter() - since)
+        return reply
+
+    for _ in range(20):
+        assert ask("kernel_info_request")["status"] == "ok"
+        assert ask("usage_request")["pid"] == pid
+    assert ask("shutdown_request", restart=False) == {"status": "ok", "restart": False}
+    assert not front.has_ended(request)
+    assert ask("interrupt_request") == {"status": "ok"}
+    print(f"while {code} holds the lock, ms:", {kind: round(most * 1000, 1) for kind, most in took.items()})
+    assert not LOAD or max(took.values()) <= 0.05
+
+
+@pytest.mark.parametrize("channel", ["shell", "iopub", "stdin", "control", "hb"])
+def test_random_bytes_are_nobodys_business(shared: Front, channel: str) -> None:
+    info: dict[str, Any] = dict(shared.manager.get_connection_info())
+    noise = random.Random(channel)
+    greeting = b"\xff\0\0\0\0\0\0\0\0\x7f\3\0NULL" + bytes(48)
+    until = time.monotonic() + 10
+    strangers = 0
+    while time.monotonic() < until if LOAD else strangers < 20:
+        strangers += 1
+        with socket.create_connection((info["ip"], info[f"{channel}_port"])) as stranger:
+            # Some get as far as the first command.
+            begin = greeting if noise.random() < 0.5 else b""
+            try:
+                for _ in range(noise.randrange(1, 20)):
+                    stranger.sendall(begin + noise.randbytes(noise.randrange(1, 2000)))
+                    begin = b""
+            except OSError:
+                pass  # Dropped, as it should be.
+    assert shared.run("'alive'").result == "'alive'"
+    assert shared.command("kernel_info_request")["status"] == "ok"
+    assert shared.beat() == b"alive?"
