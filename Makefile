@@ -65,6 +65,7 @@ programs: .venv/ready ## draw the memory of the programs of examples/ into docs/
 bench: .venv/ready ## measure the tracer, the graph and the kernel beside other tools, and how fast charts are drawn
 	.venv/bin/$(INSTALL) --group bench
 	.venv/bin/$(INSTALL) filprofiler==2024.11.2 || echo "Fil does not install here" >&2
+	.venv/bin/$(INSTALL) xeus-python==0.19.* || echo "xeus-python does not install here" >&2
 	scripts/valgrind || true
 	failed=; for part in instructions edges charts tracer graph kernel; do \
 		.venv/bin/python benchmarks/$$part.py || failed+=" $$part"; done; \
@@ -79,7 +80,6 @@ suites: .venv/ready ## ipykernel's own tests of a kernel, from PyPI, and jupyter
 	.venv/bin/python tests/suites/wire.py
 	.venv/bin/python -m pytest tests/notebook/test_conformance.py
 
-MINUTES = 20
 ecosystem: .venv/ready ## widgets, plots, tables, clusters, runners of notebooks, the debugger: each driven through this kernel
 	scripts/chromium
 	.venv/bin/$(INSTALL) --group ecosystem
@@ -92,6 +92,7 @@ FUZZ_SECONDS = 60
 fuzz: ## FUZZ_SECONDS (60) each of random greetings, frames and messages against the wire
 	for target in greeting frames messages; do scripts/fuzz $$target $(FUZZ_SECONDS); done
 
+MINUTES = 20
 soak: .venv/ready ## MINUTES (20) of threads, forks, imports, collections and magics at once in one kernel
 	.venv/bin/python tests/soak/soak.py --minutes $(MINUTES)
 

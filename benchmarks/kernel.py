@@ -1,27 +1,32 @@
-"""Our kernel beside ipykernel, as a front end feels them: the same requests to both in one interleaved run.
+"""Our kernel beside ipykernel, and xeus-python where it is installed, as a front end feels them: the same
+requests to all in one interleaved run.
 
-Knows the two kernels by their names alone. Writes out/bench-kernel.json and fails where a row is worse than
-LIMIT times ipykernel's.
+Knows the kernels by their names alone. Writes out/bench-kernel.json and fails where a row is worse than LIMIT
+times ipykernel's. What a kernel loses (xeus-python drops output) is no number: "-".
 """
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from queue import Empty
 from typing import Any
 
 from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.kernelspec import find_kernel_specs
 from jupyter_client.manager import KernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 OUT = Path(__file__).resolve().parent.parent / "out"
-OURS, THEIRS = "cellheap", "python3"
+OURS, THEIRS, XEUS = "cellheap", "python3", "xpython"
+NAMES = {OURS: "cellheap", THEIRS: "ipykernel", XEUS: "xeus-python"}
 LIMIT = 1.2
-PATIENCE = 120.0
+PATIENCE = 60.0
 
 PRINTS = "for i in range(100_000): print(i)"
 BIG_PRINT = "print('x' * 20_000_000)"
@@ -62,10 +67,22 @@ class Front:
                 assert reply["content"]["status"] == "ok", reply["content"]
                 return reply
 
+    def asks_who_it_is(self) -> None:
+        """One kernel_info, and its idle with it."""
+        request = self.client.kernel_info()
+        self.reply_to(request)
+        self.until_idle({request})
+
+    def until_idle(self, requests: set[str]) -> None:
+        while requests:
+            message = self.client.get_iopub_msg(timeout=PATIENCE)
+            if message["content"].get("execution_state") == "idle":
+                requests.discard(message["parent_header"]["msg_id"])
+
 
 @contextmanager
-def started(kernel: str) -> Iterator[tuple[Front, float]]:
-    """A kernel and the seconds from its start to its first result."""
+def started(kernel: str) -> Iterator[tuple[Front, Row]]:
+    """A kernel, and how long it took to answer at all and to its first result."""
     manager = KernelManager(kernel_name=kernel)
     since = time.perf_counter()
     manager.start_kernel()
@@ -73,37 +90,53 @@ def started(kernel: str) -> Iterator[tuple[Front, float]]:
     client.start_channels(hb=False)
     front = Front(manager, client)
     try:
+        front.reply_to(client.kernel_info())
+        ready = time.perf_counter() - since
         request = client.execute("", user_expressions={"sum": "1 + 1"})
         reply = front.reply_to(request)
         first = time.perf_counter() - since
         assert reply["content"]["user_expressions"]["sum"]["data"]["text/plain"] == "2"
         client.wait_for_ready(timeout=PATIENCE)
-        yield front, first
+        yield front, {"ready, ms": ready * 1000, "start to first result, ms": first * 1000}
     finally:
         client.stop_channels()
         manager.shutdown_kernel()
 
 
 def measure(order: Sequence[str]) -> dict[str, Row]:
-    """Every row once. Both kernels live at once and take turns: a busy machine is busy for both."""
+    """Every row once. The kernels live at once and take turns: a busy machine is busy for all."""
     with ExitStack() as stack:
-        fronts, rows = {}, {}
+        fronts: dict[str, Front] = {}
+        rows: dict[str, Row] = {}
         for kernel in order:
-            fronts[kernel], first = stack.enter_context(started(kernel))
-            rows[kernel] = {"start to first result, ms": first * 1000}
-        trips: dict[str, list[float]] = {kernel: [] for kernel in order}
+            fronts[kernel], rows[kernel] = stack.enter_context(started(kernel))
         for kernel in order:
             rows[kernel]["idle memory, MiB"] = resident(fronts[kernel].pid)
-        for _ in range(ROUND_TRIPS):
-            for kernel in order:
-                trips[kernel].append(clocked(lambda front: front.run("pass"), fronts[kernel]) * 1000)
-        for kernel in order:
-            rows[kernel]["`pass` round trip p50, ms"] = statistics.median(trips[kernel])
-            rows[kernel]["`pass` round trip p99, ms"] = statistics.quantiles(trips[kernel], n=100)[98]
+        round_trips(fronts, rows)
         for name, work in WORK.items():
             for kernel in order:
-                rows[kernel][name] = clocked(work, fronts[kernel])
+                measured = as_far_as_it_goes if kernel == XEUS else clocked
+                rows[kernel][name] = measured(work, fronts[kernel])
         return rows
+
+
+def round_trips(fronts: dict[str, Front], rows: dict[str, Row]) -> None:
+    for name, trip in TRIPS.items():
+        took: dict[str, list[float]] = {kernel: [] for kernel in fronts}
+        for _ in range(ROUND_TRIPS):
+            for kernel, front in fronts.items():
+                took[kernel].append(clocked(trip, front) * 1000)
+        for kernel, times in took.items():
+            rows[kernel][f"{name} p50, ms"] = statistics.median(times)
+            rows[kernel][f"{name} p99, ms"] = statistics.quantiles(times, n=100)[98]
+
+
+def as_far_as_it_goes(work: Callable[[Front], None], front: Front) -> float:
+    """Not a number where it loses something."""
+    try:
+        return clocked(work, front)
+    except (AssertionError, Empty):
+        return math.nan
 
 
 def prints(front: Front) -> None:
@@ -123,17 +156,17 @@ def queued(front: Front) -> None:
     requests = [front.client.execute("pass") for _ in range(QUEUED)]
     for request in requests:
         front.reply_to(request)
-    waiting = set(requests)
-    while waiting:
-        message = front.client.get_iopub_msg(timeout=PATIENCE)
-        if message["content"].get("execution_state") == "idle":
-            waiting.discard(message["parent_header"]["msg_id"])
+    front.until_idle(set(requests))
 
 
 def streamed(published: list[dict[str, Any]]) -> str:
     return "".join(message["content"]["text"] for message in published if message["msg_type"] == "stream")
 
 
+TRIPS: dict[str, Callable[[Front], object]] = {
+    "`pass`": lambda front: front.run("pass"),
+    "kernel_info": Front.asks_who_it_is,
+}
 WORK: dict[str, Callable[[Front], None]] = {
     "100,000 prints, s": prints,
     "20 MB print, s": big_print,
@@ -156,38 +189,50 @@ def resident(pid: int) -> float:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Measure cellheap beside ipykernel.")
+    parser = argparse.ArgumentParser(description="Measure cellheap beside other kernels.")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each (default: %(default)s)")
     rounds = parser.parse_args().rounds
-    runs: dict[str, list[Row]] = {OURS: [], THEIRS: []}
+    kernels = [OURS, THEIRS, *([XEUS] if XEUS in find_kernel_specs() else [])]
+    runs: dict[str, list[Row]] = {kernel: [] for kernel in kernels}
     for number in range(rounds):
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
-        # Who goes first changes, so that neither always finds the machine warm.
-        rows = measure((OURS, THEIRS) if number % 2 else (THEIRS, OURS))
-        for kernel, row in rows.items():
+        # Who goes first changes, so that none always finds the machine warm.
+        turn = number % len(kernels)
+        for kernel, row in measure(kernels[turn:] + kernels[:turn]).items():
             runs[kernel].append(row)
     return report(runs)
 
 
 def report(runs: dict[str, list[Row]]) -> int:
-    """Prints the medians and their ratios. Returns the exit status."""
+    """Prints the medians and how many times theirs ours are. Returns the exit status."""
     median = {kernel: {name: middle(rows, name) for name in rows[0]} for kernel, rows in runs.items()}
-    ratios = {name: median[OURS][name] / median[THEIRS][name] for name in median[OURS]}
-    print(f"\n{'':28}{OURS:>12}{'ipykernel':>12}{'ratio':>8}")
-    for name, ratio in ratios.items():
-        mark = "  over" if ratio > LIMIT else ""
-        print(f"{name:28}{median[OURS][name]:12.3f}{median[THEIRS][name]:12.3f}{ratio:8.2f}{mark}")
+    others = [kernel for kernel in runs if kernel != OURS]
+    ratios = {
+        kernel: {name: ours / median[kernel][name] for name, ours in median[OURS].items()}
+        for kernel in others
+    }
+    print(f"\n{'':26}" + "".join(f"{NAMES[kernel]:>12}" for kernel in runs) + "   times theirs")
+    for name in median[OURS]:
+        figures = [column(median[kernel][name], 12) for kernel in runs]
+        figures += [column(ratios[kernel][name], 8, 2) for kernel in others]
+        print(f"{name:26}" + "".join(figures) + ("  over" if ratios[THEIRS][name] > LIMIT else ""))
     OUT.mkdir(exist_ok=True)
-    content = {"limit": LIMIT, "median": median, "ratio": ratios, "runs": runs}
-    (OUT / "bench-kernel.json").write_text(json.dumps(content, indent=1) + "\n")
-    over = [name for name, ratio in ratios.items() if ratio > LIMIT]
+    content = json.dumps({"limit": LIMIT, "median": median, "ratio": ratios, "runs": runs}, indent=1)
+    (OUT / "bench-kernel.json").write_text(content.replace("NaN", "null") + "\n")
+    over = [name for name, ratio in ratios[THEIRS].items() if ratio > LIMIT]
     if over:
         print(f"\nworse than {LIMIT} times ipykernel's: {', '.join(over)}")
     return 1 if over else 0
 
 
+def column(figure: float, width: int, digits: int = 3) -> str:
+    return f"{'-':>{width}}" if math.isnan(figure) else f"{figure:{width}.{digits}f}"
+
+
 def middle(rows: list[Row], name: str) -> float:
-    return statistics.median(row[name] for row in rows)
+    """Of a row that was lost once: not a number."""
+    figures = [row[name] for row in rows]
+    return math.nan if any(map(math.isnan, figures)) else statistics.median(figures)
 
 
 if __name__ == "__main__":
