@@ -1,5 +1,6 @@
 """A real JupyterLab in a real browser. Owns the server, the browser and the notebook as a person sees it."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -50,6 +51,14 @@ class Lab:
 
     def set_theme(self, name: str) -> None:
         write_settings(self.settings, "apputils-extension/themes", {"theme": name})
+
+    @contextlib.contextmanager
+    def own_theme(self) -> Iterator[None]:
+        """The next page is light again, whatever was chosen in this one."""
+        try:
+            yield
+        finally:
+            self.set_theme("JupyterLab Light")
 
 
 @pytest.fixture(scope="session")
