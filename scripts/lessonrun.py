@@ -25,7 +25,8 @@ NUMBERS = "application/vnd.cellheap.v1+json"
 class Run:
     """A notebook that was run top to bottom, and its kernel, which is still there."""
 
-    def __init__(self, notebook: NotebookNode, client: NotebookClient) -> None:
+    def __init__(self, path: Path, notebook: NotebookNode, client: NotebookClient) -> None:
+        self.path = path
         self.notebook = notebook
         self.cells = {cell.id: cell for cell in notebook.cells if cell.cell_type == "code"}
         self._client = client
@@ -105,6 +106,6 @@ def run(path: Path) -> Iterator[Run]:
     ):
         for index, cell in enumerate(notebook.cells):
             client.execute_cell(cell, index)
-        ran = Run(notebook, client)
+        ran = Run(path, notebook, client)
         notebook.metadata["language_info"] = {"name": "python", "version": ran.value(VERSION)}
         yield ran

@@ -3,11 +3,16 @@
 import sys
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "01"
 KIB = 1024
 #: The numbers of a list of a million zeros, without its head, which Python keeps for the next list.
 REFERENCES = sys.getsizeof([0] * 1_000_000) - sys.getsizeof([])
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def test_two_names_are_one_list(lesson: Run) -> None:

@@ -3,10 +3,15 @@
 import sys
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "02"
 KIB = 1024
 LOAD = sys.getsizeof(bytearray(2_000_000))
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def test_the_ring_is_alive_without_a_name(lesson: Run) -> None:

@@ -5,10 +5,15 @@ import sys
 import pytest
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 from tests.lessons import judge
 
 LESSON = "03"
 KIB = 1024
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 @pytest.fixture(scope="module")

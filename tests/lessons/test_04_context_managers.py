@@ -3,9 +3,14 @@
 import io
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "04"
 KIB = 1024
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def test_fifty_files_stay_open_in_a_list(lesson: Run) -> None:

@@ -3,10 +3,15 @@
 import sys
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "05"
 KIB = 1024
 PIXELS = 10 * sys.getsizeof(bytearray(1_000_000))
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def test_ten_pictures_are_made(lesson: Run) -> None:

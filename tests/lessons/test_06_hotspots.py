@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "06"
 KIB = 1024
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 from tests.lessons import judge
 
 LESSON = "07"
@@ -21,6 +22,10 @@ class Slotted:
 
     def __init__(self, x: int, y: int) -> None:
         self.x, self.y = x, y
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,15 @@
 import sys
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "08"
 KIB = 1024
 CONTENT = 4 * sys.getsizeof(bytearray(500_000))
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def test_del_of_the_root_frees_nothing(lesson: Run) -> None:

@@ -3,11 +3,16 @@
 from typing import Any
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "10"
 KIB = 1024
 #: What a million numbers take, and room for an array's head and what numpy keeps of small blocks.
 ARRAY, ROOM = 8_000_000, 16 * KIB
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def by_line(report: dict[str, Any], measure: str) -> dict[int, int]:

@@ -3,10 +3,15 @@
 import sys
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "11"
 KIB = 1024
 LINES = 300_000
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def test_the_list_has_the_file_several_times(lesson: Run) -> None:

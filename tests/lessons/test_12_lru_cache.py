@@ -3,10 +3,15 @@
 import sys
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "12"
 KIB = 1024
 PAGE = sys.getsizeof(bytearray(100_000))
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def test_without_a_bound_all_results_stay(lesson: Run) -> None:

@@ -1,11 +1,16 @@
 """Lesson 13: when pages go back to the system, held against what /proc says."""
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "13"
 MIB = 1 << 20
 #: What else a kernel maps and gives back meanwhile.
 NOISE = 8
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def test_rss_is_what_proc_says(lesson: Run) -> None:

@@ -3,10 +3,15 @@
 import sys
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "14"
 KIB = 1024
 TABLE, ROWS = (sys.getsizeof(bytearray(size)) for size in (8_000_000, 5_000_000))
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def test_del_of_a_shown_value_frees_nothing(lesson: Run) -> None:

@@ -3,6 +3,7 @@
 import sys
 
 from scripts.lessonrun import Run
+from tests.lessons.every import EveryLesson
 
 LESSON = "15"
 KIB = 1024
@@ -10,6 +11,10 @@ RECEIPTS = 10 * sys.getsizeof(bytearray(200_000))
 PICTURE = sys.getsizeof(bytearray(50_000))
 #: Baskets, customers and all that is small of a day.
 ROOM = 16 * KIB
+
+
+class TestAsEveryLesson(EveryLesson):
+    """Its exercise and its outputs."""
 
 
 def net(lesson: Run, day: int) -> int:

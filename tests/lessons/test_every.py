@@ -1,8 +1,7 @@
-"""What holds for every lesson: its parts, its exercise done wrong and right, its committed outputs."""
+"""What holds of every lesson as it is written; what its run shows is in `every`, for the lesson's own tests."""
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import nbformat
@@ -10,9 +9,8 @@ import pytest
 from nbformat import NotebookNode
 
 from scripts.lessons import NOTEBOOKS, lessons
-from scripts.outputs import stale
+from tests.lessons.every import tagged
 
-Executed = Callable[[Path], NotebookNode]
 SLUG = re.compile(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*\.ipynb")
 #: The leak hunt takes as many cells as a hunt takes.
 LONG = "15"
@@ -23,10 +21,6 @@ every = pytest.mark.parametrize("path", lessons(), ids=lambda path: path.stem)
 def committed(path: Path) -> NotebookNode:
     notebook: NotebookNode = nbformat.read(path, as_version=4)
     return notebook
-
-
-def tagged(notebook: NotebookNode, tag: str) -> list[NotebookNode]:
-    return [cell for cell in notebook.cells if tag in cell.metadata.get("tags", [])]
 
 
 def prose(notebook: NotebookNode) -> str:
@@ -56,32 +50,10 @@ def test_it_has_every_part(path: Path) -> None:
     assert "**Your prediction.**" in first
     assert "## What happened, and why" in prose(notebook)
     assert "## Exercise" in prose(notebook)
-    (exercise,), (solution,) = tagged(notebook, "exercise"), tagged(notebook, "solution")
+    exercise, solution = tagged(notebook, "exercise"), tagged(notebook, "solution")
     assert "raises-exception" in exercise.metadata.tags
     assert solution.metadata.jupyter.source_hidden is True
     assert notebook.cells.index(exercise) < notebook.cells.index(solution)
-
-
-@every
-def test_the_attempt_that_is_given_fails_with_a_hint(path: Path, executed: Executed) -> None:
-    (exercise,) = tagged(executed(path), "exercise")
-    (error,) = (output for output in exercise.outputs if output.output_type == "error")
-    assert error.ename == "AssertionError"
-    assert len(error.evalue.split()) >= 5
-
-
-@every
-def test_the_solution_passes_the_same_check(path: Path, executed: Executed) -> None:
-    (exercise,), (solution,) = (tagged(executed(path), tag) for tag in ("exercise", "solution"))
-    assert not [output for output in solution.outputs if output.output_type == "error"]
-    checks = re.findall(r"^(?:assert .*|.*assert_peak.*)$", exercise.source, re.MULTILINE)
-    assert checks
-    assert all(check in solution.source for check in checks)
-
-
-@every
-def test_the_committed_outputs_say_what_the_kernel_says(path: Path, executed: Executed) -> None:
-    assert stale(committed(path), executed(path)) is None, "`make lessons` writes them anew"
 
 
 @every
@@ -97,6 +69,15 @@ def test_it_shows_charts_in_outputs_of_a_modest_size(path: Path) -> None:
         "data:image/svg+xml;base64," in output.get("data", {}).get("text/html", "") for output in outputs
     )
     assert all(len(json.dumps(output.get("data", {}).get("text/html", ""))) < 50_000 for output in outputs)
+
+
+@every
+def test_its_run_is_tested(path: Path) -> None:
+    number = path.name[:2]
+    (tests,) = Path(__file__).parent.glob(f"test_{number}_*.py")
+    text = tests.read_text(encoding="utf-8")
+    assert f'LESSON = "{number}"' in text
+    assert "(EveryLesson):" in text
 
 
 def test_there_are_lessons() -> None:
