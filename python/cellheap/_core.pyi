@@ -212,43 +212,56 @@ class own:
 # ---- the object graph ------------------------------------------------------------------------------
 
 # A place: a container, how what it holds is called, what kind of root it is, and its keys that are outputs.
+_Places: TypeAlias = list[tuple[object, str, str, list[str]]]
+# A step of a clearing: its label, names by their kind, and references of a holder to an object.
+_Steps: TypeAlias = list[tuple[str, list[tuple[str, str]], list[tuple[object, object]]]]
+
 # With `progress` a line goes to descriptor 2 each second once a call takes longer than one.
 
-def graph_variables(places: list[tuple[object, str, str, list[str]]], progress: bool = True) -> str:
+def graph_variables(places: _Places, progress: bool = True) -> str:
     """JSON of the variables' table."""
 
 def graph_retained(
-    thing: object, places: list[tuple[object, str, str, list[str]]], progress: bool = True
+    thing: object, places: _Places, progress: bool = True
 ) -> str:
     """JSON of what would go if an object went."""
 
 def graph_holders(
-    thing: object, places: list[tuple[object, str, str, list[str]]], most: int = 5, progress: bool = True
+    thing: object, places: _Places, most: int = 5, progress: bool = True
 ) -> str:
     """JSON of who holds an object."""
 
 def graph_cycles(
-    places: list[tuple[object, str, str, list[str]]], most: int = 10, progress: bool = True
+    places: _Places, most: int = 10, progress: bool = True
 ) -> str:
     """JSON of the cycles that the next full collection would find."""
 
 def graph_predict(
-    steps: list[tuple[str, list[tuple[str, str]], list[tuple[object, object]]]],
-    places: list[tuple[object, str, str, list[str]]],
+    steps: _Steps,
+    places: _Places,
     progress: bool = True,
 ) -> str:
     """JSON of what goes when steps are taken, one after the other."""
 
+def graph_suspects(
+    names: set[str],
+    steps: _Steps,
+    least: int,
+    places: _Places,
+    progress: bool = True,
+) -> str:
+    """JSON of all that a report of the notebook asks, of one picture."""
+
 def graph_survivors(
     cell: int | None,
-    places: list[tuple[object, str, str, list[str]]],
+    places: _Places,
     most: int = 10,
     progress: bool = True,
 ) -> str:
     """JSON of the types of what is alive, by cell."""
 
 def graph_newer(
-    since: int, until: int, places: list[tuple[object, str, str, list[str]]], progress: bool = True
+    since: int, until: int, places: _Places, progress: bool = True
 ) -> str:
     """JSON of who holds most of what the cells after one up to another left behind; null for nothing."""
 

@@ -23,7 +23,9 @@ from cellheap.graphtypes import (
     Prediction,
     Retained,
     Survivors,
+    Suspected,
     Variables,
+    grown,
 )
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Prediction",
     "Retained",
     "Survivors",
+    "Suspected",
     "Variables",
     "cycles",
     "holders",
@@ -42,6 +45,7 @@ __all__ = [
     "predict",
     "retained",
     "survivors",
+    "suspected",
     "variables",
 ]
 
@@ -56,9 +60,15 @@ def variables(names: Sequence[str] | None = None, *, progress: bool = True) -> V
         unknown = [] if names is None else [name for name in names if name not in (known or ())]
         wanted = known if names is None else set(names)
         rows = [row for row in data["variables"] if wanted is None or row["name"] in wanted]
-        shapes = {row["name"]: _shape(shell, row["name"]) for row in rows}
-        pooled = {row["name"]: _pooled(shell, row["name"]) for row in rows}
-        return Variables.from_json({**data, "variables": rows}, shapes, pooled, unknown)
+        return _measured(shell, {**data, "variables": rows}, unknown)
+
+
+def _measured(shell: Any, data: dict[str, Any], unknown: Sequence[str] = ()) -> Variables:
+    """Variables with what they say of their own size."""
+    names = [row["name"] for row in data["variables"]]
+    shapes = {name: _shape(shell, name) for name in names}
+    pooled = {name: _pooled(shell, name) for name in names}
+    return Variables.from_json(data, shapes, pooled, unknown)
 
 
 def retained(thing: object, /, *, progress: bool = True) -> Retained:
@@ -114,6 +124,17 @@ def predict(
         )
 
 
+def suspected(least: int, *, progress: bool = True) -> Suspected:
+    """Who keeps so many bytes alive at least, of all who may: of one picture, as each takes its time."""
+    shell = get_ipython()
+    with _core.own():
+        names = set() if shell is None else set(hidden_holders.variables(shell))
+        steps = graphplaces.steps(shell, (), out=True, traceback=True)
+        text = _core.graph_suspects(names, steps, least, graphplaces.places(shell), progress)
+        data = json.loads(text)
+        return Suspected.from_json(data, _measured(shell, data["variables"]))
+
+
 def survivors(cell: int | None = None, *, most: int = 10, progress: bool = True) -> Survivors:
     """Types of what is alive, by the cell that allocated it: of one cell by our id, or of all."""
     with _core.own():
@@ -125,7 +146,7 @@ def newer(since: int, until: int, *, progress: bool = True) -> tuple[Chain, Amou
     """Who holds most of what the cells with ids after `since` up to `until` left behind."""
     with _core.own():
         found = json.loads(_core.graph_newer(since, until, graphplaces.places(get_ipython()), progress))
-        return None if found is None else (Chain.from_json(found["chain"]), Amount(**found["amount"]))
+        return grown(found)
 
 
 def _value(shell: Any, name: str) -> Any:

@@ -263,3 +263,45 @@ class Survivors:
             {cell: _rows(rows) for cell, _, rows in data["cells"]},
             {cell: label for cell, label, _ in data["cells"]},
         )
+
+
+@dataclass(frozen=True)
+class Together:
+    """Names that keep something alive only together: the one that was asked for first, all of them, and
+    outputs that have it too."""
+
+    name: str
+    names: tuple[str, ...]
+    outputs: tuple[str, ...]
+    bytes: int
+
+    @classmethod
+    def from_json(cls, data: Json) -> Together:
+        return cls(data["name"], tuple(data["names"]), tuple(data["outputs"]), data["bytes"])
+
+
+def grown(data: Json | None) -> tuple[Chain, Amount] | None:
+    """Who holds most of what some cells left behind, and how much."""
+    return None if data is None else (Chain.from_json(data["chain"]), Amount(**data["amount"]))
+
+
+@dataclass(frozen=True)
+class Suspected:
+    """All who may keep much alive."""
+
+    variables: Variables
+    together: tuple[Together, ...]
+    #: What letting go of outputs and of the last exception would give back.
+    hidden: Prediction
+    cycles: Cycles
+    newer: tuple[Chain, Amount] | None
+
+    @classmethod
+    def from_json(cls, data: Json, variables: Variables) -> Suspected:
+        return cls(
+            variables,
+            tuple(map(Together.from_json, data["together"])),
+            Prediction.from_json(data["hidden"]),
+            Cycles.from_json(data["cycles"]),
+            grown(data["newer"]),
+        )

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cellheap import graph
-from cellheap.graphtypes import Chain, Variable, Variables
+from cellheap.graphtypes import Chain, Cycles, Suspected, Variable
 from cellheap.held import article
 from cellheap.hidden import OUT, TRACEBACK
 
 #: A suspect has this part of what is live, and so many bytes at least.
 SHARE, LEAST = 0.10, 256 << 10
 MOST = 3
-_OUTPUT = re.compile(r"Out\[\d+\]")
-#: Names that are judged together, and how often the graph is asked about such names.
-TOGETHER, ASKED = 3, 2
 #: Holders that no variable, output or exception is.
 _ELSEWHERE = ("module", "thread", "cache")
-#: The last of our ids that there can be.
-_LAST_CELL = (1 << 32) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +40,15 @@ def suspects(heap: int) -> list[Suspect]:
     least = max(round(heap * SHARE), LEAST)
     if heap < least:
         return []
-    found = graph.variables()
-    known = [*map(_variable, found.variables), *_together(found, least), *_hidden(found), *_garbage()]
+    found = graph.suspected(least)
+    known = [
+        *map(_variable, found.variables.variables),
+        *_together(found),
+        *_hidden(found),
+        *_garbage(found.cycles),
+    ]
     told = {name for one in known for name in one.who if one.bytes >= least}
-    known = [one for one in (*known, *_elsewhere(told)) if one.bytes >= least]
+    known = [one for one in (*known, *_elsewhere(found, told)) if one.bytes >= least]
     known.sort(key=lambda one: -one.bytes)
     return [replace(one, share=one.bytes / heap) for one in known[:MOST]]
 
@@ -65,34 +64,24 @@ def _kind(row: Variable) -> str:
     return ", ".join(filter(None, (row.type, row.shape)))
 
 
-def _together(found: Variables, least: int) -> Iterator[Suspect]:
+def _together(found: Suspected) -> Iterator[Suspect]:
     """What goes with several names, and not with one of them."""
-    asked = set[frozenset[str]]()
-    variables = {row.name for row in found.variables}
-    for row in sorted(found.variables, key=lambda row: -row.shared):
-        others = {*row.same_as, *row.shared_with} - {row.name}
-        names = frozenset((row.name, *(others & variables)))
-        outputs = sorted(name for name in others if _OUTPUT.fullmatch(name))
-        if row.shared < least or len(asked) == ASKED:
-            return
-        if names in asked or not len(names) + len(outputs) > 1 or len(names) > TOGETHER:
-            continue
-        asked.add(names)
-        given = graph.predict(sorted(names), out=bool(outputs))
-        bytes = sum(amount.bytes for step, amount in given.each if step in names)
-        fix = " ".join(["%gcclear", *([OUT] if outputs else []), *sorted(names)])
-        who = (row.name, *sorted(names - {row.name}), *outputs[:1])
-        yield Suspect(who, _kind(row), row.origin or "", bytes, 0.0, fix)
+    rows = {row.name: row for row in found.variables.variables}
+    for one in found.together:
+        row = rows[one.name]
+        fix = " ".join(["%gcclear", *([OUT] if one.outputs else []), *one.names])
+        who = (one.name, *(name for name in one.names if name != one.name), *one.outputs[:1])
+        yield Suspect(who, _kind(row), row.origin or "", one.bytes, 0.0, fix)
 
 
-def _hidden(found: Variables) -> Iterator[Suspect]:
+def _hidden(found: Suspected) -> Iterator[Suspect]:
     """IPython's outputs and the last exception, with what only they hold."""
-    given = dict(graph.predict(out=True, traceback=True).each)
+    given = dict(found.hidden.each)
     for option, kind, who in (
         (OUT, "output", "IPython's output history"),
         (TRACEBACK, "traceback", "the last exception"),
     ):
-        rows = [row for row in found.hidden if row.kind == kind and (row.shallow or row.shared)]
+        rows = [row for row in found.variables.hidden if row.kind == kind and (row.shallow or row.shared)]
         most = max(rows, key=lambda row: row.retained.bytes + row.shared, default=None)
         if option in given:
             what = f"{most.name}, {article(most.type)}" if most and kind == "output" else ""
@@ -100,9 +89,8 @@ def _hidden(found: Variables) -> Iterator[Suspect]:
             yield Suspect((who,), what, origin, given[option].bytes, 0.0, f"%gcclear {option}")
 
 
-def _garbage() -> Iterator[Suspect]:
+def _garbage(found: Cycles) -> Iterator[Suspect]:
     """What only a collection frees."""
-    found = graph.cycles(1)
     if found.garbage.bytes:
         origin = max(found.origins, key=lambda pair: pair[1], default=("", 0))[0]
         what = f"the largest: {found.cycles[0].text}" if found.cycles else ""
@@ -110,12 +98,11 @@ def _garbage() -> Iterator[Suspect]:
         yield Suspect((who,), what, origin, found.garbage.bytes, 0.0, "%gcclear")
 
 
-def _elsewhere(told: set[str]) -> Iterator[Suspect]:
+def _elsewhere(found: Suspected, told: set[str]) -> Iterator[Suspect]:
     """What a module, a thread or a cache holds."""
-    found = graph.newer(0, _LAST_CELL)
-    if found is None:
+    if found.newer is None:
         return
-    chain, amount = found
+    chain, amount = found.newer
     if chain.kind in _ELSEWHERE and chain.root not in told:
         yield Suspect((chain.text,), chain.type, "", amount.bytes, 0.0, _let_go(chain), bool(chain.clears))
 

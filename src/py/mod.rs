@@ -32,7 +32,7 @@ mod _core {
     #[pymodule_export]
     use super::graph::{
         graph_check, graph_cycles, graph_holders, graph_newer, graph_predict, graph_retained,
-        graph_survivors, graph_types, graph_variables,
+        graph_survivors, graph_suspects, graph_types, graph_variables,
     };
     #[pymodule_export]
     use super::json::{json_dump, json_load};

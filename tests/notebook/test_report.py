@@ -123,6 +123,27 @@ def test_a_suspects_line_gives_back_what_it_keeps(
     assert abs(before - notebook_live(running) - suspect["bytes"]) < BESIDE
 
 
+def test_all_of_a_report_is_asked_of_one_picture(running: Kernel) -> None:
+    run(running, "shared = [bytes(1_000_000)]\nother = [shared[0]]\nshared")
+    counted = """
+import cellheap
+from cellheap import _core
+asked, asks = [], {name: getattr(_core, name) for name in dir(_core) if name.startswith("graph_")}
+def counting(name):
+    return lambda *words: asked.append(name) or asks[name](*words)
+for name in asks:
+    setattr(_core, name, counting(name))
+try:
+    cellheap.notebook_report()
+finally:
+    for name, ask in asks.items():
+        setattr(_core, name, ask)
+"""
+    run(running, counted)
+    assert running.value("asked") == "['graph_suspects']"
+    run(running, "%gcclear --out shared other")
+
+
 def test_cells_that_keep_most_are_told_with_their_line(running: Kernel) -> None:
     label = run(running, "small = 1\nkept.append(bytes(20_000_000))")
     report = numbers(running, "%memtrace report")

@@ -17,6 +17,7 @@ use super::report::{Amount, Prediction};
 const CHAINS: usize = 12;
 
 /// One step of a clearing: what it is called and what it lets go of.
+#[derive(Clone)]
 pub struct Step {
     pub label: String,
     /// Names by the kind of their place; an empty name stands for all.

@@ -20,6 +20,7 @@ mod picture;
 mod places;
 mod report;
 mod steps;
+mod suspects;
 mod table;
 mod texts;
 mod walk;
@@ -28,7 +29,7 @@ use std::sync::OnceLock;
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PySet};
 use serde::Serialize;
 
 use crate::graph::dominators::Dominators;
@@ -264,6 +265,31 @@ pub fn graph_predict(
         ..Call::new(places, progress)
     };
     call.ask(|picture, places, watch| cut::predict(py, picture, places, &read, watch))
+}
+
+/// JSON of all that a report of the notebook asks, of one picture. `steps` let go of outputs and of the last exception;
+/// `names` are a person's variables.
+#[pyfunction]
+#[pyo3(signature = (names, steps, least, places, progress = true))]
+pub fn graph_suspects(
+    py: Python<'_>,
+    names: &Bound<'_, PySet>,
+    steps: &Bound<'_, PyList>,
+    least: u64,
+    places: &Bound<'_, PyList>,
+    progress: bool,
+) -> PyResult<String> {
+    let wanted = suspects::Wanted {
+        names: names.extract()?,
+        steps: cut::Step::read(steps)?,
+        least,
+    };
+    let call = Call {
+        wanted: cut::Step::objects(&wanted.steps),
+        arguments: vec![steps.as_ptr() as usize, names.as_ptr() as usize],
+        ..Call::new(places, progress)
+    };
+    call.ask(|picture, places, watch| suspects::suspects(py, picture, places, &wanted, watch))
 }
 
 /// JSON of the types of what is alive, by cell.

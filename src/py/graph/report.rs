@@ -1,5 +1,7 @@
 //! What is told of the graph: plain values as JSON. No object, no address.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 /// Bytes of a set of objects.
@@ -139,4 +141,25 @@ pub struct Survivors {
 pub struct Grown {
     pub chain: Chain,
     pub amount: Amount,
+}
+
+/// Names that keep something alive only together, and what goes with them all.
+#[derive(Debug, Serialize)]
+pub struct Together {
+    /// The one that was asked for first.
+    pub name: String,
+    pub names: BTreeSet<String>,
+    pub outputs: Vec<String>,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Suspects {
+    pub variables: Variables,
+    pub together: Vec<Together>,
+    /// Outputs and the last exception.
+    pub hidden: Prediction,
+    pub cycles: Cycles,
+    /// Who holds most of what cells have made.
+    pub newer: Option<Grown>,
 }
