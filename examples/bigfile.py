@@ -312,14 +312,8 @@ def _options() -> argparse.ArgumentParser:
     for command in (sorting, counting):
         command.add_argument("file", type=Path, help="the file")
         command.add_argument("-k", "--key", type=_natural, metavar="N", help="the field that is the key")
-        command.add_argument(
-            "-d",
-            "--separator",
-            type=_separator,
-            default=b"\t",
-            metavar="TEXT",
-            help="parts fields (default: tab)",
-        )
+        separator = command.add_argument("-d", "--separator", type=_separator, default=b"\t", metavar="TEXT")
+        separator.help = "parts fields (default: tab)"
         command.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there")
         command.add_argument(
             "--memory", type=size_of, default=16 * MIB, metavar="SIZE", help="the budget (default: 16M)"

@@ -1,7 +1,6 @@
 """`%gcclear`: what went is counted by others too, and what stays is named."""
 
 import gc
-import re
 import sys
 import tracemalloc
 import weakref
@@ -394,12 +393,3 @@ def test_the_same_can_be_had_from_python(notebook: Terminal) -> None:
     assert not result.trimmed
     with pytest.raises(ValueError, match="no generation 3"):
         cellheap.clear(generation=3)
-
-
-def test_why_rss_stays_is_said_with_the_line_that_pins_arenas(notebook: Terminal) -> None:
-    notebook.run("x = [bytes(400) for _ in range(60_000)]\nkeep = x[::500]")
-    result = cleared(notebook, "x")
-    said = next(remark for remark in result.remarks if remark.startswith("RSS fell by less"))
-    assert re.search(
-        r"few blocks hold \d+ of \d+ arenas of pymalloc, most by In\[\d+\], line 1( in <listcomp>)?\.$", said
-    )

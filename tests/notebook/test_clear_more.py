@@ -208,3 +208,12 @@ def test_rss_is_told_without_what_the_look_itself_took(notebook: Terminal) -> No
     result = cleared(notebook, "")
     assert result.rss_before is not None
     assert re.search(r"RSS (went from|stays at)", " ".join(str(result).split()))
+
+
+def test_why_rss_stays_is_said_with_the_line_that_pins_arenas(notebook: Terminal) -> None:
+    notebook.run("x = [bytes(400) for _ in range(60_000)]\nkeep = x[::500]")
+    result = cleared(notebook, "x")
+    said = next(remark for remark in result.remarks if remark.startswith("RSS fell by less"))
+    assert re.search(
+        r"few blocks hold \d+ of \d+ arenas of pymalloc, most by In\[\d+\], line 1( in <listcomp>)?\.$", said
+    )
