@@ -49,8 +49,10 @@ def of_cell(report: CellReport) -> str:
         if top and top.peak
         else ""
     )
+    # What it freed is the news where less is left than it ever took.
+    freed = f"freed {bytes_text(cell.freed)}, " if cell.freed - cell.allocated > cell.peak else ""
     peaked = f"peaked at {bytes_text(cell.peak)} above its start"
-    return f"{subject} allocated {bytes_text(cell.allocated)}, {peaked} and {keeps}{most}."
+    return f"{subject} allocated {bytes_text(cell.allocated)}, {freed}{peaked} and {keeps}{most}."
 
 
 def of_span(report: Report) -> str:
