@@ -20,11 +20,18 @@ help_argument = argument("-h", "--help", action="store_true", help="Show this te
 def parse(magic: Any, line: str) -> argparse.Namespace:
     """The arguments on a magic's line. A mistake raises UsageError, which says what is right."""
     try:
-        words = arg_split(line, posix=True)
-        arguments: argparse.Namespace = magic.parser.parse_intermixed_args(words)
+        return _parsed(magic.parser, arg_split(line, posix=True))
     except (UsageError, ValueError) as error:
         raise mistake(magic, str(error)) from None
-    return arguments
+
+
+def _parsed(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    # Where there is no usage argparse writes one first, by a formatter that is a reference cycle: garbage.
+    parser.usage = ""
+    try:
+        return parser.parse_intermixed_args(words)
+    finally:
+        parser.usage = None
 
 
 def print_help(magic: Any) -> None:
