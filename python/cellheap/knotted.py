@@ -66,9 +66,8 @@ def _sentence(knotted: Knotted) -> str:
         f"{count_text(knotted.count, 'reference cycle')} {were} garbage: a collection would free"
         f" {amount_text(knotted.garbage)} in {objects}"
     )
-    biggest = (
-        f"; the biggest is {knotted.cycles[0].text}" if knotted.cycles and knotted.cycles[0].text else ""
-    )
+    around = way(knotted.cycles[0]) if knotted.cycles else ""
+    biggest = f"; the biggest is {around}" if around else ""
     return f"{said}{biggest}{_from(knotted.cycles[0]) if biggest else ''}."
 
 
