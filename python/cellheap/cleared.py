@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cellheap.display import LIVE, Bundle, Column, Folded, Part, Size, Table, Words
+from cellheap.graphplaces import FIGURES
 from cellheap.graphtypes import Cycle
 from cellheap.held import listed
 from cellheap.knotted import cycles_table, drawings, finalizers_text, is_notebooks, way
@@ -210,7 +211,9 @@ def _hidden_table(hidden: Sequence[Hidden]) -> Table:
 
 def _gives_back(item: Hidden) -> str:
     older = f"about {bytes_text(item.older)}" if item.older else ""
-    exact = bytes_text(item.bytes) if item.bytes else ""
+    # What a figure is drawn into is C++'s: no object says so.
+    least = "at least " if item.option == FIGURES else ""
+    exact = f"{least}{bytes_text(item.bytes)}" if item.bytes else ""
     return " and ".join(filter(None, (exact, older))) or "nothing by itself"
 
 
