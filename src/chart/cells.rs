@@ -17,7 +17,7 @@ use super::theme;
 /// With more bars than this, neighbours share one.
 const MOST_BARS: usize = 64;
 const WIDEST_BAR: i32 = 64;
-/// Peaks that have their number written.
+/// Bars that have their number written.
 const MOST_NUMBERS: usize = 12;
 
 const MEMORY: i32 = 170;
@@ -164,21 +164,21 @@ fn peaks(area: &Area<'_>, panel: &Panel<'_, '_>, bars: &[Bar]) -> Result<(), Cha
         });
         boxes(area, zero, &marks.collect::<Vec<_>>(), colour)?;
     }
-    name_peaks(area, panel, bars)
+    name_bars(area, panel, bars)
 }
 
-/// Numbers of peaks, the highest first, where they touch neither a bar nor each other.
-fn name_peaks(area: &Area<'_>, panel: &Panel<'_, '_>, bars: &[Bar]) -> Result<(), ChartError> {
+/// How high bars are, the highest first, where a number touches neither a bar nor another one.
+fn name_bars(area: &Area<'_>, panel: &Panel<'_, '_>, bars: &[Bar]) -> Result<(), ChartError> {
     let (few, seen) = (bars.len() <= MOST_NUMBERS * 2, panel.at(0.0, 0.0).1 - 2);
-    let is_named = |bar: &Bar| bar.peak > 0.0 && (few || panel.y(bar.peak) < seen);
-    let mut order: Vec<usize> = (0..bars.len()).filter(|at| is_named(&bars[*at])).collect();
-    order.sort_by(|one, other| bars[*other].peak.total_cmp(&bars[*one].peak));
     let tops = over(panel, bars, |bar| bar.top.max(bar.peak));
+    let is_named = |at: &usize| tops[*at].2 > 0.0 && (few || panel.y(tops[*at].2) < seen);
+    let mut order: Vec<usize> = (0..bars.len()).filter(is_named).collect();
+    order.sort_by(|one, other| tops[*other].2.total_cmp(&tops[*one].2));
     let (first, last) = panel.sides();
     let mut placed: Vec<(i32, i32, i32)> = Vec::new();
     for at in order {
         let (from, to, top) = tops[at];
-        let (words, y) = (bytes_text(bars[at].peak as i128), panel.y(top) - 9);
+        let (words, y) = (bytes_text(top as i128), panel.y(top) - 9);
         let half = PLAIN.width(&words) / 2 + 2;
         let middle = ((from + to) / 2).clamp(first + half, last - half);
         let (left, right) = (middle - half, middle + half);
