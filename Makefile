@@ -38,11 +38,11 @@ test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
 	for venv in $(VENVS); do printf '%s\n' $(TESTS) | \
 		xargs -n 1 -P $(AT_ONCE) $$venv/bin/python -m pytest -q -p no:cacheprovider; done
 
-screenshots: .venv/ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted, and in nbconvert's page
+screenshots: .venv/ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted; live; of a dead kernel; in nbconvert's page
 	scripts/chromium
 	.venv/bin/$(INSTALL) --group lab
-	.venv/bin/python -m pytest tests/lab/test_pictures.py
-	@echo "The pictures: $(CURDIR)/out/lab/pictures-*.png"
+	.venv/bin/python -m pytest tests/lab/test_pictures.py tests/lab/test_lookout.py
+	@echo "The pictures: $(CURDIR)/out/lab/pictures-*.png, live.png, last.png"
 
 test-lab: .venv/ready ## the tour in JupyterLab in a real browser
 	scripts/chromium

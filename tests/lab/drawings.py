@@ -32,6 +32,12 @@ def in_html(html: str) -> list[tuple[str, str]]:
     return [(found["alt"], base64.b64decode(found["data"]).decode()) for found in IMAGE.finditer(html)]
 
 
+def of_image(image: Locator) -> tuple[str, str]:
+    """The same of an image in a page."""
+    alt, source = image.get_attribute("alt"), image.get_attribute("src")
+    return alt or "", base64.b64decode((source or "").partition("base64,")[2]).decode()
+
+
 def all_whole(images: Locator) -> None:
     """Each has arrived, with something in it, and lies in its output from side to side."""
     broken = images.evaluate_all(BROKEN)

@@ -8,7 +8,9 @@ from collections.abc import Callable
 import nbformat
 from playwright.sync_api import Locator, expect
 
+from tests.lab import drawings
 from tests.lab.conftest import Lab, OpenNotebook
+from tests.lab.drawings import all_whole, of_image
 
 #: The lock is held in C code for most of each of these.
 CELLS = [
@@ -57,6 +59,7 @@ def the_chart_lives(notebook: OpenNotebook) -> None:
     expect(live).not_to_have_attribute("src", first or "")
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
     notebook.shoot("live")
+    labels_apart(notebook, live)
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[1]:")
     expect(live).to_have_count(0)
     expect(cell.locator(".jp-OutputArea-output table").first).to_be_visible()
@@ -84,3 +87,14 @@ def the_end_is_told(notebook: OpenNotebook) -> None:
     expect(told).to_contain_text("in In[3], line 3")
     expect(cell.locator(".jp-OutputArea-output").last).to_contain_text("'after'")
     notebook.shoot("last", told)
+    chart = cell.locator(".jp-OutputArea-output img")
+    all_whole(chart)
+    labels_apart(notebook, chart)
+
+
+def labels_apart(notebook: OpenNotebook, chart: Locator) -> None:
+    """The labels of a chart, as it is now, are whole and apart."""
+    alt, svg = of_image(chart)
+    beside = notebook.page.context.new_page()
+    drawings.labels_apart(beside, alt, svg)
+    beside.close()
