@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from types import TracebackType
-from typing import Any, final
+from typing import Any, TypeAlias, final
 
 from typing_extensions import Buffer
 
@@ -221,48 +221,25 @@ _Steps: TypeAlias = list[tuple[str, list[tuple[str, str]], list[tuple[object, ob
 def graph_variables(places: _Places, progress: bool = True) -> str:
     """JSON of the variables' table."""
 
-def graph_retained(
-    thing: object, places: _Places, progress: bool = True
-) -> str:
+def graph_retained(thing: object, places: _Places, progress: bool = True) -> str:
     """JSON of what would go if an object went."""
 
-def graph_holders(
-    thing: object, places: _Places, most: int = 5, progress: bool = True
-) -> str:
+def graph_holders(thing: object, places: _Places, most: int = 5, progress: bool = True) -> str:
     """JSON of who holds an object."""
 
-def graph_cycles(
-    places: _Places, most: int = 10, progress: bool = True
-) -> str:
+def graph_cycles(places: _Places, most: int = 10, progress: bool = True) -> str:
     """JSON of the cycles that the next full collection would find."""
 
-def graph_predict(
-    steps: _Steps,
-    places: _Places,
-    progress: bool = True,
-) -> str:
+def graph_predict(steps: _Steps, places: _Places, progress: bool = True) -> str:
     """JSON of what goes when steps are taken, one after the other."""
 
-def graph_suspects(
-    names: set[str],
-    steps: _Steps,
-    least: int,
-    places: _Places,
-    progress: bool = True,
-) -> str:
+def graph_suspects(names: set[str], steps: _Steps, least: int, places: _Places, progress: bool = True) -> str:
     """JSON of all that a report of the notebook asks, of one picture."""
 
-def graph_survivors(
-    cell: int | None,
-    places: _Places,
-    most: int = 10,
-    progress: bool = True,
-) -> str:
+def graph_survivors(cell: int | None, places: _Places, most: int = 10, progress: bool = True) -> str:
     """JSON of the types of what is alive, by cell."""
 
-def graph_newer(
-    since: int, until: int, places: _Places, progress: bool = True
-) -> str:
+def graph_newer(since: int, until: int, places: _Places, progress: bool = True) -> str:
     """JSON of who holds most of what the cells after one up to another left behind; null for nothing."""
 
 def graph_types() -> str:

@@ -12,6 +12,7 @@ from scripts.outputs import stale
 
 def tagged(notebook: NotebookNode, tag: str) -> NotebookNode:
     """The one cell with this tag."""
+    cell: NotebookNode
     (cell,) = (cell for cell in notebook.cells if tag in cell.metadata.get("tags", []))
     return cell
 

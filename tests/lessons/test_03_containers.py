@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from scripts.lessonrun import Run
-from tests.lessons.every import EveryLesson
 from tests.lessons import judge
+from tests.lessons.every import EveryLesson
 
 LESSON = "03"
 KIB = 1024

@@ -14,7 +14,7 @@ class TestAsEveryLesson(EveryLesson):
 
 
 def test_fifty_files_stay_open_in_a_list(lesson: Run) -> None:
-    assert lesson.text("left-open") == "50 files are open\n"
+    assert lesson.text("left-open") == "The cell above has left 50 files open\n"
 
 
 def test_their_buffers_are_memory(lesson: Run) -> None:
@@ -24,20 +24,25 @@ def test_their_buffers_are_memory(lesson: Run) -> None:
 
 def test_a_with_block_leaves_none(lesson: Run) -> None:
     block = lesson.totals("with-block")
-    assert lesson.text("on-error").startswith("0 files are open\n")
+    assert lesson.text("on-error").splitlines()[0].endswith("the balance: -50 files")
     assert block["freed"] - block["allocated"] >= 50 * 8 * KIB
     assert block["live_at_end"] < 64 * KIB
 
 
 def test_an_error_closes_them_too(lesson: Run) -> None:
     told = lesson.text("on-error").splitlines()
-    assert told[1] == "50 files are open inside the block"
+    assert told[1] == "50 more files are open inside the block"
     assert told[2].startswith("failed: invalid literal")
-    assert told[3].startswith("0 files are open after it, and the list still has 50 ")
+    assert told[3] == "0 more files are open after it, and the list has 50 file objects"
 
 
-def test_no_descriptor_and_no_folder_is_left(lesson: Run) -> None:
-    assert lesson.value("(count_open(), Path(folder.name).exists())") == (0, False)
+def test_the_cells_counts_are_the_systems(lesson: Run) -> None:
+    start, end = (lesson.totals("open-all")[f"open_files_{when}"] for when in ("start", "end"))
+    assert end - start == 50
+    assert lesson.totals("with-block")["open_files_end"] == start
+    links = "[os.readlink(link) for link in Path('/proc/self/fd').iterdir() if link.is_symlink()]"
+    inside = f"(os := __import__('os'), sum(link.startswith(folder.name) for link in {links}))[1]"
+    assert lesson.value(f"({inside}, Path(folder.name).exists())") == (0, False)
 
 
 def test_the_solution_empties_the_workspace(lesson: Run) -> None:

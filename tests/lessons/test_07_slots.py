@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from scripts.lessonrun import Run
-from tests.lessons.every import EveryLesson
 from tests.lessons import judge
+from tests.lessons.every import EveryLesson
 
 LESSON = "07"
 MANY = 20_000

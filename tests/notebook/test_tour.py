@@ -23,7 +23,7 @@ class Tour(Run):
         notebook = nbformat.read(TOUR, as_version=4)
         client = NotebookClient(notebook, timeout=300)
         client.execute()
-        super().__init__(notebook, client)
+        super().__init__(TOUR, notebook, client)
 
     def report(self, cell: str) -> dict[str, Any]:
         """What `%%memtrace` says of the cell that it stands in."""
