@@ -85,7 +85,12 @@ fn set_of(row: &Variable, known: &HashSet<String>) -> Together {
     let (outputs, others): (Vec<&String>, Vec<&String>) =
         others.into_iter().partition(|name| is_output(name));
     let mut names = BTreeSet::from([row.name.clone()]);
-    names.extend(others.into_iter().filter(|name| known.contains(*name)).cloned());
+    names.extend(
+        others
+            .into_iter()
+            .filter(|name| known.contains(*name))
+            .cloned(),
+    );
     Together {
         name: row.name.clone(),
         names,
@@ -96,13 +101,17 @@ fn set_of(row: &Variable, known: &HashSet<String>) -> Together {
 
 /// `Out[5]`.
 fn is_output(name: &str) -> bool {
-    let number = name.strip_prefix("Out[").and_then(|rest| rest.strip_suffix(']'));
+    let number = name
+        .strip_prefix("Out[")
+        .and_then(|rest| rest.strip_suffix(']'));
     number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// What is let go of for a set, in the order in which `%gcclear` does.
 fn steps(set: &Together, known: &[Step]) -> Vec<Step> {
-    let outputs = known.iter().filter(|step| step.label == OUT && !set.outputs.is_empty());
+    let outputs = known
+        .iter()
+        .filter(|step| step.label == OUT && !set.outputs.is_empty());
     let names = set.names.iter().map(|name| Step {
         label: name.clone(),
         names: vec![("variable".to_owned(), name.clone())],
