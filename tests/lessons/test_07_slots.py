@@ -48,7 +48,8 @@ def test_getsizeof_leaves_out_what_slots_save(compared: dict[str, Any]) -> None:
     assert each(slotted) == slotted["claimed"]
     assert each(plain) >= plain["claimed"] + 32
     assert plain["claimed"] - slotted["claimed"] <= 8
-    assert each(plain) - each(slotted) >= 40
+    # 3.12 keeps two attributes in 32 bytes, the others in 40.
+    assert each(plain) - each(slotted) >= 32
 
 
 def test_many_cost_as_many_times_one(lesson: Run, compared: dict[str, Any]) -> None:
