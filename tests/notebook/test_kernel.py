@@ -282,6 +282,9 @@ class TestAwait:
         fresh.says("turning")
         before = int(fresh.run("turns").result)
         assert before > 0
+        # Those that wait when the loop is entered, also the one that is taken already.
+        requests = [fresh.client.execute(str(n)) for n in range(100)]
+        assert [fresh.done(request).result for request in requests] == [str(n) for n in range(100)]
         fresh.run("%gui")
         assert fresh.run("'after'").result == "'after'"
 

@@ -59,7 +59,9 @@ class Kernel(IPythonKernel):
         control = self.control_thread.io_loop.asyncio_loop
         self._control_lock = asyncio.Lock()
         Lane(self, "control", self._control_lock).serve(control)
-        Lane(self, "shell", self._main_asyncio_lock).serve(asyncio.get_event_loop())
+        shell = Lane(self, "shell", self._main_asyncio_lock)
+        shell.serve(asyncio.get_event_loop())
+        self.shell_stream.is_open = shell.is_open
         self.control_thread.start()
         self.wire.inform(self.session.pack(self.kernel_info))
         self.wire.attach()

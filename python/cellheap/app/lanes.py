@@ -27,6 +27,10 @@ class Lane:
     def subshell(self) -> str | None:
         return None if self.name == "shell" else self.name
 
+    def is_open(self) -> bool:
+        """Whether a request was taken and is not done yet."""
+        return self._open is not None
+
     def serve(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch for requests in this loop from now on."""
         loop.add_reader(self._kernel.wire.fileno(self.name), self._take, loop)

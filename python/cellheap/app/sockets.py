@@ -50,6 +50,9 @@ class Handle:
 class Requests(Handle):
     """A channel on which requests come."""
 
+    #: Whether a request was taken from the wire and is not done yet.
+    is_open: Callable[[], bool] = staticmethod(lambda: False)
+
     def getsockopt(self, option: int) -> int:
         """The descriptor that a GUI's event loop watches for requests."""
         if option != zmq.FD:
@@ -57,8 +60,8 @@ class Requests(Handle):
         return self.wire.fileno(self.channel)
 
     def flush(self, *_: Any, **__: Any) -> int:
-        """Whether a request waits: then a GUI's event loop must give way."""
-        return len(select.select([self.wire.fileno(self.channel)], [], [], 0)[0])
+        """Whether a request waits, for the wire or for its turn: then a GUI's event loop must give way."""
+        return self.is_open() or len(select.select([self.wire.fileno(self.channel)], [], [], 0)[0])
 
 
 class IOPub(Handle):
