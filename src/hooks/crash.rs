@@ -5,7 +5,7 @@ use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering::SeqCst};
 
 use crate::heap::boxfile;
 
@@ -39,6 +39,24 @@ static WRITER: AtomicUsize = AtomicUsize::new(0);
 /// The state of the thread that crashed; one where it has none, zero where none has crashed.
 static CRASHED: AtomicUsize = AtomicUsize::new(0);
 static WRITTEN: AtomicBool = AtomicBool::new(false);
+/// Descriptors 1 and 2 where the kernel has put pipes in their place.
+static CAPTURED: [Captured; 2] = [const { Captured::new() }; 2];
+
+struct Captured {
+    /// Where its output went before; -1 where nothing is captured.
+    original: AtomicI32,
+    /// The pipe, as the system numbers files.
+    pipe: AtomicU64,
+}
+
+impl Captured {
+    const fn new() -> Self {
+        Self {
+            original: AtomicI32::new(-1),
+            pipe: AtomicU64::new(0),
+        }
+    }
+}
 
 struct Before([UnsafeCell<MaybeUninit<libc::sigaction>>; CRASHES.len() + ENDS.len()]);
 
@@ -90,6 +108,15 @@ pub fn crashed_thread() -> Option<Thread> {
 pub fn let_go() {
     CRASHED.store(0, SeqCst);
     WRITTEN.store(true, SeqCst);
+}
+
+/// Descriptors 1 and 2 are pipes that this process reads; these are duplicates of what they were. A process that ends by a
+/// crash reads no more: what is said of the crash goes to these.
+pub fn captured(originals: [RawFd; 2]) {
+    for (fd, (captured, original)) in (1..).zip(CAPTURED.iter().zip(originals)) {
+        captured.pipe.store(file_of(fd), SeqCst);
+        captured.original.store(original, SeqCst);
+    }
 }
 
 type Handler = unsafe extern "C" fn(c_int, *mut libc::siginfo_t, *mut c_void);
@@ -144,6 +171,7 @@ unsafe extern "C" fn crashed(signal: c_int, info: *mut libc::siginfo_t, _: *mut 
         if libc::getpid() == OWNER.load(SeqCst) {
             leave_mark(signal);
             wait_for_last_words();
+            give_output_back();
         }
         pass_on(signal, info);
     }
@@ -191,6 +219,40 @@ unsafe fn wait_for_last_words() {
                 return;
             }
             libc::nanosleep(&WAIT, std::ptr::null_mut());
+        }
+    }
+}
+
+/// Those who get the signal after us write to the terminal, not into a pipe that nobody reads any more. What C code wrote
+/// just before is read first, if its reader still can.
+unsafe fn give_output_back() {
+    for (fd, captured) in (1..).zip(&CAPTURED) {
+        let original = captured.original.load(SeqCst);
+        if original < 0 || file_of(fd) != captured.pipe.load(SeqCst) {
+            continue;
+        }
+        // SAFETY: as above; FIONREAD writes one int.
+        unsafe {
+            let mut unread: libc::c_int = 0;
+            for _ in 0..PATIENCE {
+                if libc::ioctl(fd, libc::FIONREAD, &raw mut unread) != 0 || unread == 0 {
+                    break;
+                }
+                libc::nanosleep(&WAIT, std::ptr::null_mut());
+            }
+            libc::dup2(original, fd);
+        }
+    }
+}
+
+/// The number of the file that a descriptor stands for; zero for none.
+fn file_of(fd: RawFd) -> u64 {
+    // SAFETY: `stat` is plain data, read only when the call filled it; it may be asked for in a handler.
+    unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        match libc::fstat(fd, &raw mut stat) {
+            0 => stat.st_ino,
+            _ => 0,
         }
     }
 }

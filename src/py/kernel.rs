@@ -13,6 +13,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 use super::bells::Bells;
 use super::errors::{taken_name, unknown};
 use super::{json, message};
+use crate::hooks::crash;
 use crate::kernel::{Channel, Kernel, KernelInfo, Lane, RequestId, Stream};
 use crate::wire::Connection;
 
@@ -239,7 +240,9 @@ impl PyKernel {
 
     /// Redirects descriptors 1 and 2 into the kernel. Returns duplicates of the original ones.
     fn capture(&self) -> PyResult<[RawFd; 2]> {
-        Ok(self.kernel.capture()?)
+        let originals = self.kernel.capture()?;
+        crash::captured(originals);
+        Ok(originals)
     }
 
     fn is_child(&self) -> bool {
