@@ -144,7 +144,7 @@ def test_what_a_functions_cache_would_give_back_is_known_to_the_byte(
     notebook.run("cleared = %gcclear --caches big").raise_error()
     (freed,) = (step.freed for step in notebook.names["cleared"].steps if step.what == "big's cache")
     # Lists of Python's free list may be older than tracing: then they are in neither, or in one.
-    assert abs(told.bytes - freed) <= 64, (told, freed)
+    assert abs(told.bytes - freed) <= 256, (told, freed)
     assert freed > 199 * 100 * 8
     assert notebook.values("big.cache_info().currsize") == 0
 
