@@ -20,9 +20,9 @@ def _nobodys_profile(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared() -> Iterator[Front]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     """One kernel for all tests of a file that leave it as it was."""
-    front = start().ready()
+    front = start(tmp_path_factory.mktemp("kernel") / "log").ready()
     yield front
     stop(front)
 

@@ -49,6 +49,7 @@ class Front:
     def __init__(self, manager: KernelManager, log: IO[bytes] | None = None) -> None:
         self.manager = manager
         self._log = log
+        self._complaints = 0
         self.client: BlockingKernelClient = manager.client()
         self.client.start_channels()
         self._unread: list[Message] = []
@@ -60,6 +61,14 @@ class Front:
     def another(self) -> "Front":
         """Another front end of the same kernel."""
         return Front(self.manager).ready()
+
+    def complaints(self) -> list[str]:
+        """The kernel's own lines on stderr since this was last asked."""
+        assert self._log is not None, "nobody keeps this kernel's stderr"
+        written = Path(str(self._log.name)).read_text().splitlines()
+        lines = [line for line in written if line.startswith("cellheap:")]
+        new, self._complaints = lines[self._complaints :], len(lines)
+        return new
 
     def run(self, code: str, **options: Any) -> Ran:
         """Run a cell to its end."""
