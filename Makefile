@@ -26,17 +26,23 @@ demo: .venv/ready ## run the tour through the kernel, print its memory table, wr
 test: test-rust test-python test-lab ## every test: Rust, Python on the oldest and the newest CPython here, JupyterLab
 
 test-all: test-rust test-lab ## the same, Python on every supported CPython here
-	$(MAKE) test-python VENVS="$(strip $(ALL_VENVS))"
+	$(MAKE) test-python VENVS="$(strip $(ALL_VENVS))" NEWEST_ONLY=
 
 test-rust: ## the Rust tests: no Python needed
 	cargo test --locked
 
 # A file is a process of its own: a look at all objects is dearer the more a process has loaded.
 TESTS = $(filter-out tests/lab/% tests/ecosystem/%,$(sort $(wildcard tests/*/test_*.py)))
+# What does not turn on CPython's insides: `make test` runs it with the newest, `make test-all` with all.
+NEWEST_ONLY = tests/docs/% tests/examples/% tests/tracer/test_memray.py \
+	$(patsubst %,tests/lessons/test_%.py,every index outputs) \
+	$(patsubst %,tests/notebook/test_%.py,bad_input conformance debugger display export flame groups heapmap \
+	install json last limit_programs limit_setting lookout magics_tab scripts start wire_load)
+tests_of = $(if $(filter .venv,$1),$(TESTS),$(filter-out $(NEWEST_ONLY),$(TESTS)))
 AT_ONCE = $(shell nproc)
 test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
-	for venv in $(VENVS); do printf '%s\n' $(TESTS) | \
-		xargs -n 1 -P $(AT_ONCE) $$venv/bin/python -m pytest -q -p no:cacheprovider; done
+	printf '%s\n' $(foreach venv,$(VENVS),$(addprefix $(venv):,$(call tests_of,$(venv)))) | xargs -n 1 -P $(AT_ONCE) \
+		bash -c '$${0%%:*}/bin/python -m pytest -q -p no:cacheprovider "$${0#*:}"'
 
 screenshots: .venv/ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted; live; of a dead kernel; in nbconvert's page
 	scripts/chromium
