@@ -1,7 +1,9 @@
 """Interrupts, processes and the end: what signals, forks and parents do to a kernel."""
 
+import contextlib
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -177,6 +179,19 @@ class TestEnd:
         assert [entry[2] for entry in fresh.done(request).reply["content"]["history"]] == [
             "remembered = 'across restarts'"
         ]
+
+    def test_cells_run_on_while_the_history_cannot_be_written(self, fresh: Front) -> None:
+        """Another process holds the database; what was typed meanwhile is saved when it lets go."""
+        file = fresh.run("print(get_ipython().history_manager.hist_file)").text().strip()
+        with contextlib.closing(sqlite3.connect(file, isolation_level=None)) as database:
+            database.execute("BEGIN IMMEDIATE")
+            typed = [f"'while it is held', {n}" for n in range(20)]
+            assert [fresh.run(code).status for code in typed] == ["ok"] * len(typed)
+            database.execute("ROLLBACK")
+        fresh.manager.restart_kernel()
+        fresh.ready()
+        request = fresh.client.history(hist_access_type="search", pattern="'while it is held'*", raw=True)
+        assert [entry[2] for entry in fresh.done(request).reply["content"]["history"]] == typed
 
     def test_exit_in_a_cell_ends_the_kernel(self, fresh: Front) -> None:
         assert fresh.run("exit").reply["content"]["payload"][0]["source"] == "ask_exit"

@@ -16,7 +16,7 @@ from traitlets import Any as AnyTrait
 from traitlets import DottedObjectName, Type, Unicode, default
 
 from cellheap import _core
-from cellheap.app import DRAIN
+from cellheap.app import DRAIN, history
 from cellheap.app.kernel import Kernel
 from cellheap.app.session import WireSession
 from cellheap.app.sockets import Handle, IOPub, Requests
@@ -96,6 +96,10 @@ class KernelApp(IPKernelApp):
         )
         kernel.record_ports({f"{name}_port": port for name, port in self._ports.items()})
         self.displayhook.get_execution_count = lambda: kernel.execution_count
+
+    def init_shell(self) -> None:
+        super().init_shell()
+        history.adopt(self.shell)
 
     def init_extensions(self) -> None:
         """Ours comes first: a user's may look at what it brings."""

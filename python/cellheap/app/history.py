@@ -1,0 +1,73 @@
+"""IPython's history, saved without holding up the next cell. What is remembered is IPython's."""
+
+import sqlite3
+import threading
+from contextlib import suppress
+from typing import Any
+
+from IPython.core.history import HistoryManager as _HistoryManager
+
+Rows = list[tuple[Any, ...]]
+
+
+class HistoryManager(_HistoryManager):
+    """IPython's saving thread keeps what it saves locked while the disk works, and the next cell waits for
+    that lock to note its own input. Here the lock is held only to take what waits.
+    """
+
+    _writing: threading.Lock
+
+    def writeout_cache(self, conn: sqlite3.Connection | None = None) -> None:
+        """Write all that waits to the database, in the order in which it came."""
+        if not self.enabled:
+            return
+        if conn is None:
+            conn = self.db
+        with self._writing:
+            with self.db_input_cache_lock:
+                inputs, self.db_input_cache = self.db_input_cache, []
+            with self.db_output_cache_lock:
+                outputs, self.db_output_cache = self.db_output_cache, []
+            try:
+                self._save_inputs(conn, inputs)
+                inputs = []
+                self._save_outputs(conn, outputs)
+            except sqlite3.OperationalError:
+                # The disk is full, or another process has held the database for long: for the next time.
+                with self.db_input_cache_lock:
+                    self.db_input_cache = inputs + self.db_input_cache
+                with self.db_output_cache_lock:
+                    self.db_output_cache = outputs + self.db_output_cache
+                raise
+
+    def _save_inputs(self, conn: sqlite3.Connection, inputs: Rows) -> None:
+        """A session that another process has written to goes on under a new number, as in IPython."""
+        table = "history VALUES (?, ?, ?, ?)"
+        try:
+            self._save(conn, table, inputs)
+        except sqlite3.IntegrityError:
+            self.new_session(conn)
+            print(
+                "ERROR! Session/line number was not unique in database. History logging moved to new session",
+                self.session_number,
+            )
+            with suppress(sqlite3.IntegrityError):
+                self._save(conn, table, inputs)
+
+    def _save_outputs(self, conn: sqlite3.Connection, outputs: Rows) -> None:
+        try:
+            self._save(conn, "output_history VALUES (?, ?, ?)", outputs)
+        except sqlite3.IntegrityError:
+            print("!! Session/line number for output was not unique in database. Output will not be stored.")
+
+    def _save(self, conn: sqlite3.Connection, table: str, rows: Rows) -> None:
+        with conn:
+            conn.executemany(f"INSERT INTO {table}", [(self.session_number, *row) for row in rows])
+
+
+def adopt(shell: Any) -> None:
+    """Have this shell's history saved so. One of somebody else's class stays as it is."""
+    manager = shell.history_manager
+    if type(manager) is _HistoryManager:
+        vars(manager)["_writing"] = threading.Lock()
+        manager.__class__ = HistoryManager
