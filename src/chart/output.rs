@@ -27,7 +27,8 @@ pub fn cell(
     name: impl Fn(&str) -> String,
 ) -> Result<(String, String), ChartError> {
     let cell = &report.cell;
-    let live = report.timeline.last().map_or(0, |point| point.live);
+    // Of the same moment as the lines; the timeline's last point is somewhat older.
+    let live = cell.net.max(0).unsigned_abs();
     let sentence = format!(
         "{} has run for {:.1} s: {} live above its start, peak {}.",
         cell.label,

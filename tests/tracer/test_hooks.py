@@ -139,7 +139,8 @@ say([report(cell)["cell"], traced])
         CELLHEAP_NATIVE="off",
     )
     assert cell["live"] == 1_000_033
-    assert traced >= 1_000_033
+    # Blocks of before may have gone meanwhile.
+    assert abs(traced - 1_000_033) < 4096
 
 
 # CPython 3.11 itself hangs with tracemalloc and a second interpreter.
