@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, TimeoutError, expect
 
 from tests.lab import pictures
 from tests.lab.conftest import SHOTS, Lab
@@ -31,10 +31,17 @@ def page(browser: BrowserContext) -> Iterator[Page]:
 
 
 def command(page: Page, words: str) -> None:
-    """Asks for a command by its words, from the palette."""
-    page.keyboard.press("Control+Shift+C")
-    page.locator(".lm-CommandPalette-input").fill(words)
-    page.locator(".lm-CommandPalette-item", has_text=words).first.click()
+    """Asks for a command by its words, from the palette. It lists what there is as it opens; some commands come late."""
+    item = page.locator(".lm-CommandPalette-item", has_text=words).first
+    while True:
+        page.keyboard.press("Control+Shift+C")
+        page.locator(".lm-CommandPalette-input").fill(words)
+        try:
+            item.click(timeout=10_000)
+        except TimeoutError:
+            page.keyboard.press("Escape")
+        else:
+            return
 
 
 def shoot(page: Page, name: str) -> None:
