@@ -23,9 +23,9 @@ help: ## say what each target does
 demo: .venv/ready ## run the tour through the kernel, print its memory table, write the page with its charts
 	.venv/bin/python scripts/demo.py
 
-test: test-rust test-python test-lab ## every test: Rust, Python on the oldest and the newest CPython here, JupyterLab
+test: test-rust test-python test-lab ## Rust, JupyterLab, Python on the newest CPython here, and what turns on CPython's insides on the oldest
 
-test-all: test-rust test-lab ## the same, Python on every supported CPython here
+test-all: test-rust test-lab ## the same, all of Python's on every supported CPython here
 	$(MAKE) test-python VENVS="$(strip $(ALL_VENVS))" NEWEST_ONLY=
 
 test-rust: ## the Rust tests: no Python needed
