@@ -61,6 +61,8 @@ class HistoryManager(_HistoryManager):
             print("!! Session/line number for output was not unique in database. Output will not be stored.")
 
     def _save(self, conn: sqlite3.Connection, table: str, rows: Rows) -> None:
+        if not rows:
+            return
         with conn:
             conn.executemany(f"INSERT INTO {table}", [(self.session_number, *row) for row in rows])
 
