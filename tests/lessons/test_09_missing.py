@@ -20,7 +20,8 @@ def rows(size: int) -> int:
 def test_a_failed_del_frees_nothing_that_comes_after_the_missing_name(lesson: Run) -> None:
     assert lesson.error("del-missing") == ("NameError", "name 'resutls' is not defined")
     steps = {step["what"]: step["freed"] for step in lesson.shown("gcclear")["steps"]}
-    assert abs(steps["big"] - rows(1_000_000)) < KIB  # So it was alive until then.
+    # So it was alive until then. What the failed cell left behind may go meanwhile.
+    assert abs(steps["big"] - rows(1_000_000)) < 16 * KIB
 
 
 def test_what_pop_returns_is_kept_by_out_until_out_is_emptied(lesson: Run) -> None:
