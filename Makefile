@@ -12,7 +12,6 @@ OLDEST = $(firstword $(PYTHONS))
 VENVS = $(if $(filter $(NEWEST),$(OLDEST)),.venv,.venv-oldest .venv)
 # `.venv-python3.12` and the like, of those between.
 ALL_VENVS = $(patsubst %,.venv-%,$(notdir $(filter-out $(OLDEST) $(NEWEST),$(PYTHONS)))) $(VENVS)
-INSTALL = python -m pip install --quiet --disable-pip-version-check --root-user-action=ignore
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
 .PHONY: help demo test test-all test-rust test-python test-lab screenshots lab lessons docs programs bench regrtest suites ecosystem load fuzz soak endurance limits lint wheel clean shapes
@@ -39,24 +38,25 @@ NEWEST_ONLY = tests/docs/% tests/examples/% tests/tracer/test_memray.py \
 	$(patsubst %,tests/notebook/test_%.py,bad_input conformance debugger display export flame groups heapmap \
 	install json last limit_programs limit_setting lookout magics_tab scripts start wire_load)
 tests_of = $(if $(filter .venv,$1),$(TESTS),$(filter-out $(NEWEST_ONLY),$(TESTS)))
-AT_ONCE = $(shell nproc)
+# One more than there are processors, as some tests only wait.
+AT_ONCE = $(shell expr $$(nproc) + 1)
 test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
 	printf '%s\n' $(foreach venv,$(VENVS),$(addprefix $(venv):,$(call tests_of,$(venv)))) | xargs -n 1 -P $(AT_ONCE) \
-		bash -c '$${0%%:*}/bin/python -m pytest -q -p no:cacheprovider "$${0#*:}"'
+		bash -c '$${0%%:*}/bin/python -m pytest -q -p no:cacheprovider "$${0#*:}"; code=$$?; echo "$$SECONDS s $$0"; exit $$code'
 
 screenshots: .venv/ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted; live; of a dead kernel; in nbconvert's page
 	scripts/chromium
-	.venv/bin/$(INSTALL) --group lab
+	scripts/install .venv --group lab
 	.venv/bin/python -m pytest tests/lab/test_pictures.py tests/lab/test_lookout.py
 	@echo "The pictures: $(CURDIR)/out/lab/pictures-*.png, live.png, last.png"
 
 test-lab: .venv/ready ## the tour in JupyterLab in a real browser
 	scripts/chromium
-	.venv/bin/$(INSTALL) --group lab
+	scripts/install .venv --group lab
 	.venv/bin/python -m pytest tests/lab
 
 lab: .venv/ready ## open JupyterLab on the lessons
-	.venv/bin/$(INSTALL) --group lab
+	scripts/install .venv --group lab
 	.venv/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/index.ipynb
 
 lessons: .venv/ready ## run the lessons and write the outputs that they hold, where these are stale
@@ -69,9 +69,9 @@ programs: .venv/ready ## draw the memory of the programs of examples/ into docs/
 	.venv/bin/python -m scripts.programs
 
 bench: .venv/ready ## measure the tracer, the graph and the kernel beside other tools, and how fast charts are drawn
-	.venv/bin/$(INSTALL) --group bench
-	.venv/bin/$(INSTALL) filprofiler==2024.11.2 || echo "Fil does not install here" >&2
-	.venv/bin/$(INSTALL) xeus-python==0.19.* || echo "xeus-python does not install here" >&2
+	scripts/install .venv --group bench
+	scripts/install .venv filprofiler==2024.11.2 || echo "Fil does not install here" >&2
+	scripts/install .venv xeus-python==0.19.* || echo "xeus-python does not install here" >&2
 	scripts/valgrind || true
 	failed=; for part in instructions edges charts tracer graph kernel; do \
 		.venv/bin/python benchmarks/$$part.py || failed+=" $$part"; done; \
@@ -82,13 +82,13 @@ regrtest: $(VENVS:=/ready) ## CPython's and numpy's own tests with the tracer on
 		$$venv/bin/python tests/suites/compare.py $$suite; done; done
 
 suites: .venv/ready ## ipykernel's own tests of a kernel, from PyPI, and jupyter_kernel_test against this kernel
-	.venv/bin/$(INSTALL) --group suites
+	scripts/install .venv --group suites
 	.venv/bin/python tests/suites/wire.py
 	.venv/bin/python -m pytest tests/notebook/test_conformance.py
 
 ecosystem: .venv/ready ## widgets, plots, tables, clusters, runners of notebooks, the debugger: each driven through this kernel
 	scripts/chromium
-	.venv/bin/$(INSTALL) --group ecosystem
+	scripts/install .venv --group ecosystem
 	.venv/bin/python -m pytest tests/ecosystem
 
 load: .venv/ready ## late readers, 200 MB of output and buffers, 10,000 cells, random bytes, restarts
@@ -117,7 +117,7 @@ shapes: $(VENVS:=/ready) ## what deleting SHAPES (2000) random objects gives bac
 		CELLHEAP_SHAPES=$(SHAPES) $$venv/bin/python -m pytest --timeout 36000 tests/graph/test_predictions.py; done
 
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
-	.venv/bin/$(INSTALL) --group dev
+	scripts/install .venv --group dev
 	for crate in . tests/judge fuzz; do cargo fmt --check --manifest-path $$crate/Cargo.toml; done
 	cargo clippy --locked --all-targets -- -D warnings
 	PYO3_PYTHON=$(CURDIR)/.venv/bin/python cargo clippy --locked --all-targets --features python -- -D warnings
@@ -147,6 +147,6 @@ clean: ## remove what was built, the environments too
 	@command -v cargo >/dev/null || { echo "cellheap needs Rust 1.89 or newer: cargo was not found" >&2; exit 1; }
 	rm -rf $*/wheel
 	$*/bin/maturin build --release --locked --out $*/wheel --interpreter $*/bin/python
-	$*/bin/$(INSTALL) --force-reinstall --no-deps $*/wheel/*.whl
-	$*/bin/$(INSTALL) $*/wheel/*.whl
+	scripts/install $* --force-reinstall --no-deps $*/wheel/*.whl
+	scripts/install $* $*/wheel/*.whl
 	touch $@
