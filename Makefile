@@ -14,7 +14,7 @@ VENVS = $(if $(filter $(NEWEST),$(OLDEST)),.venv,.venv-oldest .venv)
 ALL_VENVS = $(patsubst %,.venv-%,$(notdir $(filter-out $(OLDEST) $(NEWEST),$(PYTHONS)))) $(VENVS)
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-all test-rust test-python test-lab screenshots lab lessons docs programs bench regrtest suites ecosystem load fuzz soak endurance limits lint wheel clean shapes
+.PHONY: help demo test test-all test-rust test-python test-lab lab-ready screenshots lab lessons docs programs bench regrtest suites ecosystem load fuzz soak endurance limits lint wheel clean shapes
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -22,38 +22,40 @@ help: ## say what each target does
 demo: .venv/ready ## run the tour through the kernel, print its memory table, write the page with its charts
 	.venv/bin/python scripts/demo.py
 
-test: test-rust test-python test-lab ## Rust, JupyterLab, Python on the newest CPython here, and what turns on CPython's insides on the oldest
+test: test-rust lab-ready ## Rust, JupyterLab, Python on the newest CPython here, and what turns on CPython's insides on the oldest
+	$(MAKE) test-python FIRST=.venv:tests/lab
 
-test-all: test-rust test-lab ## the same, all of Python's on every supported CPython here
-	$(MAKE) test-python VENVS="$(strip $(ALL_VENVS))" NEWEST_ONLY=
+test-all: test-rust lab-ready ## the same, all of Python's on every supported CPython here
+	$(MAKE) test-python FIRST=.venv:tests/lab VENVS="$(strip $(ALL_VENVS))" INSIDES=%
 
 test-rust: ## the Rust tests: no Python needed
 	cargo test --locked
 
 # A file is a process of its own: a look at all objects is dearer the more a process has loaded.
 TESTS = $(filter-out tests/lab/% tests/ecosystem/%,$(sort $(wildcard tests/*/test_*.py)))
-# What does not turn on CPython's insides: `make test` runs it with the newest, `make test-all` with all.
-NEWEST_ONLY = tests/docs/% tests/examples/% tests/tracer/test_memray.py \
-	$(patsubst %,tests/lessons/test_%.py,every index outputs) \
-	$(patsubst %,tests/notebook/test_%.py,bad_input conformance debugger display export flame groups heapmap \
-	install json last limit_programs limit_setting lookout magics_tab scripts start wire_load)
-tests_of = $(if $(filter .venv,$1),$(TESTS),$(filter-out $(NEWEST_ONLY),$(TESTS)))
+# What turns on CPython's insides: `make test` runs it with the oldest too. The rest only with the newest.
+INSIDES = $(filter-out %/test_memray.py,$(wildcard tests/tracer/test_*.py)) tests/graph/% \
+	$(patsubst %,tests/notebook/test_%.py,clear clear_kernels extension graph_results life limit limit_calls \
+	limit_real limit_safe report roots trace tutorial)
+tests_of = $(if $(filter .venv,$1),$(TESTS),$(filter $(INSIDES),$(TESTS)))
 # One more than there are processors, as some tests only wait.
 AT_ONCE = $(shell expr $$(nproc) + 1)
+# What takes longest goes first.
+FIRST =
 test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
-	printf '%s\n' $(foreach venv,$(VENVS),$(addprefix $(venv):,$(call tests_of,$(venv)))) | xargs -n 1 -P $(AT_ONCE) \
+	printf '%s\n' $(FIRST) $(foreach venv,$(VENVS),$(addprefix $(venv):,$(call tests_of,$(venv)))) | xargs -n 1 -P $(AT_ONCE) \
 		bash -c '$${0%%:*}/bin/python -m pytest -q -p no:cacheprovider "$${0#*:}"; code=$$?; echo "$$SECONDS s $$0"; exit $$code'
 
-screenshots: .venv/ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted; live; of a dead kernel; in nbconvert's page
-	scripts/chromium
-	scripts/install .venv --group lab
+screenshots: lab-ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted; live; of a dead kernel; in nbconvert's page
 	.venv/bin/python -m pytest tests/lab/test_pictures.py tests/lab/test_lookout.py
 	@echo "The pictures: $(CURDIR)/out/lab/pictures-*.png, live.png, last.png"
 
-test-lab: .venv/ready ## the tour in JupyterLab in a real browser
+test-lab: lab-ready ## the tour in JupyterLab in a real browser
+	.venv/bin/python -m pytest tests/lab
+
+lab-ready: .venv/ready
 	scripts/chromium
 	scripts/install .venv --group lab
-	.venv/bin/python -m pytest tests/lab
 
 lab: .venv/ready ## open JupyterLab on the lessons
 	scripts/install .venv --group lab
