@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 
 from cellheap import _core
 
 
-@dataclass
 class BlackBox:
     """The one of this process."""
 
-    #: Why there is none, in one line; None where there is one.
-    note: str | None = "No black box is written in this process."
+    def __init__(self) -> None:
+        #: Why there is none, in one line; None where there is one.
+        self.note: str | None = "No black box is written in this process."
 
     def begin(self, connection_file: str | None) -> None:
         """Begins to write, and reads what the process before this one left. Where that cannot be, one line on

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import fnmatch
 import re
-import sys
 import types
 from collections.abc import Sequence
 from typing import Any
 
 from cellheap import hidden
 
-#: What `--generation` means to this version's collector.
-GENERATION = (
-    "Collect the young objects (0), also an increment of the old (1), or everything (2, the default)."
-    if (3, 14, 0) <= sys.version_info[:3] < (3, 14, 5)
-    else "Collect generations 0 to N only; 2, the default, is everything."
-)
 #: What is inside a variable: `cache[a]`, `thing.name`.
 _PART = re.compile(r"(\w+)(?:\[[^*?]*\]|\.\w+)+")
 

@@ -7,6 +7,9 @@ import os
 from traitlets import Bool, Unicode, default
 from traitlets.config import Configurable
 
+#: Outputs hold their charts as PNG too while this is not empty: `CellHeap.png` fills it.
+WITH_PNG: list[bool] = []
+
 
 class CellHeap(Configurable):
     """Settings of cellheap."""

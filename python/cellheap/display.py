@@ -15,10 +15,8 @@ from html import escape
 from typing import Any, Protocol
 
 from cellheap import _core
+from cellheap.config import WITH_PNG
 from cellheap.units import bytes_text, signed_bytes_text, unbroken
-
-#: Outputs hold their charts as PNG too while this is not empty: `CellHeap.png` fills it.
-WITH_PNG: list[bool] = []
 
 JSON_TYPE = "application/vnd.cellheap.v1+json"
 TEXT_WIDTH = 80

@@ -5,21 +5,25 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.display import display
 
-from cellheap import _core, api, limiting
+from cellheap import _core, limiting
 from cellheap.arguments import completer, parse
 from cellheap.cellmagic import CellMagic
-from cellheap.config import CellHeap
-from cellheap.display import WITH_PNG
+from cellheap.config import WITH_PNG, CellHeap
+from cellheap.later import Later
 from cellheap.lookout import Lookout
 from cellheap.magics import CellHeapMagics
 from cellheap.recorder import Recorder
-from cellheap.stopping import Translator
-from cellheap.summary import Summary
+from cellheap.translator import Translator
+
+if TYPE_CHECKING:
+    from cellheap import api, summary
+else:
+    api, summary = Later("cellheap.api"), Later("cellheap.summary")
 
 #: The extension of the shell that it is attached to, if one is.
 _attached: list[Extension] = []
@@ -126,7 +130,7 @@ class Extension:
         with _core.own():
             if self._settings.collect:
                 gc.collect()
-            for death in self._magics.questions.watcher.deaths():
+            for death in self._magics.deaths():
                 print(death)
         if wanted is None and not self._settings.summary and drawn is None:
             return
@@ -134,7 +138,7 @@ class Extension:
             report = api.report(cell, types=wanted is not None)
             place = {} if drawn is None else {"display_id": drawn, "update": True}
             if wanted is None:
-                display(Summary(report), **place)
+                display(summary.Summary(report), **place)
                 return
             if wanted.name:
                 self.shell.user_ns[wanted.name] = report

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
-from cellheap import _core, stopping
+from cellheap import _core
+from cellheap.later import Later
 from cellheap.units import bytes_text, parse_bytes
+
+if TYPE_CHECKING:
+    from cellheap import stopping
+else:
+    stopping = Later("cellheap.stopping")
 
 RIGHT = "a limit is a size such as '2G', a percentage such as '80%', or 'off'"
 

@@ -8,13 +8,18 @@ import json
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
 
 from cellheap import _core
 from cellheap.blackbox import black_box
-from cellheap.lastwords import Last
+from cellheap.later import Later
+
+if TYPE_CHECKING:
+    from cellheap import lastwords
+else:
+    lastwords = Later("cellheap.lastwords")
 
 #: How long a thread waits for something to show before it looks whether it is wanted still.
 _PATIENCE = 60.0
@@ -78,7 +83,7 @@ class Lookout:
         with _core.own():
             last = _core.last_words()
             if last is not None:
-                display(Last.from_json(last))
+                display(lastwords.Last.from_json(last))
             _core.last_words_told()
 
     def _hook_clearing(self, cell: int) -> None:

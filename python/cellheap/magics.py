@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import re
 from collections.abc import Callable, Iterable
-from functools import partial
-from typing import Any, TypeVar
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
 from IPython.core.magic_arguments import argument, magic_arguments
 
-from cellheap import _core, api, limiting, questions
+from cellheap import _core, limiting
 from cellheap.arguments import files, help_argument, mistake, natural, parse, print_help, variable
 from cellheap.blackbox import black_box
-from cellheap.choosing import GENERATION, RefusedError, clearable
 from cellheap.config import CellHeap
-from cellheap.flames import Measure
-from cellheap.questions import Questions
+from cellheap.later import Later
 from cellheap.recorder import Recorder
-from cellheap.results import Result
 from cellheap.shown import give
 from cellheap.units import bytes_text
+from cellheap.words import GENERATION, LIMITS, QUESTIONS, RESULTS, WORDS, asked
+
+if TYPE_CHECKING:
+    import difflib
+
+    from cellheap import api, choosing, questions
+    from cellheap.flames import Measure
+    from cellheap.results import Result
+else:
+    api, choosing, questions = Later("cellheap.api"), Later("cellheap.choosing"), Later("cellheap.questions")
+    difflib = Later("difflib")
 
 #: A cell as a person types it, or as outputs name it.
 _CELL = re.compile(r"(?P<number>[0-9]+)|In\[(?P<label>[0-9]+)\]")
-WORDS = (
-    "report",
-    "live",
-    *questions.WORDS,
-    "flame",
-    "last",
-    "export",
-    "limit",
-    "on",
-    "off",
-    "stop",
-    "start",
-    "reset",
-)
-#: What can follow `limit`, for example.
-LIMITS = ("off", "50%", "80%", "1G", "2G", "4G", "8G")
-#: Of these, what is a result by itself; nothing is the overview.
-RESULTS = ("", "live", "report")
 #: Said where there is no tracer at all.
 NEVER_BEGAN = "Nothing was recorded in this process so far: `%memtrace start` begins to record"
 
@@ -77,7 +66,15 @@ class CellHeapMagics(Magics):
         super().__init__(shell)
         self._recorder = recorder
         self._settings = settings
-        self.questions = Questions(shell)
+
+    @cached_property
+    def questions(self) -> questions.Questions:
+        """Made when the first is asked."""
+        return questions.Questions(self.shell)
+
+    def deaths(self) -> list[str]:
+        """A line for each watched object that died and was not told of yet."""
+        return self.questions.watcher.deaths() if "questions" in vars(self) else []
 
     @line_magic
     @plain
@@ -119,7 +116,7 @@ class CellHeapMagics(Magics):
         cell shows the report of that cell when it has run.
         """
         with _core.own():
-            question = questions.asked(line)
+            question = asked(line)
             if question and question[1] not in ("-h", "--help"):
                 answer = self.questions.answer(*question)
                 return None if answer is None else give(answer)
@@ -317,7 +314,7 @@ class CellHeapMagics(Magics):
     def _foreseen(self, arguments: argparse.Namespace) -> Result:
         try:
             return api.foresee(*arguments.names, **_wishes(arguments), force=arguments.force)
-        except (RefusedError, RuntimeError, MemoryError) as error:
+        except (api.RefusedError, RuntimeError, MemoryError) as error:
             raise UsageError(f"%gcclear: {error}") from None
 
     def _cleared(self, arguments: argparse.Namespace) -> Result:
@@ -331,15 +328,15 @@ class CellHeapMagics(Magics):
                 force=arguments.force,
                 announce=print,
             )
-        except RefusedError as error:
+        except api.RefusedError as error:
             raise UsageError(f"%gcclear: {error}") from None
 
     def offers(self) -> dict[str, tuple[Any, Any]]:
         """For Tab: each magic with what can follow it besides options."""
         return {
-            "%memtrace": (self.memtrace, partial(_after_memtrace, self.questions)),
+            "%memtrace": (self.memtrace, partial(_after_memtrace, self)),
             "%%memtrace": (self.memtrace_cell, lambda before, word: ()),
-            "%gcclear": (self.gcclear, lambda before, word: clearable(self.shell)),
+            "%gcclear": (self.gcclear, lambda before, word: choosing.clearable(self.shell)),
         }
 
 
@@ -350,14 +347,14 @@ def _wishes(arguments: argparse.Namespace) -> dict[str, bool]:
     }
 
 
-def _after_memtrace(answers: Questions, before: list[str], word: str) -> Iterable[str]:
+def _after_memtrace(magics: CellHeapMagics, before: list[str], word: str) -> Iterable[str]:
     """What can follow these words of a line."""
     words = [one for one in before if not one.startswith("-")]
     match words:
         case []:
             return WORDS
-        case [first, *_] if first in questions.WORDS:
-            return answers.offers(first)
+        case [first, *_] if first in QUESTIONS:
+            return magics.questions.offers(first)
         case ["limit"]:
             return LIMITS
         case ["export"]:

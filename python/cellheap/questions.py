@@ -17,14 +17,6 @@ from cellheap.held import texts
 from cellheap.results import Result
 from cellheap.watching import Watcher
 
-WORDS = ("vars", "why", "watch", "unwatch", "compare")
-
-
-def asked(line: str) -> tuple[str, str] | None:
-    """The word and what follows it, if a line of `%memtrace` begins with one of these."""
-    word, _, rest = line.strip().partition(" ")
-    return (word, rest.strip()) if word in WORDS else None
-
 
 class Questions:
     """Answers of one shell."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from cellheap import _core
@@ -27,14 +26,14 @@ def known_sources() -> Sources | None:
     return recorder.sources if recorder else None
 
 
-@dataclass
 class Running:
     """A cell that runs in one thread; `depth` counts the runs nested in it."""
 
-    cell: int
-    number: int | None
-    wanted: Any | None
-    depth: int = 1
+    def __init__(self, cell: int, number: int | None, wanted: Any | None) -> None:
+        self.cell = cell
+        self.number = number
+        self.wanted = wanted
+        self.depth = 1
 
 
 class Recorder:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import cellheap
 import pytest
-from cellheap.magics import WORDS
+from cellheap.words import WORDS
 
 from scripts import reference
 

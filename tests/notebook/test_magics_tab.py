@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cellheap.magics import WORDS
+from cellheap.words import WORDS
 from IPython.core.completer import provisionalcompleter
 
 from tests.notebook.shells import Kernel, Terminal, terminal
