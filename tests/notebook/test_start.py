@@ -1,5 +1,6 @@
 """How the kernel starts: the wire first, IPython later or never."""
 
+import gc
 import os
 import signal
 import stat
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cellheap.app.collector import resting
 from jupyter_client.blocking.client import BlockingKernelClient
 
 from tests.notebook.front import PATIENCE, Front
@@ -148,9 +150,9 @@ def test_a_kernel_that_died_while_it_started_is_followed_by_one_that_does_not_re
     starting: Starting, held: Held, tmp_path: Path
 ) -> None:
     front = starting(env=held.environment)
-    kernel_info(front)
-    os.kill(front.manager.provisioner.pid, signal.SIGKILL)  # type: ignore[union-attr]
-    exit_status(front)
+    with held.fifo.open("w"):  # Not before IPython is being imported.
+        os.kill(front.manager.provisioner.pid, signal.SIGKILL)  # type: ignore[union-attr]
+        exit_status(front)
     for recording in ("False", "True"):
         front.manager.restart_kernel(now=True)
         held.release()
@@ -173,14 +175,47 @@ def test_recording_is_on_unless_the_environment_says_off(starting: Starting) -> 
 def test_ipython_is_configured_as_in_ipykernel(starting: Starting, tmp_path: Path) -> None:
     profile = tmp_path / "ipython" / "profile_default"
     (profile / "startup").mkdir(parents=True)
-    (profile / "startup" / "first.py").write_text("from_startup = 1")
+    (profile / "startup" / "first.py").write_text("import gc\nfrom_startup = gc.isenabled()")
     (profile / "ipython_kernel_config.py").write_text(
-        "c.InteractiveShellApp.exec_lines = ['from_config = 2']\nc.IPythonKernel.help_links = []"
+        "import gc\nc.InteractiveShellApp.exec_lines = [f'from_config = {gc.isenabled()}']\n"
+        "c.IPythonKernel.help_links = []"
     )
     environment = os.environ | {"IPYTHONDIR": str(tmp_path / "ipython")}
     front = starting("--matplotlib=inline", "--no-automagic", env=environment).ready()
-    assert front.run("from_startup, from_config, get_ipython().kernel.help_links").result == "(1, 2, [])"
+    assert (
+        front.run("from_startup, from_config, get_ipython().kernel.help_links").result == "(True, True, [])"
+    )
     assert front.run("get_ipython().config['IPKernelApp'] is not None").result == "True"
+
+
+def test_the_collector_rests_while_modules_are_imported_and_is_then_as_it_was() -> None:
+    def fail() -> None:
+        with resting():
+            assert not gc.isenabled()
+            raise ImportError
+
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    for before in (gc.disable, gc.enable):
+        before()
+        enabled = gc.isenabled()
+        with pytest.raises(ImportError):
+            fail()
+        assert gc.isenabled() == enabled
+    assert gc.get_freeze_count() == frozen
+    gc.unfreeze()
+    kept: list[object] = []
+    with resting():
+        kept.append(kept)
+    assert any(thing is kept for thing in gc.get_objects(generation=2))
+
+
+def test_what_answers_questions_is_imported_with_the_first_and_charges_nothing(fresh: Front) -> None:
+    loaded = "[name for name in sys.modules if name in ('cellheap.api', 'cellheap.records')]"
+    assert fresh.run(f"import sys; {loaded}").result == "[]"
+    number = fresh.run("%memtrace").reply["content"]["execution_count"]
+    assert fresh.run(loaded).result != "[]"
+    assert int(fresh.run(f"import cellheap; cellheap.cells[{number}].cell.allocated").result) < 500
 
 
 def test_modules_of_the_working_directory_do_not_stand_in_for_the_standard_librarys(

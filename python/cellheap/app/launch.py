@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from cellheap import _core
 from cellheap.app import DRAIN, connection
+from cellheap.app.collector import resting
 from cellheap.app.early import early
 from cellheap.app.info import kernel_info
 from cellheap.app.tracing import tracing
@@ -64,7 +65,8 @@ def launch(arguments: Sequence[str]) -> None:
 def _application(
     wire: "_core.Kernel | None", session: str, arguments: Sequence[str], ident: str = ""
 ) -> "KernelApp":
-    from cellheap.app.application import KernelApp
+    with resting():
+        from cellheap.app.application import KernelApp
 
     app: KernelApp = KernelApp.instance(wire=wire, wire_session=session, wire_ident=ident)
     app.initialize(list(arguments))
