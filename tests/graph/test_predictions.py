@@ -71,9 +71,10 @@ def test_what_goes_is_known_to_the_byte(judge: Judge, source: str, names: tuple[
     # The first run warms what the interpreter keeps of the source.
     judge(source, names)
     predicted, freed = judge(source, names)
-    if sys.version_info < (3, 12) and "threading.local" in source:
-        # There a thread's local says nothing of the dict that it keeps for each thread.
-        assert 0 < predicted < freed
+    if sys.version_info < (3, 13) and "threading.local" in source:
+        # There the thread's own dict holds a stand-in for each local, under a name: neither tells the collector whose
+        # they are, and they go with the local.
+        assert 0 < freed - predicted < 300
     else:
         assert predicted == freed > 0
 
