@@ -3,6 +3,7 @@
 //! compared with what the interpreter tells of itself, and with a known frame.
 
 use super::python::{self, Api, Object};
+use super::shims::{runs_code, skip_shims};
 
 /// Offsets in bytes for one minor version.
 pub trait Layout {
@@ -21,6 +22,8 @@ pub trait Layout {
     const PREVIOUS: usize;
     const CODE: usize;
     const INSTRUCTION: usize;
+    /// In the frame, where shims of the evaluation loop have a code object too: who owns it.
+    const OWNER: Option<usize> = None;
     /// The low bits of a frame's `CODE` that are no part of the address.
     const TAG: usize = 0;
     /// In the code object.
@@ -70,6 +73,7 @@ impl Layout for V312 {
     const PREVIOUS: usize = 8;
     const CODE: usize = 0;
     const INSTRUCTION: usize = 56;
+    const OWNER: Option<usize> = Some(70);
     const FIRST_LINE: usize = 68;
     const FIRST_TRACEABLE: usize = 176;
     const BYTECODE: usize = 192;
@@ -171,7 +175,7 @@ pub unsafe fn leaf_frame<L: Layout>(thread: *const u8) -> *const u8 {
     unsafe {
         let mut frame = running_frame::<L>(thread);
         // Shims of the evaluation loop run nothing of their own.
-        while !frame.is_null() && !python::is_code(code_of::<L>(frame)) {
+        while !frame.is_null() && !runs_code::<L>(frame) {
             frame = word(frame, L::PREVIOUS) as *const u8;
         }
         frame
@@ -332,32 +336,6 @@ unsafe fn is_as_told<L: Layout>(code: Object, at: usize) -> bool {
         same && i64::from(half(L::FIRST_LINE)) == line
             && half(L::FIRST_TRACEABLE) as usize * 2 <= at
     }
-}
-
-/// The next frame that is the known one's: shims of the evaluation loop lie between.
-///
-/// # Safety
-/// `raw` must be a frame of this layout or null.
-unsafe fn skip_shims<L: Layout>(mut raw: *const u8, known: Object) -> *const u8 {
-    let api = Api::get();
-    let (Some(code), Some(decrement)) = (api.frame_code, api.decrement) else {
-        return raw;
-    };
-    if known.is_null() {
-        return raw;
-    }
-    // SAFETY: `known` is a live frame object; `raw` and what precedes it are live frames.
-    unsafe {
-        let expected = code(known);
-        for _ in 0..4 {
-            if raw.is_null() || code_of::<L>(raw) == expected as usize {
-                break;
-            }
-            raw = word(raw, L::PREVIOUS) as *const u8;
-        }
-        decrement(expected);
-    }
-    raw
 }
 
 /// # Safety

@@ -39,6 +39,7 @@ pub(crate) mod owners;
 pub(crate) mod python;
 pub(crate) mod reals;
 pub(crate) mod sampler;
+mod shims;
 pub(crate) mod standing;
 pub(crate) mod starters;
 pub(crate) mod stubs;

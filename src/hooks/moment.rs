@@ -4,8 +4,9 @@
 use crate::heap::sites::Spot;
 
 use super::caches::Owner;
-use super::layout::{Layout, code_of, running_frame, word};
-use super::python::{Api, Object, is_code};
+use super::layout::{Layout, running_frame, word};
+use super::python::{Api, Object};
+use super::shims::runs_code;
 use super::tracer::Tracer;
 
 /// Frames that are looked at.
@@ -109,7 +110,7 @@ impl Tracer {
                 if frame.is_null() {
                     break;
                 }
-                if is_code(code_of::<L>(frame)) {
+                if runs_code::<L>(frame) {
                     let (spot, owner) = self.spot::<L>(frame);
                     let code = self.books.codes.get(spot.code)?;
                     way.step(spot, &owner, &code.file, &code.function)?;

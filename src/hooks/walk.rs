@@ -7,7 +7,7 @@ use crate::heap::sources::{Layer, Source};
 use super::caches::{Leaf, Native, Owner, Pair, caches};
 use super::chain::{Base, Looked};
 use super::layout::{Layout, code_of, leaf_frame, running_frame, word};
-use super::python::is_code;
+use super::shims::runs_code;
 use super::tracer::Tracer;
 
 /// Library frames that the walk follows.
@@ -360,7 +360,7 @@ impl Tracer {
             let mut frame = leaf;
             while frame != line && !frame.is_null() {
                 // Shims of the evaluation loop are no frames that a person knows.
-                if is_code(code_of::<L>(frame)) {
+                if runs_code::<L>(frame) {
                     path.push(self.spot::<L>(frame).0);
                 }
                 frame = word(frame, L::PREVIOUS) as *const u8;

@@ -258,6 +258,18 @@ def test_a_task_that_goes_on_after_its_cell_is_stopped_too(kernel: Kernel) -> No
     assert kernel.value("done") == "['CellMemoryLimit']"
 
 
+def test_what_the_kernels_own_code_calls_is_left_whole(kernel: Kernel) -> None:
+    """IPython asks so of a cell's last expression: its code calls a library's generator by way of C."""
+    ran(
+        kernel,
+        """
+        hook = get_ipython().displayhook
+        done.append(hook.semicolon_at_end_of_expression("x + 1\\n" * 10_000))
+        """,
+    )
+    assert kernel.value("done") == "[False]"
+
+
 def test_the_cells_numbers_are_those_without_a_limit(kernel: Kernel) -> None:
     source = (
         "from cellheap import cells\nx = [bytes(100) for _ in range(1000)]\ny = np.ones(10_000)\ndel x, y"
