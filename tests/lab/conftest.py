@@ -13,7 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, Response, expect, sync_playwright
+from playwright.sync_api import (
+    BrowserContext,
+    Locator,
+    Page,
+    Response,
+    TimeoutError,
+    expect,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 SHOTS = ROOT / "out/lab"
@@ -176,6 +184,20 @@ class OpenNotebook:
             of.scroll_into_view_if_needed()
         SHOTS.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=SHOTS / f"{name}.png")
+
+
+def command(page: Page, words: str) -> None:
+    """Asks for a command by its words, from the palette. It lists what there is as it opens; some commands come late."""
+    item = page.locator(".lm-CommandPalette-item", has_text=words).first
+    while True:
+        page.keyboard.press("Control+Shift+C")
+        page.locator(".lm-CommandPalette-input").fill(words)
+        try:
+            item.click(timeout=10_000)
+        except TimeoutError:
+            page.keyboard.press("Escape")
+        else:
+            return
 
 
 def is_saved(answer: Response) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 
@@ -9,12 +10,16 @@ import nbformat
 from playwright.sync_api import Locator, expect
 
 from tests.lab import drawings
-from tests.lab.conftest import Lab, OpenNotebook
+from tests.lab.conftest import Lab, OpenNotebook, command
 from tests.lab.drawings import all_whole, of_image
 
 #: The lock is held in C code for most of each of these.
 CELLS = [
-    "%%memtrace\nbig = [bytearray(60_000_000) for _ in range(4)]\nsum(range(2 * 10**8))",
+    """%%memtrace
+import ctypes, os
+big = [bytearray(60_000_000) for _ in range(4)]
+sum(range(10**8))
+ctypes.PyDLL(None).read(os.open("looked", os.O_RDWR), ctypes.create_string_buffer(1), 1)""",
     """import ctypes, resource
 pages = int(open('/proc/self/statm').read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 700_000_000, resource.RLIM_INFINITY))
@@ -31,9 +36,10 @@ def test_the_chart_lives_memory_is_warned_of_and_the_end_is_told(
     write_notebook(lab)
     notebook = open_notebook("lookout.ipynb")
     expect(notebook.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
-    the_chart_lives(notebook)
-    memory_is_warned_of(notebook)
-    the_end_is_told(notebook)
+    with lab.own_theme():
+        the_chart_lives(notebook, lab)
+        memory_is_warned_of(notebook)
+        the_end_is_told(notebook)
 
 
 def write_notebook(lab: Lab) -> None:
@@ -41,6 +47,7 @@ def write_notebook(lab: Lab) -> None:
     notebook.cells = [nbformat.v4.new_code_cell(source) for source in CELLS]
     notebook.metadata["kernelspec"] = {"name": "cellheap", "display_name": "Python 3 (cellheap)"}
     nbformat.write(notebook, lab.folder / "lookout.ipynb")
+    os.mkfifo(lab.folder / "looked")
 
 
 def run(notebook: OpenNotebook, at: int) -> Locator:
@@ -51,7 +58,8 @@ def run(notebook: OpenNotebook, at: int) -> Locator:
     return cell
 
 
-def the_chart_lives(notebook: OpenNotebook) -> None:
+def the_chart_lives(notebook: OpenNotebook, lab: Lab) -> None:
+    """The cell holds the lock until it was looked at, in the light and in the dark."""
     cell = run(notebook, 0)
     live = cell.locator('img[alt="Live bytes of In[1] so far"]')
     expect(live).to_be_visible()
@@ -60,6 +68,11 @@ def the_chart_lives(notebook: OpenNotebook) -> None:
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
     notebook.shoot("live")
     labels_apart(notebook, live)
+    use_theme(notebook, "Dark")
+    expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
+    notebook.shoot("live-dark")
+    use_theme(notebook, "Light")
+    (lab.folder / "looked").write_bytes(b".")
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[1]:")
     expect(live).to_have_count(0)
     expect(cell.locator(".jp-OutputArea-output table").first).to_be_visible()
@@ -90,6 +103,16 @@ def the_end_is_told(notebook: OpenNotebook) -> None:
     chart = cell.locator(".jp-OutputArea-output img")
     all_whole(chart)
     labels_apart(notebook, chart)
+    use_theme(notebook, "Dark")
+    notebook.shoot("last-dark", told)
+    notebook.shoot("warning-dark", notebook.page.get_by_text("Memory is nearly used up"))
+
+
+def use_theme(notebook: OpenNotebook, name: str) -> None:
+    command(notebook.page, f"Use Theme: JupyterLab {name}")
+    expect(notebook.page.locator("body")).to_have_attribute(
+        "data-jp-theme-light", "true" if name == "Light" else "false"
+    )
 
 
 def labels_apart(notebook: OpenNotebook, chart: Locator) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
-from playwright.sync_api import BrowserContext, Page, TimeoutError, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.lab import pictures
-from tests.lab.conftest import SHOTS, Lab
+from tests.lab.conftest import SHOTS, Lab, command
 from tests.lab.drawings import all_whole, in_html, labels_apart
 
 FRONTS = {"lab": "doc/tree", "notebook": "notebooks"}
@@ -28,20 +28,6 @@ def page(browser: BrowserContext) -> Iterator[Page]:
     opened.set_viewport_size({"width": 1000, "height": 7600})
     yield opened
     opened.close()
-
-
-def command(page: Page, words: str) -> None:
-    """Asks for a command by its words, from the palette. It lists what there is as it opens; some commands come late."""
-    item = page.locator(".lm-CommandPalette-item", has_text=words).first
-    while True:
-        page.keyboard.press("Control+Shift+C")
-        page.locator(".lm-CommandPalette-input").fill(words)
-        try:
-            item.click(timeout=10_000)
-        except TimeoutError:
-            page.keyboard.press("Escape")
-        else:
-            return
 
 
 def shoot(page: Page, name: str) -> None:

@@ -46,5 +46,7 @@ def test_malloc_keeps_what_was_freed_until_it_is_trimmed(lesson: Run) -> None:
 
 
 def test_one_text_pins_no_arenas(lesson: Run) -> None:
-    assert lesson.error("exercise")[1].endswith("fewer than 10 arenas came back: small objects pin the others")
+    assert lesson.error("exercise")[1].endswith(
+        "fewer than 10 arenas came back: small objects pin the others"
+    )
     assert lesson.value("arenas_full - arenas_now") >= 15

@@ -44,6 +44,24 @@ def again(front: Front, **options: Any) -> Front:
     return Front(manager).ready()
 
 
+class Mortal:
+    """A kernel that dies and is started again, so that each death costs one start."""
+
+    def __init__(self, front: Front) -> None:
+        self.front = front
+
+    def dies(self, cell: str) -> str:
+        """Runs a cell that ends the process: what the first cell of the next start is told."""
+        die(self.front, cell)
+        self.front = again(self.front)
+        return last_words(self.front.run("1"))
+
+    @property
+    def next(self) -> str:
+        """The cell that comes next."""
+        return f"In[{self.front.run('None').reply['content']['execution_count'] + 1}]"
+
+
 def last_words(ran: Ran) -> str:
     """The last words among what a cell displayed; empty without."""
     for content in ran.of("display_data"):

@@ -7,15 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from jupyter_client.connect import write_connection_file
 from jupyter_client.manager import KernelManager
 
-from tests.notebook.deaths import again, die, last_words, left_beside, process_of, wait_for_end
-from tests.notebook.front import Front
+from tests.notebook.deaths import Mortal, again, die, last_words, left_beside, process_of, wait_for_end
+from tests.notebook.front import Front, start, stop
 
 Starting = Callable[..., Front]
 
@@ -34,55 +34,50 @@ ENDS = {
 }
 
 
+@pytest.fixture(scope="module")
+def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mortal]:
+    kernel = Mortal(start(tmp_path_factory.mktemp("mortal") / "log").ready())
+    yield kernel
+    stop(kernel.front)
+
+
 @pytest.mark.parametrize("end", ENDS)
-def test_the_next_start_tells_the_cell_and_the_line_once(fresh: Front, end: str) -> None:
+def test_the_next_start_tells_the_cell_and_the_line_once(mortal: Mortal, end: str) -> None:
     cell, said = ENDS[end]
-    assert fresh.run("x = 1").status == "ok"
-    die(fresh, cell)
-    second = again(fresh)
-    try:
-        told = last_words(second.run("y = 2"))
-        assert said in told, told
-        assert "in In[2], line 3, " in told, told
-        assert last_words(second.run("y = 3")) == ""
-        shown = second.run("%memtrace last")
-        assert last_words(shown) == told
-        assert second.run("import cellheap; cellheap.last().line").result == "3"
-    finally:
-        second.close()
+    number = mortal.next
+    told = mortal.dies(cell)
+    assert said in told, told
+    assert f"in {number}, line 3, " in told, told
+    assert last_words(mortal.front.run("y = 3")) == ""
+    assert last_words(mortal.front.run("%memtrace last")) == told
+    assert mortal.front.run("import cellheap; cellheap.last().line").result == "3"
 
 
-def test_an_end_by_exit_looks_like_a_kill(fresh: Front) -> None:
+def test_an_end_by_exit_looks_like_a_kill(mortal: Mortal) -> None:
     """Its line asked for no memory, and nobody looked in time: the cell is known for sure."""
-    die(fresh, "import os\nbig = bytearray(50_000_000)\nos._exit(0)")
-    second = again(fresh)
-    told = last_words(second.run("1"))
-    second.close()
-    assert "was killed in In[1], line " in told, told
+    number = mortal.next
+    told = mortal.dies("import os\nbig = bytearray(50_000_000)\nos._exit(0)")
+    assert f"was killed in {number}, line " in told, told
     assert "or code called os._exit" in told, told
 
 
-def test_the_line_of_a_function_of_another_cell_is_told(fresh: Front) -> None:
-    fresh.run("import ctypes\ndef f(n):\n    return ctypes.string_at(n)")
-    die(fresh, "def g():\n    f(0)\n\ng()")
-    second = again(fresh)
-    told = last_words(second.run("1"))
-    second.close()
-    assert "crashed (SIGSEGV) in In[2], In[1], line 3 in f" in told, told
+def test_the_line_of_a_function_of_another_cell_is_told(mortal: Mortal) -> None:
+    where = mortal.next
+    mortal.front.run("import ctypes\ndef f(n):\n    return ctypes.string_at(n)")
+    number = mortal.next
+    told = mortal.dies("def g():\n    f(0)\n\ng()")
+    assert f"crashed (SIGSEGV) in {number}, {where}, line 3 in f" in told, told
 
 
-def test_a_thread_that_crashes_is_the_one_that_is_told_of(fresh: Front) -> None:
-    die(
-        fresh,
-        "import ctypes, threading\ndef work():\n    x = 1\n    ctypes.string_at(0)\nt = threading.Thread(target=work)\nt.start()\nt.join()",
+def test_a_thread_that_crashes_is_the_one_that_is_told_of(mortal: Mortal) -> None:
+    number = mortal.next
+    told = mortal.dies(
+        "import ctypes, threading\ndef work():\n    x = 1\n    ctypes.string_at(0)\nt = threading.Thread(target=work)\nt.start()\nt.join()"
     )
-    second = again(fresh)
-    told = last_words(second.run("1"))
-    second.close()
-    assert "crashed (SIGSEGV) in In[1], line 4 in work" in told, told
+    assert f"crashed (SIGSEGV) in {number}, line 4 in work" in told, told
 
 
-def test_a_stack_that_overflows_is_told_of(fresh: Front) -> None:
+def test_a_stack_that_overflows_is_told_of(mortal: Mortal) -> None:
     """A handler has a stack of its own."""
     cell = """import ctypes, resource, sys
 def deeper():
@@ -91,11 +86,9 @@ back = ctypes.CFUNCTYPE(None)(deeper)
 sys.setrecursionlimit(10**6)
 resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, resource.RLIM_INFINITY))
 back()"""
-    die(fresh, cell)
-    second = again(fresh)
-    told = last_words(second.run("1"))
-    second.close()
-    assert "crashed (SIGSEGV) in In[1], line 3 in deeper" in told, told
+    number = mortal.next
+    told = mortal.dies(cell)
+    assert f"crashed (SIGSEGV) in {number}, line 3 in deeper" in told, told
 
 
 def test_kill_from_outside_tells_where_the_cell_stood(fresh: Front) -> None:
@@ -212,16 +205,14 @@ def test_the_box_holds_names_of_code_and_no_data(fresh: Front) -> None:
     assert b"secret" not in text
 
 
-def test_a_forked_child_that_dies_is_nobodys_end(fresh: Front) -> None:
-    fresh.run(
+def test_a_forked_child_that_dies_is_nobodys_end(mortal: Mortal) -> None:
+    mortal.front.run(
         "import os, signal\nfor end in (signal.SIGTERM, signal.SIGSEGV):\n    child = os.fork()\n    if not child:\n        os.kill(os.getpid(), end)\n    os.waitpid(child, 0)"
     )
-    assert len(left_beside(fresh)) == 1
-    die(fresh, "import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
-    second = again(fresh)
-    told = last_words(second.run("1"))
-    second.close()
-    assert "was killed in In[2], line 2, " in told, told
+    assert len(left_beside(mortal.front)) == 1
+    number = mortal.next
+    told = mortal.dies("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")
+    assert f"was killed in {number}, line 2, " in told, told
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a file system takes root")
@@ -287,12 +278,9 @@ def test_in_a_terminal_it_says_what_is_not_there() -> None:
     assert "there is none here" in ran.stdout
 
 
-def test_last_is_data(fresh: Front) -> None:
-    die(fresh, "import os\nbig = bytearray(30_000_000)\nos.abort()")
-    second = again(fresh)
-    shown = second.run("last = %memtrace last\nprint(last.json)")
-    last = json.loads(shown.text())
-    second.close()
+def test_last_is_data(mortal: Mortal) -> None:
+    mortal.dies("import os\nbig = bytearray(30_000_000)\nos.abort()")
+    last = json.loads(mortal.front.run("last = %memtrace last\nprint(last.json)").text())
     assert last["kind"] == "last"
     assert last["end"] == "crashed"
     assert last["signal"] == "SIGABRT"
