@@ -145,8 +145,7 @@ impl Way {
                 self.line.get_or_insert(spot);
                 self.users = true;
             }
-            // Code that has no file was made by the user's, by `exec` say.
-            Owner::Library if file.starts_with('<') => self.users = true,
+            Owner::Library if is_typed(file, name) => self.users = true,
             Owner::Library if !self.users && GUARDED.iter().any(|part| file.contains(part)) => {
                 return None;
             }
@@ -154,6 +153,13 @@ impl Way {
         }
         Some(())
     }
+}
+
+/// Whether code without a file is what a person typed: `exec`, `%prun`, `%%time` and `%timeit` run it so. Libraries make
+/// functions of text (a dataclass its `__init__`), and there are frozen modules: those are nobody's.
+fn is_typed(file: &str, name: &str) -> bool {
+    file == "<magic-timeit>"
+        || name == "<module>" && file.starts_with('<') && !file.starts_with("<frozen")
 }
 
 #[cfg(test)]
@@ -208,10 +214,15 @@ mod tests {
             line(&[(Cellheap, "/lib/cellheap/api.py", "live"), CELL]),
             None
         );
-        // `%timeit` runs the user's code under IPython's.
-        assert_eq!(
-            line(&[(Library, "<magic-timeit>", "inner"), SHELL, CELL]),
-            Some(2)
-        );
+        for made in [
+            ("<string>", "__create_fn__.<locals>.__init__"),
+            ("<frozen abc>", "ABCMeta.__instancecheck__"),
+        ] {
+            assert_eq!(line(&[(Library, made.0, made.1), SHELL, CELL]), None);
+        }
+        // These run the user's code under IPython's.
+        for typed in [("<magic-timeit>", "inner"), ("<timed exec>", "<module>")] {
+            assert_eq!(line(&[(Library, typed.0, typed.1), SHELL, CELL]), Some(2));
+        }
     }
 }

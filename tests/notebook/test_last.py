@@ -77,6 +77,9 @@ def test_a_thread_that_crashes_is_the_one_that_is_told_of(mortal: Mortal) -> Non
     assert f"crashed (SIGSEGV) in {number}, line 4 in work" in told, told
 
 
+@pytest.mark.skipif(
+    sys.version_info[:2] == (3, 12), reason="3.12 counts calls through C, and ends them before the stack does"
+)
 def test_a_stack_that_overflows_is_told_of(mortal: Mortal) -> None:
     """A handler has a stack of its own."""
     cell = """import ctypes, resource, sys
