@@ -34,9 +34,8 @@ test-rust: ## the Rust tests: no Python needed
 # A file is a process of its own: a look at all objects is dearer the more a process has loaded.
 TESTS = $(filter-out tests/lab/% tests/ecosystem/%,$(sort $(wildcard tests/*/test_*.py)))
 # What turns on CPython's insides: `make test` runs it with the oldest too. The rest only with the newest.
-INSIDES = $(filter-out %/test_memray.py,$(wildcard tests/tracer/test_*.py)) tests/graph/% \
-	$(patsubst %,tests/notebook/test_%.py,clear clear_kernels extension graph_results life limit limit_calls \
-	limit_real limit_safe report roots trace tutorial)
+INSIDES = $(filter-out %/test_memray.py,$(wildcard tests/tracer/test_*.py)) tests/graph/% tests/lessons/test_0% tests/lessons/test_1% \
+	$(patsubst %,tests/notebook/test_%.py,clear clear_more graph_results life limit_safe report roots trace)
 tests_of = $(if $(filter .venv,$1),$(TESTS),$(filter $(INSIDES),$(TESTS)))
 # One more than there are processors, as some tests only wait.
 AT_ONCE = $(shell expr $$(nproc) + 1)
