@@ -24,4 +24,4 @@ USER $NB_USER
 # A cell that would fill the container is stopped before the kernel is killed.
 ENV CELLHEAP_LIMIT=80%
 EXPOSE 8888
-CMD ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser", "notebooks/index.ipynb"]
+CMD ["jupyter", "lab", "--ip=0.0.0.0", "--no-browser", "--LabApp.default_url=/lab/tree/notebooks/index.ipynb"]

@@ -58,7 +58,8 @@ lab-ready: .venv/ready
 
 lab: .venv/ready ## open JupyterLab on the lessons
 	scripts/install .venv --group lab
-	.venv/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks/index.ipynb
+	.venv/bin/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) \
+		--LabApp.default_url=/lab/tree/notebooks/index.ipynb
 
 lessons: .venv/ready ## run the lessons and write the outputs that they hold, where these are stale
 	.venv/bin/python -m scripts.lessons
