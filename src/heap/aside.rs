@@ -7,14 +7,32 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::codes::CodeId;
 use super::sites::SiteId;
 
+/// Whether a block is a code object that was seen running, whose death is noticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Seen {
+    #[default]
+    Not,
+    /// Nobody asked for its lines so far.
+    Running,
+    Copied(CodeId),
+}
+
+impl Seen {
+    pub fn copy(self) -> Option<CodeId> {
+        match self {
+            Self::Copied(id) => Some(id),
+            Self::Not | Self::Running => None,
+        }
+    }
+}
+
 /// What is known of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Block {
     /// Zero for a code object from before tracing.
     pub site: SiteId,
     pub size: u64,
-    /// The copy, if the block is a code object that was seen running.
-    pub code: Option<CodeId>,
+    pub code: Seen,
 }
 
 #[derive(Default)]
@@ -35,7 +53,7 @@ impl Aside {
 
     /// Blocks that are aside for another reason than their size, by address.
     pub fn small(&self) -> impl Iterator<Item = (usize, &Block)> {
-        let small = |block: &Block| block.code.is_some() && block.site.0 != 0;
+        let small = |block: &Block| block.code != Seen::Not && block.site.0 != 0;
         (self.0.iter())
             .filter(move |(_, block)| small(block))
             .map(|(address, block)| (*address, block))
@@ -46,7 +64,7 @@ impl Aside {
         let blocks = std::mem::take(&mut self.0);
         blocks
             .into_values()
-            .filter_map(|block| block.code)
+            .filter_map(|block| block.code.copy())
             .collect()
     }
 

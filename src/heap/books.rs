@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 
-use super::aside::{Aside, Block};
+use super::aside::{Aside, Block, Seen};
 use super::cells::{CellId, Kind, Meter, Record};
 use super::codes::Codes;
 use super::journal::Journal;
@@ -257,15 +257,17 @@ impl Books {
         let block = Block {
             site,
             size: size as u64,
-            code: None,
+            code: Seen::Not,
         };
         self.aside.set(address, block);
     }
 
     fn take_aside(&mut self, address: usize) -> Option<Block> {
         let block = self.aside.take(address)?;
-        if let Some(code) = block.code {
+        if let Some(code) = block.code.copy() {
             self.codes.release(code);
+        }
+        if block.code != Seen::Not {
             self.generation += 1;
         }
         (block.site.0 != 0).then_some(block)

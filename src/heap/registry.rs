@@ -1,6 +1,6 @@
 //! The books' pages on sites: found, made, swept, folded; and the code objects that they speak of.
 
-use super::aside::Block;
+use super::aside::{Block, Seen};
 use super::books::Books;
 use super::cells::{CellId, FoldedLine, Sum};
 use super::codes::{Code, CodeId};
@@ -14,15 +14,32 @@ const REFUSED: u64 = 1 << 16;
 const MANY: usize = 8;
 
 impl Books {
-    /// The copy of the code object at `address`, if it was seen before.
+    /// The copy of the code object at `address`, if one was taken.
     pub fn code(&self, address: usize) -> Option<CodeId> {
-        self.aside.get(address)?.code
+        self.aside.get(address)?.code.copy()
     }
 
-    /// A code object was seen for the first time. Its block goes aside, so that its death is noticed: no reference
-    /// to it need be held, nor the interpreter asked to tell.
+    /// A code object runs whose lines nobody asks for yet: its death will be noticed, and nothing is copied.
+    pub fn watch_code(&mut self, address: usize) {
+        let seen = self
+            .aside
+            .get(address)
+            .is_some_and(|block| block.code != Seen::Not);
+        if !seen {
+            self.set_aside(address, Seen::Running);
+        }
+    }
+
+    /// A copy was taken of the code object at `address`.
     pub fn saw_code(&mut self, address: usize, code: Code) -> CodeId {
         let id = self.codes.add(code);
+        self.set_aside(address, Seen::Copied(id));
+        id
+    }
+
+    /// The block of a code object goes aside, so that its death is noticed: no reference to it need be held, nor the
+    /// interpreter asked to tell.
+    fn set_aside(&mut self, address: usize, code: Seen) {
         let known = match self.shadow.take(address) {
             Some(entry) => Some((entry.site(), entry.size())),
             None => self
@@ -31,13 +48,7 @@ impl Books {
                 .map(|block| (block.site, block.size)),
         };
         let (site, size) = known.unwrap_or_default();
-        let block = Block {
-            site,
-            size,
-            code: Some(id),
-        };
-        self.aside.set(address, block);
-        id
+        self.aside.set(address, Block { site, size, code });
     }
 
     /// What tells the site of a place in a cell from others. An unknown cell is "before cells".

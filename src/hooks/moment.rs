@@ -111,7 +111,7 @@ impl Tracer {
                     break;
                 }
                 if runs_code::<L>(frame) {
-                    let (spot, owner) = self.spot::<L>(frame);
+                    let (spot, owner) = (self.spot::<L>(frame), self.leaf_owner::<L>(frame));
                     let code = self.books.codes.get(spot.code)?;
                     way.step(spot, &owner, &code.file, &code.function)?;
                 }

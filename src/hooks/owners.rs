@@ -12,23 +12,31 @@ use super::python::{Api, Object, is_code};
 use super::tracer::Tracer;
 
 impl Tracer {
-    /// The frame's instruction, and whose it is. A frame that has not begun yet is a library's: its caller's line asked.
-    pub(super) unsafe fn spot<L: Layout>(&mut self, frame: *const u8) -> (Spot, Owner) {
+    /// The frame's instruction. Takes a copy of its code, which only lines of the notebook, and what runs for them, are
+    /// worth: a start runs some thousands of code objects, and no line of theirs is ever told.
+    pub(super) unsafe fn spot<L: Layout>(&mut self, frame: *const u8) -> Spot {
         // SAFETY: the frame is live, and so is its code.
         unsafe {
-            let (address, instruction) = (code_of::<L>(frame), word(frame, L::INSTRUCTION));
+            let address = code_of::<L>(frame);
             let code = self.code::<L>(address);
-            let offset = instruction
-                .wrapping_sub(address + L::BYTECODE)
-                .cast_signed();
+            let offset = u32::try_from(offset::<L>(frame, address)).unwrap_or(0);
+            Spot { code, offset }
+        }
+    }
+
+    /// Whose the frame's instruction is. A frame that has not begun yet is a library's: its caller's line asked.
+    pub(super) unsafe fn leaf_owner<L: Layout>(&mut self, frame: *const u8) -> Owner {
+        // SAFETY: the frame is live, and so is its code.
+        unsafe {
+            let address = code_of::<L>(frame);
+            // Asked in any case: what is remembered of an instruction is void when its code dies.
+            let owner = self.owner::<L>(address);
             let first = word(address as *const u8, L::FIRST_TRACEABLE) as u32 as isize * 2;
-            let owner = if offset < first {
+            if offset::<L>(frame, address) < first {
                 Owner::Library
             } else {
-                self.owner::<L>(address)
-            };
-            let offset = u32::try_from(offset).unwrap_or(0);
-            (Spot { code, offset }, owner)
+                owner
+            }
         }
     }
 
@@ -46,22 +54,35 @@ impl Tracer {
     #[cold]
     #[inline(never)]
     unsafe fn new_owner<L: Layout>(&mut self, address: usize) -> Owner {
-        let begins = |files: &[String], name: &str| files.iter().any(|file| name.starts_with(file));
-        // SAFETY: the frame's object lives; if it is no code object it is a shim's and stays for good.
-        let id = unsafe { is_code(address).then(|| self.code::<L>(address)) };
-        let file = id
-            .and_then(|id| self.books.codes.get(id))
-            .map_or("", |code| &code.file);
-        let owner = if begins(&self.notebook_files, file) {
-            Owner::Notebook
-        } else if begins(&self.own_files, file) && !begins(&self.kernel_files, file) {
-            Owner::Cellheap
-        } else {
-            Owner::Library
+        // SAFETY: the frame's object lives; if it is no code object it is a shim's and stays for good. A code object's
+        // file is a str.
+        let owner = unsafe {
+            if is_code(address) {
+                self.books.watch_code(address);
+                self.owner_of_file(word(address as *const u8, FILE) as Object)
+            } else {
+                Owner::Library
+            }
         };
         // SAFETY: it is our turn, as the caller promises.
         unsafe { caches() }.set_owner(address, self.voided, owner);
         owner
+    }
+
+    /// Whose the code of a file is.
+    ///
+    /// # Safety
+    /// `file` is a live `str`.
+    unsafe fn owner_of_file(&self, file: Object) -> Owner {
+        // SAFETY: the caller's promise.
+        let begins = |files: &[String]| files.iter().any(|start| unsafe { begins(file, start) });
+        if begins(&self.notebook_files) {
+            Owner::Notebook
+        } else if begins(&self.own_files) && !begins(&self.kernel_files) {
+            Owner::Cellheap
+        } else {
+            Owner::Library
+        }
     }
 
     /// A line asks for the first time in this cell: where the process stands.
@@ -82,6 +103,36 @@ impl Tracer {
                 .books
                 .saw_code(address, unsafe { copy::<L>(address as *const u8) }),
         }
+    }
+}
+
+/// Where in its code a frame is, in bytes; below zero where it has not begun.
+///
+/// # Safety
+/// The frame is live.
+unsafe fn offset<L: Layout>(frame: *const u8, address: usize) -> isize {
+    // SAFETY: the caller's promise.
+    let instruction = unsafe { word(frame, L::INSTRUCTION) };
+    instruction
+        .wrapping_sub(address + L::BYTECODE)
+        .cast_signed()
+}
+
+/// Whether a text begins so. Compared from its end: that paths begin alike says little.
+///
+/// # Safety
+/// `string` is a live `str`.
+unsafe fn begins(string: Object, start: &str) -> bool {
+    let api = Api::get();
+    let (Some(length), Some(read)) = (api.text_length, api.text_read) else {
+        return false;
+    };
+    // SAFETY: the caller's promise; the indices are below the length.
+    unsafe {
+        let characters = start.chars().count().cast_signed();
+        length(string) >= characters
+            && (start.chars().rev().zip(1..))
+                .all(|(character, back)| read(string, characters - back) == u32::from(character))
     }
 }
 

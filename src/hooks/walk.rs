@@ -275,9 +275,11 @@ impl Tracer {
     #[inline(never)]
     unsafe fn new_leaf<L: Layout>(&mut self, frame: *const u8, instruction: usize) -> SiteId {
         // SAFETY: the frame runs, so its code lives.
-        let (spot, owner) = unsafe { self.spot::<L>(frame) };
+        let owner = unsafe { self.leaf_owner::<L>(frame) };
         let (kept, site) = match owner {
             Owner::Notebook => {
+                // SAFETY: as above.
+                let spot = unsafe { self.spot::<L>(frame) };
                 let place = Place::Line {
                     leaf: spot,
                     line: spot,
@@ -350,8 +352,8 @@ impl Tracer {
         // SAFETY: both frames and those between are live, their code too.
         unsafe {
             let place = Place::Line {
-                leaf: self.spot::<L>(leaf).0,
-                line: self.spot::<L>(line).0,
+                leaf: self.spot::<L>(leaf),
+                line: self.spot::<L>(line),
             };
             if let Some(site) = self.books.find(&self.books.key(self.cell, place, source)) {
                 return site;
@@ -361,7 +363,7 @@ impl Tracer {
             while frame != line && !frame.is_null() {
                 // Shims of the evaluation loop are no frames that a person knows.
                 if runs_code::<L>(frame) {
-                    path.push(self.spot::<L>(frame).0);
+                    path.push(self.spot::<L>(frame));
                 }
                 frame = word(frame, L::PREVIOUS) as *const u8;
             }
