@@ -248,6 +248,12 @@ impl Tracer {
         self.deep.1
     }
 
+    /// No code is the notebook's yet: a kernel starts. Then no line can lie under a library's frames, and those of imports
+    /// are many. What is remembered of it is void once files of a notebook are known, and is of no cell's stamp.
+    fn is_blank(&self) -> bool {
+        self.notebook_files.is_empty() && !self.in_cell
+    }
+
     /// No Python code asked.
     fn frameless(&mut self, source: Source) -> SiteId {
         if self.started {
@@ -288,6 +294,10 @@ impl Tracer {
                 (site, site)
             }
             Owner::Cellheap => (cellheap(Layer::Python), cellheap(Layer::Python)),
+            Owner::Library if self.is_blank() => {
+                let site = self.frameless(Source::default());
+                (site, site)
+            }
             // SAFETY: as above.
             Owner::Library => (SiteId(0), unsafe { self.library::<L>(frame, instruction) }),
         };

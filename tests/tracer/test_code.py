@@ -73,6 +73,25 @@ say([wrong, reused])
     assert reused > 50  # or nothing was shown
 
 
+def test_code_that_ran_before_there_was_a_notebook_gives_its_bytes_to_the_line_that_calls_it(
+    run: Run,
+) -> None:
+    early, line = run(
+        """
+from notebook import *
+notebook = Notebook(start=False)
+core.trace_start()
+exec(compile("def make(n): return [bytes(1000) for _ in range(n)]", "library.py", "exec"), notebook.names)
+early = notebook.names["make"](10)
+core.set_notebook_files([PREFIX])
+cell = notebook.run("kept = make(10)")
+say([live()["live_machinery"], lines(cell, 1)[1]])
+"""
+    )
+    assert early >= 10 * 1033
+    assert 10 * 1033 <= line["live"] < 12 * 1033
+
+
 def test_code_made_again_and_again_in_one_cell_keeps_its_lines(run: Run) -> None:
     lines = run(
         """

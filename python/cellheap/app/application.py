@@ -105,7 +105,8 @@ class KernelApp(IPKernelApp):
         """Ours comes first: a user's may look at what it brings."""
         shell: Any = self.shell
         try:
-            shell.extension_manager.load_extension("cellheap")
+            with _core.own():  # What IPython does for it too.
+                shell.extension_manager.load_extension("cellheap")
         except Exception:
             self.log.exception("cellheap's magics cannot be loaded")
         super().init_extensions()
