@@ -112,11 +112,13 @@ impl Inlets {
 
 impl Doors {
     fn drain_pipes(&mut self, shared: &Shared) {
-        if !self.pipes.is_empty() {
-            flush_stdio();
-        }
-        for pipe in &mut self.pipes {
-            pipe.drain(shared);
+        let [out, err] = &mut self.pipes[..] else {
+            return;
+        };
+        flush_stdio();
+        if !are_empty([&*out, &*err]) {
+            out.drain(shared);
+            err.drain(shared);
         }
     }
 
@@ -211,6 +213,17 @@ fn flush_stdio() {
             funlockfile(stdout);
         }
     }
+}
+
+/// Whether nothing waits in any of these pipes. Every `print` asks, so it is one call of the system's for both.
+fn are_empty(pipes: [&Pipe; 2]) -> bool {
+    let mut polls = pipes.map(|pipe| libc::pollfd {
+        fd: pipe.input.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    });
+    // SAFETY: pointer and length are those of `polls`.
+    unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, 0) == 0 }
 }
 
 /// Waits until one of these can be read. Returns those that never will be again.
