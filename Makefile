@@ -22,20 +22,24 @@ help: ## say what each target does
 demo: .venv/ready ## run the tour through the kernel, print its memory table, write the page with its charts
 	.venv/bin/python scripts/demo.py
 
-test: test-rust lab-ready ## Rust, JupyterLab, Python on the newest CPython here, and what turns on CPython's insides on the oldest
+test: ## Rust, JupyterLab, Python on the newest CPython here, and what turns on CPython's insides on the oldest
+	$(MAKE) -j 2 test-rust lab-ready $(VENVS:=/ready)
 	$(MAKE) test-python FIRST=.venv:tests/lab
 
-test-all: test-rust lab-ready ## the same, all of Python's on every supported CPython here
-	$(MAKE) test-python FIRST=.venv:tests/lab VENVS="$(strip $(ALL_VENVS))" INSIDES=%
+test-all: ## the same, all of Python's on every supported CPython here
+	$(MAKE) test VENVS="$(strip $(ALL_VENVS))" INSIDES=%
 
 test-rust: ## the Rust tests: no Python needed
 	cargo test --locked
 
-# A file is a process of its own: a look at all objects is dearer the more a process has loaded.
-TESTS = $(filter-out tests/lab/% tests/ecosystem/%,$(sort $(wildcard tests/*/test_*.py)))
-# What turns on CPython's insides: `make test` runs it with the oldest too. The rest only with the newest.
-INSIDES = $(filter-out %/test_memray.py,$(wildcard tests/tracer/test_*.py)) tests/graph/% tests/lessons/test_0% tests/lessons/test_1% \
-	$(patsubst %,tests/notebook/test_%.py,clear clear_more graph_results life limit_safe report roots trace)
+# What is one process, joined by commas. The files of notebook/ and graph/ are one each: a look at all objects is dearer the
+# more a process has loaded.
+comma := ,
+tracer := $(subst $() $(),$(comma),$(filter-out %/test_memray.py,$(sort $(wildcard tests/tracer/test_*.py))))
+TESTS = $(tracer) tests/lessons tests/tracer/test_memray.py tests/docs,tests/examples \
+	$(sort $(wildcard tests/notebook/test_*.py tests/graph/test_*.py))
+# What turns on CPython's insides, and the lessons: `make test` runs these with the oldest too. The rest only with the newest.
+INSIDES = $(tracer) tests/lessons tests/graph/% $(patsubst %,tests/notebook/test_%.py,clear life limit_safe roots trace)
 tests_of = $(if $(filter .venv,$1),$(TESTS),$(filter $(INSIDES),$(TESTS)))
 # One more than there are processors, as some tests only wait.
 AT_ONCE = $(shell expr $$(nproc) + 1)
@@ -43,7 +47,7 @@ AT_ONCE = $(shell expr $$(nproc) + 1)
 FIRST =
 test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
 	printf '%s\n' $(FIRST) $(foreach venv,$(VENVS),$(addprefix $(venv):,$(call tests_of,$(venv)))) | xargs -n 1 -P $(AT_ONCE) \
-		bash -c '$${0%%:*}/bin/python -m pytest -q -p no:cacheprovider "$${0#*:}"; code=$$?; echo "$$SECONDS s $$0"; exit $$code'
+		bash -c 'what=$${0#*:}; $${0%%:*}/bin/python -m pytest -q -p no:cacheprovider $${what//,/ }; code=$$?; echo "$$SECONDS s $$0"; exit $$code'
 
 screenshots: lab-ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted; live; of a dead kernel; in nbconvert's page
 	.venv/bin/python -m pytest tests/lab/test_pictures.py tests/lab/test_lookout.py
