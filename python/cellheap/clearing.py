@@ -106,7 +106,7 @@ def _shell() -> Any:
     return shell
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Reading:
     """What lives at one moment: of everybody's, as a part of a variable may be a block that others had made
     and that came to it by Python's free lists."""

@@ -20,7 +20,7 @@ from cellheap.units import count_text
 HOLDERS = 2
 
 
-@dataclass(slots=True)
+@dataclass
 class _Watched:
     """One object. `ref` is None where its type has no weak references; then `before` counts its type's."""
 

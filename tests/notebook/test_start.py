@@ -218,6 +218,20 @@ def test_what_answers_questions_is_imported_with_the_first_and_charges_nothing(f
     assert int(fresh.run(f"import cellheap; cellheap.cells[{number}].cell.allocated").result) < 500
 
 
+def test_what_is_imported_then_leaves_no_garbage_to_be_found_as_the_notebooks() -> None:
+    """A class that a decorator makes anew can leave the first one in a cycle."""
+    program = """
+import gc
+import ipykernel.kernelapp, ipykernel.zmqshell, cellheap.extension
+gc.collect(); gc.disable(); gc.set_debug(gc.DEBUG_SAVEALL)
+import cellheap.api, cellheap.choosing, cellheap.questions, cellheap.stopping, cellheap.summary
+gc.collect()
+print([thing for thing in gc.garbage if isinstance(thing, type)])
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 def test_modules_of_the_working_directory_do_not_stand_in_for_the_standard_librarys(
     starting: Starting, tmp_path: Path
 ) -> None:
