@@ -35,11 +35,12 @@ test-rust: ## the Rust tests: no Python needed
 # What is one process, joined by commas. The files of notebook/ and graph/ are one each: a look at all objects is dearer the
 # more a process has loaded.
 comma := ,
-tracer := $(subst $() $(),$(comma),$(filter-out %/test_memray.py,$(sort $(wildcard tests/tracer/test_*.py))))
-TESTS = $(tracer) tests/lessons tests/tracer/test_memray.py tests/docs,tests/examples \
+beside := $(patsubst %,tests/tracer/test_%.py,life_tools memray system)
+tracer := $(subst $() $(),$(comma),$(filter-out $(beside),$(sort $(wildcard tests/tracer/test_*.py))))
+TESTS = $(tracer) tests/lessons $(beside) tests/docs,tests/examples \
 	$(sort $(wildcard tests/notebook/test_*.py tests/graph/test_*.py))
 # What turns on CPython's insides, and the lessons: `make test` runs these with the oldest too. The rest only with the newest.
-INSIDES = $(tracer) tests/lessons tests/graph/% $(patsubst %,tests/notebook/test_%.py,clear life limit_safe roots trace)
+INSIDES = $(tracer) tests/lessons tests/graph/% $(patsubst %,tests/notebook/test_%.py,life limit_safe roots)
 tests_of = $(if $(filter .venv,$1),$(TESTS),$(filter $(INSIDES),$(TESTS)))
 # One more than there are processors, as some tests only wait.
 AT_ONCE = $(shell expr $$(nproc) + 1)
