@@ -45,6 +45,7 @@ use threads::{Threads, die};
 
 pub use bell::Bell;
 pub use interpreter::{Channel, Interpreter, Lane, Stream, SubshellId};
+pub use parent::when_forsaken;
 
 /// Who the kernel says it is.
 #[derive(Debug, Clone)]

@@ -19,7 +19,7 @@ use crate::heap::report::CellReport;
 use crate::hooks::lookout::{self, Herald, Kind, Picture, Warning};
 use crate::hooks::standing::Thread;
 use crate::hooks::{blackbox, control};
-use crate::kernel::Kernel;
+use crate::kernel::{Kernel, when_forsaken};
 
 use super::kernel::PyKernel;
 
@@ -29,6 +29,8 @@ const MOST_SIGHTS: usize = 16;
 /// Begins the black box beside a connection file. Raises OSError with one line where there can be none.
 #[pyfunction]
 pub fn box_begin(py: Python<'_>, connection_file: PathBuf) -> PyResult<()> {
+    // Nobody starts this kernel again: whoever starts one at its connection file is not told of a crash that was none.
+    when_forsaken(blackbox::end);
     let begun = py.detach(|| {
         let begun = blackbox::begin(&connection_file);
         blackbox::sweep(&connection_file);

@@ -133,24 +133,33 @@ class TestProcesses:
         )
         assert ran.text() == "StdinNotImplementedError\n"
 
-    def test_the_kernel_ends_when_its_parent_is_killed(self, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("seen", ["status", "stream"], ids=["as it starts", "as a cell runs"])
+    def test_the_kernel_ends_when_its_parent_is_killed_and_leaves_no_black_box(self, seen: str) -> None:
         parent = subprocess.Popen(
             [
                 sys.executable,
                 "-c",
                 "from jupyter_client.manager import start_new_kernel as start\n"
                 "manager, client = start(kernel_name='cellheap')\n"
-                "print(manager.provisioner.pid, flush=True); input()",
+                "client.execute('print(1); import time; time.sleep(3600)')\n"
+                f"while client.get_iopub_msg(timeout={PATIENCE})['msg_type'] != {seen!r}: pass\n"
+                "print(manager.provisioner.pid, manager.connection_file, flush=True); input()",
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
         assert parent.stdout is not None
-        kernel = os.pidfd_open(int(parent.stdout.readline()))
+        number, file = parent.stdout.readline().decode().split()
+        connection = Path(file)
+        box = connection.with_name(f".{connection.name}.blackbox")
+        assert box.exists() or seen == "status"
+        kernel = os.pidfd_open(int(number))
         parent.kill()
         poller = zmq.Poller()
         poller.register(kernel, zmq.POLLIN)
         assert poller.poll(PATIENCE * 1000), "the kernel outlives its parent"
+        assert not box.exists(), "nobody died of memory"
+        connection.unlink()
         parent.communicate()
 
 
