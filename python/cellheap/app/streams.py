@@ -51,22 +51,11 @@ class OutStream(_OutStream):
             raise ValueError("I/O operation on closed file")
         if self.echo is not None:
             self.echo.write(string)
-        # What `parent_header` and `_hooks` are, without a call for each: `print` comes here twice.
-        try:
-            parent = self._parent_header.get()
-        except LookupError:
-            parent = self._parent_header_global
-        try:
-            hooks = self._local.hooks
-        except AttributeError:
-            hooks = self._hooks  # Makes this thread's list.
-        if hooks:
+        parent = self.parent_header
+        if self._hooks:
             self._publish(string, parent)
-            return len(string)
-        of, packed = self._packed
-        if of is not parent or packed is None:
-            packed = self._pack(parent)
-        self._wire.write(self.name, packed, string)
+        else:
+            self._wire.write(self.name, self._pack(parent), string)
         return len(string)
 
     def writelines(self, sequence: Iterable[str]) -> None:  # type: ignore[override]
@@ -86,8 +75,10 @@ class OutStream(_OutStream):
 
     def _pack(self, parent: dict[str, Any]) -> _core.Parent:
         """The parent packed, once for all that is written under it."""
-        packed = _core.Parent(parent, self.session.pack)
-        self._packed = parent, packed
+        of, packed = self._packed
+        if of is not parent or packed is None:
+            packed = _core.Parent(parent, self.session.pack)
+            self._packed = parent, packed
         return packed
 
     def _publish(self, text: str, parent: dict[str, Any]) -> None:
