@@ -217,31 +217,40 @@ fn flush_stdio() {
 
 /// Whether nothing waits in any of these pipes. Every `print` asks, so it is one call of the system's for both.
 fn are_empty(pipes: [&Pipe; 2]) -> bool {
-    let mut polls = pipes.map(|pipe| libc::pollfd {
-        fd: pipe.input.as_raw_fd(),
-        events: libc::POLLIN,
-        revents: 0,
-    });
-    // SAFETY: pointer and length are those of `polls`.
-    unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, 0) == 0 }
+    let mut polls = pipes.map(|pipe| to_read(pipe.input.as_raw_fd()));
+    poll(&mut polls, 0) == 0
 }
 
 /// Waits until one of these can be read. Returns those that never will be again.
 fn wait_readable(fds: &[RawFd]) -> Vec<RawFd> {
-    let mut polls: Vec<libc::pollfd> = (fds.iter())
-        .map(|&fd| libc::pollfd {
-            fd,
-            events: libc::POLLIN,
-            revents: 0,
-        })
-        .collect();
-    // SAFETY: pointer and length are those of `polls`.
-    unsafe { libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, -1) };
+    let mut polls: Vec<libc::pollfd> = fds.iter().copied().map(to_read).collect();
+    poll(&mut polls, -1);
     // Who has hung up may have left something to read; that is read before it is forgotten.
     let ended = |poll: &&libc::pollfd| {
         poll.revents & libc::POLLHUP != 0 || poll.revents != 0 && poll.revents & libc::POLLIN == 0
     };
     polls.iter().filter(ended).map(|poll| poll.fd).collect()
+}
+
+/// Asks of a descriptor whether it can be read.
+fn to_read(fd: RawFd) -> libc::pollfd {
+    libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    }
+}
+
+/// Asks all of these, for up to so many milliseconds. Returns how many have an answer.
+fn poll(polls: &mut [libc::pollfd], milliseconds: libc::c_int) -> libc::c_int {
+    // SAFETY: pointer and length are those of `polls`.
+    unsafe {
+        libc::poll(
+            polls.as_mut_ptr(),
+            polls.len() as libc::nfds_t,
+            milliseconds,
+        )
+    }
 }
 
 /// The file that a descriptor stands for. Both ends of a pipe are one file.
