@@ -52,7 +52,7 @@ test-python: $(VENVS:=/ready) ## the Python tests, through the installed kernel
 
 screenshots: lab-ready ## every chart in JupyterLab and Notebook 7, light, dark and untrusted; live; of a dead kernel; in nbconvert's page
 	.venv/bin/python -m pytest tests/lab/test_pictures.py tests/lab/test_lookout.py
-	@echo "The pictures: $(CURDIR)/out/lab/pictures-*.png, live.png, last.png"
+	@echo "The pictures: $(CURDIR)/out/lab/pictures-*.png, live*.png, warning*.png, last*.png"
 
 test-lab: lab-ready ## the tour in JupyterLab in a real browser
 	.venv/bin/python -m pytest tests/lab
@@ -93,8 +93,7 @@ suites: .venv/ready ## ipykernel's own tests of a kernel, from PyPI, and jupyter
 	.venv/bin/python tests/suites/wire.py
 	.venv/bin/python -m pytest tests/notebook/test_conformance.py
 
-ecosystem: .venv/ready ## widgets, plots, tables, clusters, runners of notebooks, the debugger: each driven through this kernel
-	scripts/chromium
+ecosystem: lab-ready ## widgets, plots, tables, clusters, runners of notebooks, the debugger: each driven through this kernel
 	scripts/install .venv --group ecosystem
 	.venv/bin/python -m pytest tests/ecosystem
 
