@@ -67,6 +67,7 @@ def test_a_chart_is_drawn_while_the_cell_runs_and_the_report_takes_its_place(
 def test_a_short_cell_and_one_without_a_chart_are_shown_once(shared: Front) -> None:
     assert charts(shared.run("%%memtrace\nx = 1")) == []
     assert charts(shared.run(f"%%memtrace --no-chart\n{HOLD}")) == []
+    assert charts(shared.run(HOLD)) == []
 
 
 def test_after_on_every_long_cell_is_charted_and_off_ends_it(fresh: Front) -> None:
