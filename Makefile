@@ -14,7 +14,7 @@ VENVS = $(if $(filter $(NEWEST),$(OLDEST)),.venv,.venv-oldest .venv)
 ALL_VENVS = $(patsubst %,.venv-%,$(notdir $(filter-out $(OLDEST) $(NEWEST),$(PYTHONS)))) $(VENVS)
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-all test-rust test-python test-lab lab-ready screenshots lab lessons docs programs bench regrtest suites ecosystem load fuzz soak endurance limits lint wheel clean shapes
+.PHONY: help demo test test-all test-rust test-python test-lab lab-ready screenshots lab lessons docs programs bench regrtest suites ecosystem load fuzz soak endurance limits lint wheel clean shapes torch
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -38,7 +38,7 @@ comma := ,
 beside := $(patsubst %,tests/tracer/test_%.py,life_tools memray system)
 tracer := $(subst $() $(),$(comma),$(filter-out $(beside),$(sort $(wildcard tests/tracer/test_*.py))))
 TESTS = $(tracer) tests/lessons $(beside) tests/docs,tests/examples \
-	$(sort $(wildcard tests/notebook/test_*.py tests/graph/test_*.py))
+	$(filter-out tests/graph/test_torch.py,$(sort $(wildcard tests/notebook/test_*.py tests/graph/test_*.py)))
 # What turns on CPython's insides, and the lessons: `make test` runs these with the oldest too. The rest only with the newest.
 INSIDES = $(tracer) tests/lessons tests/graph/% $(patsubst %,tests/notebook/test_%.py,life limit_safe roots)
 tests_of = $(if $(filter .venv,$1),$(TESTS),$(filter $(INSIDES),$(TESTS)))
@@ -121,6 +121,10 @@ SHAPES = 2000
 shapes: $(VENVS:=/ready) ## what deleting SHAPES (2000) random objects gives back, predicted and then freed
 	for venv in $(VENVS); do \
 		CELLHEAP_SHAPES=$(SHAPES) $$venv/bin/python -m pytest --timeout 36000 tests/graph/test_predictions.py; done
+
+torch: .venv/ready ## torch's tensors (its wheels are 3 GB): their lines, who holds them, what goes with them
+	scripts/install .venv --group torch
+	.venv/bin/python -m pytest tests/graph/test_torch.py
 
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
 	scripts/install .venv --group dev

@@ -39,6 +39,9 @@ pub enum Adapter {
     Descriptor,
     Type,
     Ndarray,
+    /// A tensor of torch, and what several share the data of.
+    Tensor,
+    Storage,
 }
 
 #[derive(Clone, Copy)]
@@ -213,6 +216,8 @@ pub fn special() -> Vec<(usize, Adapter)> {
         (c"_functools", c"_lru_cache_wrapper", Adapter::Cache),
         (c"_thread", c"_local", Adapter::Local),
         (c"numpy", c"ndarray", Adapter::Ndarray),
+        (c"torch._C", c"TensorBase", Adapter::Tensor),
+        (c"torch._C", c"StorageBase", Adapter::Storage),
     ];
     for (module, name, adapter) in loaded {
         special.extend(loaded_type(module, name).map(|of| (of, adapter)));
@@ -233,7 +238,7 @@ fn hash_tables() -> Option<usize> {
 }
 
 /// A type of a module that is loaded. Nothing is imported, no code runs.
-fn loaded_type(module: &CStr, name: &CStr) -> Option<usize> {
+pub fn loaded_type(module: &CStr, name: &CStr) -> Option<usize> {
     // SAFETY: with the interpreter's lock; all references are borrowed, and dicts with plain str keys run no code.
     unsafe {
         let module = ffi::PyDict_GetItemString(ffi::PyImport_GetModuleDict(), module.as_ptr());

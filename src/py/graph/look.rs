@@ -16,7 +16,7 @@ use super::owned::{Found, owned};
 use super::picture::Picture;
 use super::report::{Amount, TypeRow};
 use super::texts::type_name;
-use super::walk::{ENTRY, FRAME, IMMORTAL, KEYS, references};
+use super::walk::{COUNTER, ENTRY, FRAME, IMMORTAL, KEYS, STORAGE, TAGS, TENSOR, references};
 
 /// The largest block of an object, and its site.
 struct Largest<'a> {
@@ -41,7 +41,9 @@ impl Picture {
             (_, Some(object)) => unsafe { type_name(self.layout, word(object, layout::TYPE)) },
             (KEYS, _) => "names of attributes".into(),
             (ENTRY, _) => "name".into(),
-            _ => "frame".into(),
+            (FRAME, _) => "frame".into(),
+            (STORAGE, _) => "data of a tensor".into(),
+            _ => "tensor of C++".into(),
         }
     }
 
@@ -132,19 +134,22 @@ impl Picture {
 
     /// Objects and bytes by type, the most bytes first.
     pub fn types(&mut self, nodes: &[u32], most: usize) -> Vec<TypeRow> {
+        // By type; by tag, which is less than any address, where there is none.
         let mut sums: HashMap<usize, (u64, u64)> = HashMap::new();
         for node in nodes {
-            let of = self.kind(*node).map_or(0, |kind| kind.of);
+            let of = self.kind(*node).map_or(self.tag(*node), |kind| kind.of);
             let sum = sums.entry(of).or_default();
             *sum = (
-                sum.0 + u64::from(of != 0),
+                sum.0 + u64::from(of > TAGS),
                 sum.1 + self.bytes[*node as usize],
             );
         }
         let mut rows: HashMap<String, TypeRow> = HashMap::new();
         for (of, (objects, bytes)) in sums {
             let name = match of {
-                0 => "names of attributes".into(),
+                STORAGE => "data of tensors".into(),
+                TENSOR | COUNTER => "tensors of C++".into(),
+                0..=TAGS => "names of attributes".into(),
                 // SAFETY: the type of an object that lives.
                 of => unsafe { type_name(self.layout, of) },
             };

@@ -8,6 +8,7 @@ use super::layout::{
 };
 use super::owned::{cached_keys, each_entry, first_value, key_of};
 use super::parts::part;
+use super::tensors;
 use super::texts::{text, type_name};
 use crate::py::graph::kinds::{Adapter, Kind};
 
@@ -112,6 +113,18 @@ pub unsafe fn arrow(layout: &Layout, kind: &Kind, object: usize, held: usize) ->
             Adapter::Ndarray => Some(("an item".into(), "item")),
             Adapter::Code => Some((code_part(layout, object, held), "other")),
             Adapter::Module => Some((".__dict__".into(), "attribute")),
+            Adapter::Tensor => {
+                (tensors::known().and_then(|known| known.name(object, held))).map(|name| {
+                    (
+                        name.into(),
+                        if name == "._base" {
+                            "base"
+                        } else {
+                            "attribute"
+                        },
+                    )
+                })
+            }
             _ => None,
         };
         if let Some(named) = special {

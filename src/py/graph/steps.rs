@@ -7,6 +7,7 @@ use super::names::{arrow, code_name, key_text, own_dict};
 use super::owned::cache_links;
 use super::parts::{FUNCTION_CLOSURE, FUNCTION_CODE, FUNCTION_GLOBALS, is_function};
 use super::picture::Picture;
+use super::walk::KEYS;
 
 /// Words, what they are a name of, and how many nodes they go on.
 type Skipped = (String, &'static str, usize);
@@ -24,10 +25,13 @@ impl Picture {
             return (self.variable_of(frame.address, next), "local", 1);
         }
         let (Some(kind), Some(object)) = (self.kind(node), self.object(node)) else {
-            return ("the name of an attribute".into(), "key", 1);
+            return match self.tag(node) {
+                KEYS => ("the name of an attribute".into(), "key", 1),
+                _ => ("what its tensor is of".into(), "base", 1),
+            };
         };
         let Some(held) = self.object(next) else {
-            return ("names of attributes".into(), "other", 1);
+            return (self.type_of(next), "other", 1);
         };
         // SAFETY: objects of a picture live.
         unsafe {

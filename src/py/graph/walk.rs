@@ -14,6 +14,7 @@ use super::index::Index;
 use super::kinds::{Adapter, Kind, Kinds, marks};
 use super::layout::Layout;
 use super::owned::{Found, about, each_entry, found_keys, owned};
+use super::tensors;
 
 /// What a node stands for, in the low bits of its word; objects and tables of keys are at least 8 bytes apart.
 pub const OBJECT: usize = 0;
@@ -23,6 +24,10 @@ pub const KEYS: usize = 1;
 pub const ENTRY: usize = 2;
 /// A frame that runs.
 pub const FRAME: usize = 3;
+/// Objects of C++ that torch counts, with no object of Python for them: tensors, storages, and what counts changes.
+pub const TENSOR: usize = 4;
+pub const STORAGE: usize = 5;
+pub const COUNTER: usize = 6;
 pub const TAGS: usize = 7;
 
 /// References of an object that lives for good.
@@ -155,7 +160,8 @@ impl<'a> Walk<'a> {
                     OBJECT => self.read_object(object),
                     KEYS => self.read_keys(object & !TAGS),
                     ENTRY => self.read_entry(self.entries[object >> 3]),
-                    _ => self.read_frame(object >> 3),
+                    FRAME => self.read_frame(object >> 3),
+                    tag => self.read_counted(object & !TAGS, tag),
                 }
             };
             if let Some(stopped) = self.failed.take() {
@@ -186,7 +192,13 @@ impl<'a> Walk<'a> {
                 }
                 self.read_unseen(&kind, object);
             }
-            references(self.layout, object)
+            let count = references(self.layout, object);
+            match (kind.adapter, tensors::known()) {
+                (Adapter::Tensor | Adapter::Storage, Some(tensors)) => {
+                    tensors.references(kind.adapter, object, count)
+                }
+                _ => count,
+            }
         }
     }
 
@@ -242,6 +254,18 @@ impl<'a> Walk<'a> {
         unsafe {
             found_keys(keys, self);
             references(self.layout, keys)
+        }
+    }
+
+    unsafe fn read_counted(&mut self, inside: usize, tag: usize) -> u32 {
+        // SAFETY: it lives as long as who led here; only a torch that is known leads here.
+        unsafe {
+            match (tag, tensors::known()) {
+                (TENSOR, Some(tensors)) => tensors.found_in_tensor(inside, self),
+                (STORAGE, Some(tensors)) => tensors.found_in_storage(inside, self),
+                _ => self.block(inside),
+            }
+            tensors::holders(inside)
         }
     }
 
@@ -303,6 +327,17 @@ impl Found for Walk<'_> {
 
     fn keys(&mut self, address: usize) {
         self.lead_to(address, KEYS);
+    }
+
+    fn counted(&mut self, address: usize, tag: usize) {
+        if address == 0 {
+            return;
+        }
+        // torch tells the collector of some of these: what a view is of, mostly.
+        let known = self.index.find(address);
+        if !known.is_some_and(|node| self.network.of(self.node).contains(&node)) {
+            self.lead_to(address, tag);
+        }
     }
 }
 
