@@ -1,4 +1,5 @@
-"""What a person sees of a cell that fills memory: the live chart, the warning, and after its death the last words."""
+"""What a person sees of a cell that fills memory: the live chart, the limit, the warning, and after its death the last
+words."""
 
 from __future__ import annotations
 
@@ -13,13 +14,17 @@ from tests.lab import drawings
 from tests.lab.conftest import Lab, OpenNotebook, command
 from tests.lab.drawings import all_whole, of_image
 
-#: The lock is held in C code for most of each of these.
+#: The lock is held in C code for most of the first and of the one that is warned.
 CELLS = [
     """%%memtrace
 import ctypes, os
 big = [bytearray(60_000_000) for _ in range(4)]
 sum(range(10**8))
 ctypes.PyDLL(None).read(os.open("looked", os.O_RDWR), ctypes.create_string_buffer(1), 1)""",
+    "import numpy as np\nmeasurements = np.ones(4_000_000)",
+    "%memtrace limit 400 MiB",
+    "rows = []\nwhile True:\n    rows.append([1, 'measured'])",
+    "del rows\n%memtrace limit off\nmeasurements.sum()",
     """import ctypes, resource
 pages = int(open('/proc/self/statm').read().split()[0])
 resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + 700_000_000, resource.RLIM_INFINITY))
@@ -38,6 +43,7 @@ def test_the_chart_lives_memory_is_warned_of_and_the_end_is_told(
     expect(notebook.page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
     with lab.own_theme():
         the_chart_lives(notebook, lab)
+        the_limit_is_read_and_the_notebook_goes_on(notebook)
         memory_is_warned_of(notebook)
         the_end_is_told(notebook)
 
@@ -79,25 +85,38 @@ def the_chart_lives(notebook: OpenNotebook, lab: Lab) -> None:
     notebook.shoot("live-done", cell.locator("img").first)
 
 
+def the_limit_is_read_and_the_notebook_goes_on(notebook: OpenNotebook) -> None:
+    for at in (1, 2, 3):
+        run(notebook, at)
+    error = notebook.cells.nth(3).locator(".jp-OutputArea-output")
+    expect(error).to_contain_text("CellMemoryLimit")
+    expect(error).to_contain_text("In[4], line 3")
+    expect(error).to_contain_text("What holds the most:")
+    expect(error).to_contain_text("measurements (ndarray, 30.5 MiB)")
+    after = run(notebook, 4)
+    expect(after.locator(".jp-OutputArea-output").last).to_contain_text("4000000.0")
+    notebook.shoot("limit", after)
+
+
 def memory_is_warned_of(notebook: OpenNotebook) -> None:
-    cell = run(notebook, 1)
+    cell = run(notebook, 5)
     said = cell.get_by_text("Memory is nearly used up")
     expect(said).to_be_visible()
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
     notebook.shoot("warning", said)
-    expect(cell.locator(".jp-InputPrompt")).to_have_text("[2]:")
+    expect(cell.locator(".jp-InputPrompt")).to_have_text("[6]:")
     expect(said).to_have_count(1)
 
 
 def the_end_is_told(notebook: OpenNotebook) -> None:
-    run(notebook, 2)
+    run(notebook, 6)
     dialog = notebook.page.locator(".jp-Dialog")
     expect(dialog).to_contain_text(re.compile("died|restart", re.IGNORECASE))
     dialog.get_by_role("button", name="Ok").click()
-    cell = run(notebook, 3)
+    cell = run(notebook, 7)
     told = cell.get_by_text("The kernel before this one was killed")
     expect(told).to_be_visible()
-    expect(told).to_contain_text("in In[3], line 3")
+    expect(told).to_contain_text("in In[7], line 3")
     expect(cell.locator(".jp-OutputArea-output").last).to_contain_text("'after'")
     notebook.shoot("last", told)
     chart = cell.locator(".jp-OutputArea-output img")

@@ -42,6 +42,21 @@ def every_chart_is_seen(page: Page, trusted: bool) -> None:
     all_whole(charts)
 
 
+def a_click_looks_closer(page: Page) -> None:
+    """Into the flame graph, which can be where the notebook is trusted."""
+    graph = page.locator(".jp-OutputArea-output iframe").content_frame
+    library = graph.locator("#frames g", has_text=re.compile(r"json/decoder.py, line 3(53|60)")).first
+    whole, small = (graph.locator("#frames").bounding_box(), library.locator("rect").bounding_box())
+    assert whole is not None
+    assert small is not None
+    assert small["width"] < whole["width"] * 0.9
+    library.click()
+    expect(graph.locator("#unzoom")).to_be_visible()
+    large = library.locator("rect").bounding_box()
+    assert large is not None
+    assert large["width"] > whole["width"] * 0.98
+
+
 @pytest.mark.parametrize("front", FRONTS)
 def test_every_chart_is_seen_whole(page: Page, lab: Lab, shown: NotebookNode, front: str) -> None:
     """As a teacher looks at a file that came from somebody else: not trusted, then trusted, then in the dark."""
@@ -49,6 +64,7 @@ def test_every_chart_is_seen_whole(page: Page, lab: Lab, shown: NotebookNode, fr
     pictures.write(shown, lab.folder / name)
     page.goto(f"{lab.url}/{FRONTS[front]}/{name}")
     every_chart_is_seen(page, trusted=False)
+    expect(page.locator(".jp-OutputArea-output", has_text="<img")).to_have_count(0)
     expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "true")
     shoot(page, f"{front}-light-untrusted")
     command(page, "Trust Notebook")
@@ -60,6 +76,7 @@ def test_every_chart_is_seen_whole(page: Page, lab: Lab, shown: NotebookNode, fr
         expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
         every_chart_is_seen(page, trusted=True)
         shoot(page, f"{front}-dark")
+    a_click_looks_closer(page)
 
 
 def test_nbconverts_page_has_every_chart(page: Page, shown: NotebookNode) -> None:
