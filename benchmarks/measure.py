@@ -1,10 +1,10 @@
-"""One measurement: a workload under one recorder, in this process. Prints JSON. `tracer.py` starts these.
+"""A workload under one recorder, in this process. `tracer.py` starts these, and has them take turns.
 
-The source is run once to warm up, then the best of a few calls counts, in processor time of the whole
-process: our sampling thread counts, a busy neighbour does not. Memory is the process's high-water mark of
-RSS, the books included.
+The source is run once to warm up. Then each line of input is a call, which is answered by its seconds:
+processor time of the whole process, so that our sampling thread counts and a busy neighbour does not. At the
+end of the input the process's high-water mark of RSS in bytes is told, the books included.
 
-    python benchmarks/measure.py MODE NAME CALLS
+    python benchmarks/measure.py MODE NAME
 """
 
 import json
@@ -67,21 +67,22 @@ def recorded(mode: str, name: str) -> Iterator[None]:
         yield
 
 
-def measure(mode: str, name: str, calls: int) -> dict[str, float]:
-    times = []
+def measure(mode: str, name: str) -> None:
     with recorded(mode, name):
         work = load(name)
-        for _ in range(calls + 1):
+        work()
+        print("ready", flush=True)
+        for _ in sys.stdin:
             start = time.process_time()
             work()
-            times.append(time.process_time() - start)
+            print(time.process_time() - start, flush=True)
         status = Path("/proc/self/status").read_text()
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM:"))
-    return {"seconds": min(times[1:]), "rss": int(peak.split()[1]) * 1024}
+    print(int(peak.split()[1]) * 1024, flush=True)
 
 
 if __name__ == "__main__":
-    mode, name, calls = sys.argv[1:]
-    print(json.dumps(measure(mode, name, int(calls))), flush=True)
+    mode, name = sys.argv[1:]  # which some workloads change
+    measure(mode, name)
     if mode == "fil":
         os._exit(0)  # its report takes longer than the work

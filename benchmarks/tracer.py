@@ -1,8 +1,8 @@
 """What recording costs: the same cells plain, under cellheap, and under the tools that people use today.
 
-Every measurement is a process of its own (`measure.py`). The recorders of a workload run one after the
-other, in an order that turns with the rounds, so that what disturbs the machine disturbs all of them; a
-ratio is taken within a round, and the median over the rounds is shown. Fails where a goal is missed.
+Every measurement is a process of its own (`measure.py`). The processes of a workload take turns, a call each,
+so that what disturbs the machine disturbs all of them: a ratio is of two calls that follow one another, and
+the median over the calls of all rounds is shown. Fails where a goal is missed.
 
     python benchmarks/tracer.py [--rounds N] [--peer-rounds N] [--only NAME]    writes out/tracer.json
 """
@@ -27,13 +27,19 @@ HERE = Path(__file__).parent
 OUT = HERE.parent / "out" / "tracer.json"
 PEERS = {"tracemalloc": "tracemalloc", "memray": "memray", "fil": "filprofiler"}
 HEADS = {"cellheap": "cellheap", "tracemalloc": "tracemalloc(1)", "memray": "memray", "fil": "Fil"}
-# Calls after the warm-up: the best counts.
-CALLS, PEER_CALLS = 3, 1
+# Turns in a round, after the warm-up.
+TURNS, PEER_TURNS = 5, 1
 
-# seconds and bytes
-Figures = dict[str, float]
+
+class Round(NamedTuple):
+    """What one process took: seconds by call, and bytes of RSS at most."""
+
+    seconds: list[float]
+    rss: float
+
+
 # the rounds of each recorder, `None` where a recorder could not run it
-Row = dict[str, list[Figures | None]]
+Row = dict[str, list[Round | None]]
 
 
 class Part(NamedTuple):
@@ -54,41 +60,93 @@ PARTS = [
 ]
 
 
-def in_a_child(mode: str, name: str) -> Figures | None:
-    """One measurement; `None` where the recorder does not get through."""
-    calls = CALLS if mode in ("plain", "cellheap") else PEER_CALLS
-    arguments = [str(HERE / "measure.py"), mode, name, str(calls)]
-    with tempfile.TemporaryDirectory() as folder:
-        fil = ["-m", "filprofiler", "--no-browser", "-o", folder, "run"] if mode == "fil" else []
-        command = [sys.executable, "-W", "ignore", *fil, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        print(f"\n{name} under {mode}: exit {done.returncode}\n{done.stderr[-2000:]}", file=sys.stderr)
-        if mode in ("plain", "cellheap"):
+class Child:
+    """A workload under a recorder, in a process that does nothing unless it is told to."""
+
+    def __init__(self, mode: str, name: str) -> None:
+        self.mode, self.name = mode, name
+        self.calls = TURNS if mode in ("plain", "cellheap") else PEER_TURNS
+        self.folder = tempfile.TemporaryDirectory()
+        fil = ["-m", "filprofiler", "--no-browser", "-o", self.folder.name, "run"] if mode == "fil" else []
+        self.errors = Path(self.folder.name) / "errors"
+        with self.errors.open("w") as errors:
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "ignore", *fil, str(HERE / "measure.py"), mode, name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        self.seconds: list[float] = []
+        # Some tools print as they start.
+        while (line := self._read()) not in ("ready", ""):
+            pass
+        self.runs = line == "ready"
+
+    def _read(self) -> str:
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def call(self) -> None:
+        """One turn, while it has any left."""
+        if self.runs and len(self.seconds) < self.calls:
+            assert self.process.stdin is not None
+            self.process.stdin.write("\n")
+            self.process.stdin.flush()
+            line = self._read()
+            self.runs = line != ""
+            self.seconds += [float(line)] if line else []
+
+    def end(self) -> Round | None:
+        """`None` where the recorder did not get through."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        rss = self._read() if self.runs else ""
+        code = self.process.wait()
+        said = self.errors.read_text()[-2000:]
+        self.folder.cleanup()
+        if rss and code == 0:
+            return Round(self.seconds, float(rss))
+        print(f"\n{self.name} under {self.mode}: exit {code}\n{said}", file=sys.stderr)
+        if self.mode in ("plain", "cellheap"):
             raise SystemExit(1)
         return None
-    figures: Figures = json.loads(next(line for line in done.stdout.splitlines() if line.startswith("{")))
-    return figures
+
+
+def one_round(name: str, modes: Sequence[str]) -> dict[str, Round | None]:
+    children = [Child(mode, name) for mode in modes]
+    for turn in range(TURNS):
+        at = turn % len(children)
+        for child in children[at:] + children[:at]:
+            child.call()
+    return {child.mode: child.end() for child in children}
 
 
 def compare(names: Sequence[str], peers: Sequence[str], rounds: int, peer_rounds: int) -> dict[str, Row]:
     rows: dict[str, Row] = {name: {mode: [] for mode in ("plain", "cellheap", *peers)} for name in names}
     for number in range(rounds):
         modes = ["plain", "cellheap", *(peers if number < peer_rounds else ())]
-        turn = number % len(modes)
         for at, name in enumerate(names):
-            progress = f"\rround {number + 1} of {rounds}, {at + 1} of {len(names)}: {name:<40}"
-            print(progress, end="", file=sys.stderr, flush=True)
-            for mode in modes[turn:] + modes[:turn]:
-                rows[name][mode].append(in_a_child(mode, name))
-    print("\r" + " " * 78 + "\r", end="", file=sys.stderr)
+            if sys.stderr.isatty():
+                progress = f"\rround {number + 1} of {rounds}, {at + 1} of {len(names)}: {name:<40}"
+                print(progress, end="", file=sys.stderr, flush=True)
+            for mode, figures in one_round(name, modes).items():
+                rows[name][mode].append(figures)
+    if sys.stderr.isatty():
+        print("\r" + " " * 78 + "\r", end="", file=sys.stderr)
     return rows
 
 
 def ratio(row: Row, mode: str, figure: str = "seconds") -> float | None:
-    """The median over the rounds."""
-    pairs = zip(row.get(mode, []), row["plain"], strict=False)
-    ratios = [theirs[figure] / plain[figure] for theirs, plain in pairs if theirs and plain]
+    """The median over all calls, each by the plain call of its turn; of RSS over the rounds."""
+    ratios: list[float] = []
+    for theirs, plain in zip(row.get(mode, []), row["plain"], strict=False):
+        if theirs is None or plain is None:
+            continue
+        if figure == "rss":
+            ratios.append(theirs.rss / plain.rss)
+        else:
+            ratios += [mine / bare for mine, bare in zip(theirs.seconds, plain.seconds, strict=False)]
     return median(ratios) if ratios else None
 
 
@@ -109,11 +167,11 @@ def table(rows: dict[str, Row], modes: Sequence[str]) -> str:
         "|---" + "|---:" * (2 * len(modes) + 2) + "|",
     ]
     for name, row in rows.items():
-        plain = {
-            figure: median(round[figure] for round in row["plain"] if round) for figure in ("seconds", "rss")
-        }
-        cells = [name, f"{plain['seconds'] * 1000:.0f} ms", *(times(ratio(row, mode)) for mode in modes)]
-        cells += [f"{plain['rss'] / (1 << 20):.0f} MiB", *(times(ratio(row, mode, "rss")) for mode in modes)]
+        plain = [round for round in row["plain"] if round is not None]
+        seconds = median(one for round in plain for one in round.seconds)
+        cells = [name, f"{seconds * 1000:.0f} ms", *(times(ratio(row, mode)) for mode in modes)]
+        rss = median(round.rss for round in plain) / (1 << 20)
+        cells += [f"{rss:.0f} MiB", *(times(ratio(row, mode, "rss")) for mode in modes)]
         lines.append("| " + " | ".join(cells) + " |")
     if len(rows) > 1:
         means = [
@@ -150,7 +208,8 @@ def main() -> int:
     rows = compare(names, peers, given.rounds, given.peer_rounds)
     print(
         f"CPython {platform.python_version()} on {platform.machine()}: ratios to plain in processor"
-        f" time, medians of {given.rounds} rounds, of {given.peer_rounds} for the others; then of peak RSS."
+        f" time, medians of {given.rounds} rounds of {TURNS} calls, of {given.peer_rounds} of {PEER_TURNS}"
+        " for the others; then of peak RSS."
     )
     for peer in missing:
         print(f"{HEADS[peer]} does not install here and is left out.")
