@@ -5,6 +5,9 @@ SHELL := bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
+# Where a person has it set each of the hundreds of processes that the tests start would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 PYTHONS = $(shell scripts/pythons)
 NEWEST = $(lastword $(PYTHONS))
 OLDEST = $(firstword $(PYTHONS))
