@@ -81,6 +81,15 @@ pool = ThreadPoolExecutor(2); list(pool.map(work, [10] * 2))
 list(soon(1).cr_code.co_positions()); json.dumps([1]); re.findall("a", "a"); pickle.dumps([1])
 """
 
+#: Lets go of what a program made, and of the last error, whose frames have what they had in hand; waits until the pool's
+#: threads do nothing more.
+LEFT = """
+gate = threading.Barrier(2); list(pool.map(lambda _: gate.wait(), range(2)))
+kept.clear(); text = thread = error = gate = None
+__import__("cellheap.hidden").hidden.clear_traceback(get_ipython())
+gc.collect(); gc.collect(); live()
+"""
+
 makers = st.builds(lambda text, n: text.format(n=n), st.sampled_from(MAKERS), st.integers(1, 200_000))
 
 
@@ -134,8 +143,8 @@ def test_a_program_under_a_limit_ends_well(kernel: Kernel, program: str, room: i
     ), program
     balanced = "import cellheap; _r = cellheap.live(); sum(o.cell.live for o in _r.origins) + _r.live_kept == _r.live - _r.live_machinery - _r.live_cellheap"
     assert kernel.value(balanced) == "True", program
-    left = int(kernel.value("kept.clear(); text = thread = error = None; gc.collect(); gc.collect(); live()"))
-    # The shell remembers every cell, and the last error's frames what they had in hand, of which coroutines that were
-    # never awaited to their end have most: each program may leave this much.
+    left = int(kernel.value(LEFT))
+    # The shell remembers every cell, and coroutines that were never awaited to their end what they had in hand: each
+    # program may leave this much.
     before, kernel.left = getattr(kernel, "left", left), left  # type: ignore[attr-defined]
     assert left < before + 8 * MIB, program

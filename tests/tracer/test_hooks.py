@@ -126,11 +126,12 @@ def test_pythontracemalloc_and_we_see_the_same_blocks(run: Run) -> None:
         + """
 notebook = Notebook()
 gc.disable()  # a collection would take something of others meanwhile
+exec(compile("y = bytes(1_000_000)", notebook.file(1), "exec"))  # what Python keeps of a call is there
 cell = core.cell_begin(1)
 before = tracemalloc.get_traced_memory()[0]
 x = bytes(1_000_000)
 traced = tracemalloc.get_traced_memory()[0] - before
-exec(compile("y = bytes(1_000_000)", notebook.file(1), "exec"))
+exec(compile("z = bytes(1_000_000)", notebook.file(1), "exec"))
 core.cell_end(cell)
 say([report(cell)["cell"], traced])
 """,
