@@ -85,6 +85,8 @@ class Cleared(Result):
     rss_after: int | None
     malloc_before: int
     malloc_after: int
+    #: Whether there was garbage in cycles, none of it made by a cell: of a start, or IPython's.
+    others: bool = False
 
     def __repr__(self) -> str:
         return f"<Cleared: {bytes_text(self.freed)} freed>"
@@ -109,7 +111,9 @@ class Cleared(Result):
             parts.append(Folded("By type", [_types_table(self.types)], browser_only=True))
         parts.append(Folded("The process", [_process_table(self)], browser_only=True))
         parts.append(Words(BESIDE, quiet=True))
-        return Bundle(_sentence(self), parts, self.to_dict())
+        # Cycles of others are counted, and not written into the notebook: they may be many.
+        raw = {**self.to_dict(), "cycles": [asdict(cycle) for cycle in self.cycles if is_notebooks(cycle)]}
+        return Bundle(_sentence(self), parts, raw)
 
     def _cycles(self) -> list[Part]:
         """The cycles, the largest drawn; and what finalizers did."""
@@ -118,6 +122,10 @@ class Cleared(Result):
         if own:
             parts.append(cycles_table(own[: max(self.drawn, 3)], len(own)))
         parts += [Words(words) for words in _finalizers(self)]
+        if self.found and self.others:
+            found = count_text(self.found, "object")
+            said = f"The collections found {found} of IPython's and libraries', none made by a cell."
+            parts.append(Words(said, quiet=True))
         return parts
 
 
@@ -135,7 +143,7 @@ def _sentence(cleared: Cleared) -> str:
     clauses = [_gone(cleared)]
     if own := [cycle for cycle in cleared.cycles if is_notebooks(cycle)]:
         clauses.append(_cycles_text(own))
-    elif cleared.found:
+    elif cleared.found and not cleared.others:
         were = "was" if cleared.found == 1 else "were"
         clauses.append(f"{count_text(cleared.found, 'object')} in reference cycles {were} garbage")
     if cleared.rss_before is not None and cleared.rss_after is not None:

@@ -22,7 +22,7 @@ from cellheap.cleared import SHARED, Cleared, Hidden, Step
 from cellheap.foreseen import Foreseen
 from cellheap.graphtypes import Amount, Cycles, Prediction
 from cellheap.held import texts
-from cellheap.knotted import Knotted, finalizers_of
+from cellheap.knotted import Knotted, finalizers_of, others
 from cellheap.units import count_text
 
 T = TypeVar("T")
@@ -198,6 +198,7 @@ class _Work:
             rss_after=after.process["rss"],
             malloc_before=before.malloc,
             malloc_after=after.malloc,
+            others=others(knots),
         )
 
     def _who_will_hold(self, names: list[str], cached: list[str]) -> Mapping[str, tuple[str, ...]]:

@@ -18,6 +18,8 @@ from cellheap.units import bytes_text, count_text
 
 #: Types whose part in a cycle is told with the object that has them.
 _CONTAINERS = ("list", "dict", "tuple", "set")
+#: How origins begin that are cells, or between them.
+_CELLS = ("In[", "(after")
 #: Objects of a ring that are drawn.
 DRAWN = 8
 
@@ -73,7 +75,13 @@ def _sentence(knotted: Knotted) -> str:
 
 def is_notebooks(cycle: Cycle) -> bool:
     """Whether a cell made it: IPython and libraries leave cycles of their own."""
-    return bool(cycle.origins) and cycle.origins[0][0].startswith(("In[", "(after"))
+    return bool(cycle.origins) and cycle.origins[0][0].startswith(_CELLS)
+
+
+def others(cycles: Cycles) -> bool:
+    """Whether there is garbage, and no cell made any of it."""
+    made = any(origin.startswith(_CELLS) for origin, _ in cycles.origins)
+    return cycles.garbage.objects > 0 and not made
 
 
 def way(cycle: Cycle) -> str:

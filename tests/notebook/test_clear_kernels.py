@@ -5,8 +5,22 @@ import sys
 from tests.notebook.shells import Kernel, texts
 
 
+def test_the_garbage_of_a_start_is_nobodys(kernel: Kernel) -> None:
+    _, outputs = kernel.run("x = [0] * 100_000\n%gcclear x")
+    head, rest = texts(outputs)[0].split("\n\n", 1)
+    assert "reference cycles" not in head, head
+    # Ours does not look for garbage while it starts.
+    if kernel.manager.kernel_name == "cellheap":
+        assert "none made by a cell." in " ".join(rest.split())
+    _, outputs = kernel.run("ring = [0]; ring.append(ring); del ring\n%gcclear")
+    assert "a reference cycle made in In[" in " ".join(texts(outputs)[0].split())
+
+
 def test_the_last_exception_and_outputs_go_in_kernels_too(kernel: Kernel) -> None:
-    kernel.run("import weakref\nclass Thing: pass\nthing = Thing()\nwatched = weakref.ref(thing)\nthing")
+    ran, _ = kernel.run(
+        "import weakref\nclass Thing: pass\nthing = Thing()\nwatched = weakref.ref(thing)\nthing"
+    )
+    shown = ran["execution_count"]
     reply, _ = kernel.run(
         "def f(local):\n    try:\n        1 / 0\n"
         "    except Exception as e:\n        raise KeyError from e\nf(thing)"
@@ -17,7 +31,7 @@ def test_the_last_exception_and_outputs_go_in_kernels_too(kernel: Kernel) -> Non
     # Before 3.13 the frame has a dict of its variables too.
     copy = ", frame of f in the last traceback, something in a frame['local']" * (sys.version_info < (3, 13))
     assert (
-        "thing is not freed: still held by Out[2], _, _2 (cleared by --out)"
+        f"thing is not freed: still held by Out[{shown}], _, _{shown} (cleared by --out)"
         f" and frame of f in the last traceback, variable local{copy} (cleared by --traceback)."
     ) in text, text
     kernel.run("%gcclear --out")
