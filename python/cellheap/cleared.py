@@ -85,8 +85,8 @@ class Cleared(Result):
     rss_after: int | None
     malloc_before: int
     malloc_after: int
-    #: Whether there was garbage in cycles, none of it made by a cell: of a start, or IPython's.
-    others: bool = False
+    #: Of `found`, what was garbage in the beginning, where no cell had made any of that: of a start, say.
+    others: int = 0
 
     def __repr__(self) -> str:
         return f"<Cleared: {bytes_text(self.freed)} freed>"
@@ -122,9 +122,9 @@ class Cleared(Result):
         if own:
             parts.append(cycles_table(own[: max(self.drawn, 3)], len(own)))
         parts += [Words(words) for words in _finalizers(self)]
-        if self.found and self.others:
-            found = count_text(self.found, "object")
-            said = f"The collections found {found} of IPython's and libraries', none made by a cell."
+        if self.others:
+            found = count_text(self.others, "object")
+            said = f"The first collection found {found} of IPython's and libraries', none made by a cell."
             parts.append(Words(said, quiet=True))
         return parts
 
@@ -143,9 +143,9 @@ def _sentence(cleared: Cleared) -> str:
     clauses = [_gone(cleared)]
     if own := [cycle for cycle in cleared.cycles if is_notebooks(cycle)]:
         clauses.append(_cycles_text(own))
-    elif cleared.found and not cleared.others:
-        were = "was" if cleared.found == 1 else "were"
-        clauses.append(f"{count_text(cleared.found, 'object')} in reference cycles {were} garbage")
+    elif found := cleared.found - cleared.others:
+        were = "was" if found == 1 else "were"
+        clauses.append(f"{count_text(found, 'object')} in reference cycles {were} garbage")
     if cleared.rss_before is not None and cleared.rss_after is not None:
         before, after = bytes_text(cleared.rss_before), bytes_text(cleared.rss_after)
         clauses.append(f"RSS went from {before} to {after}" if before != after else f"RSS stays at {after}")

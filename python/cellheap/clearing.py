@@ -22,7 +22,7 @@ from cellheap.cleared import SHARED, Cleared, Hidden, Step
 from cellheap.foreseen import Foreseen
 from cellheap.graphtypes import Amount, Cycles, Prediction
 from cellheap.held import texts
-from cellheap.knotted import Knotted, finalizers_of, others
+from cellheap.knotted import Knotted, finalizers_of, is_others
 from cellheap.units import count_text
 
 T = TypeVar("T")
@@ -170,6 +170,7 @@ class _Work:
         types_before, stuck = moments.types_now(), _uncollectable()
         before = moments.now()
         self.found += gc.collect(wishes.generation)
+        of_others = self.found if is_others(knots) else 0
         self._garbage(before)
         types_gone = types_before - moments.types_now()
         came_back = _came_back(knots, types_gone)
@@ -198,7 +199,7 @@ class _Work:
             rss_after=after.process["rss"],
             malloc_before=before.malloc,
             malloc_after=after.malloc,
-            others=others(knots),
+            others=of_others,
         )
 
     def _who_will_hold(self, names: list[str], cached: list[str]) -> Mapping[str, tuple[str, ...]]:

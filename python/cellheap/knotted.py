@@ -78,7 +78,7 @@ def is_notebooks(cycle: Cycle) -> bool:
     return bool(cycle.origins) and cycle.origins[0][0].startswith(_CELLS)
 
 
-def others(cycles: Cycles) -> bool:
+def is_others(cycles: Cycles) -> bool:
     """Whether there is garbage, and no cell made any of it."""
     made = any(origin.startswith(_CELLS) for origin, _ in cycles.origins)
     return cycles.garbage.objects > 0 and not made
