@@ -16,6 +16,9 @@ impl Plain for usize {}
 impl Plain for (u32, u32) {}
 impl Plain for (u32, usize) {}
 
+/// Columns of so many bytes may lie in huge pages, which waste at most one each.
+const HUGE_FROM: usize = 8 << 20;
+
 pub struct Column<T> {
     pages: Pages,
     room: usize,
@@ -32,8 +35,12 @@ impl<T: Plain> Column<T> {
 
     fn with_room(room: usize) -> io::Result<Self> {
         let bytes = (room * size_of::<T>()).next_multiple_of(PAGE).max(PAGE);
+        let pages = Pages::zeroed(bytes)?;
+        if bytes >= HUGE_FROM {
+            pages.be_huge();
+        }
         Ok(Self {
-            pages: Pages::zeroed(bytes)?,
+            pages,
             room: bytes / size_of::<T>(),
             length: 0,
             kind: PhantomData,
@@ -84,6 +91,9 @@ impl<T: Plain> Column<T> {
     fn grow(&mut self) -> io::Result<()> {
         let bytes = self.room * size_of::<T>() * 2;
         self.pages.resize(bytes.next_multiple_of(PAGE))?;
+        if bytes >= HUGE_FROM {
+            self.pages.be_huge();
+        }
         self.room = bytes / size_of::<T>();
         Ok(())
     }

@@ -71,6 +71,12 @@ impl Pages {
         Ok(())
     }
 
+    /// Lets the system give huge pages, of which there are fewer to be asked for: for what will be filled.
+    pub fn be_huge(&self) {
+        // SAFETY: advice on our own mapping; where the system has no such pages nothing changes.
+        unsafe { libc::madvise(self.start.as_ptr().cast(), self.bytes, libc::MADV_HUGEPAGE) };
+    }
+
     /// Keeps the mapping for the life of the process.
     pub fn leak(self) -> *mut u8 {
         let start = self.start.as_ptr();
