@@ -113,18 +113,7 @@ pub unsafe fn arrow(layout: &Layout, kind: &Kind, object: usize, held: usize) ->
             Adapter::Ndarray => Some(("an item".into(), "item")),
             Adapter::Code => Some((code_part(layout, object, held), "other")),
             Adapter::Module => Some((".__dict__".into(), "attribute")),
-            Adapter::Tensor => {
-                (tensors::known().and_then(|known| known.name(object, held))).map(|name| {
-                    (
-                        name.into(),
-                        if name == "._base" {
-                            "base"
-                        } else {
-                            "attribute"
-                        },
-                    )
-                })
-            }
+            Adapter::Tensor => tensors::known().and_then(|known| known.name(object, held)),
             _ => None,
         };
         if let Some(named) = special {

@@ -10,6 +10,7 @@ use pyo3::types::PyDict;
 use super::kinds::{Adapter, loaded_type};
 use super::layout::word;
 use super::listed::uncollected;
+use super::names::Named;
 use super::owned::Found;
 use super::walk::{COUNTER, OBJECT, STORAGE, TENSOR};
 
@@ -288,7 +289,7 @@ impl Tensors {
     ///
     /// # Safety
     /// A live tensor, with the interpreter's lock.
-    pub unsafe fn name(&self, tensor: usize, held: usize) -> Option<&'static str> {
+    pub unsafe fn name(&self, tensor: usize, held: usize) -> Option<Named> {
         // SAFETY: the caller's promise, as in `found_in_tensor`.
         unsafe {
             let inside = word(tensor, self.inside_tensor);
@@ -299,15 +300,16 @@ impl Tensors {
                 return None;
             }
             if stands_for(inside, self.storage, self.storage_object) {
-                return Some(".untyped_storage()");
+                return Some((".untyped_storage()".into(), "attribute"));
             }
             let meta = word(inside, self.meta);
             let begins = if meta == 0 { 0 } else { word(meta, 0) };
             if begins == self.of_view && stands_for(meta, self.base, self.object) {
-                return Some("._base");
+                return Some(("._base".into(), "base"));
             }
             let has_gradient = [self.of_leaf, self.of_view].contains(&begins);
-            (has_gradient && stands_for(meta, self.gradient, self.object)).then_some(".grad")
+            (has_gradient && stands_for(meta, self.gradient, self.object))
+                .then(|| (".grad".into(), "attribute"))
         }
     }
 }
