@@ -15,6 +15,19 @@ Verdict = tuple[int, int]
 Judge = Callable[[str, tuple[str, ...]], Verdict]
 
 
+def run(program: str) -> str:
+    """What a program prints, in a process of its own; what it asserts holds there."""
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 class Judges:
     """One process, asked line by line; a new one where the last has seen enough."""
 

@@ -5,6 +5,8 @@ import signal
 import subprocess
 import sys
 
+from tests.graph import conftest
+
 START = """
 import gc, sys, weakref
 from cellheap import _core
@@ -16,15 +18,7 @@ class Node:
 
 
 def run(program: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", START + program],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return conftest.run(START + program)
 
 
 def test_holders_have_names_that_a_person_knows() -> None:

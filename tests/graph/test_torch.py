@@ -1,12 +1,10 @@
 """torch's tensors, where torch is installed (`make torch`): by line and library, and what goes with them."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from tests.graph.conftest import Judge
+from tests.graph.conftest import Judge, run
 
 pytest.importorskip("torch")
 
@@ -62,18 +60,6 @@ def test_gradients_that_were_summed_up_go_too(judge: Judge, source: str, leaves:
     predicted, freed = judge(source, ("x",))
     assert 0 <= freed - predicted <= SUMS * leaves, (predicted, freed)
     assert freed > 20_000
-
-
-def run(program: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 START = """

@@ -179,7 +179,7 @@ fn containers(py: Python<'_>) -> Checked {
 }
 
 /// Whether it may be followed: above the first pages, and a multiple of a word.
-fn is_address(word: usize) -> bool {
+pub fn is_address(word: usize) -> bool {
     word > 1 << 16 && word.is_multiple_of(8)
 }
 

@@ -75,7 +75,9 @@ pub unsafe fn owned(layout: &Layout, kind: &Kind, object: usize, found: &mut imp
             Adapter::Type if kind_of_class(object) => found_class(layout, object, found),
             Adapter::Type => {}
             Adapter::Ndarray => found_ndarray(object, found),
-            Adapter::Tensor | Adapter::Storage => found_behind(kind.adapter, object, found),
+            Adapter::Tensor | Adapter::Storage => {
+                tensors::found_behind(kind.adapter, object, found)
+            }
             Adapter::HashTable => {
                 let table = word(object, hash_table::TABLE);
                 found.block(table);
@@ -357,20 +359,6 @@ unsafe fn found_ndarray(object: usize, found: &mut impl Found) {
             let rank = int(object, ndarray::DIMENSIONS) as usize;
             let items: usize = (0..rank).map(|at| word(shape, at * 8)).product();
             (0..items).for_each(|at| found.object(word(data, at * 8)));
-        }
-    }
-}
-
-unsafe fn found_behind(adapter: Adapter, object: usize, found: &mut impl Found) {
-    let Some(tensors) = tensors::known() else {
-        return;
-    };
-    // SAFETY: a tensor or a storage of torch, by its type.
-    unsafe {
-        match (adapter, tensors.behind(adapter, object)) {
-            (_, 0) => {}
-            (Adapter::Storage, storage) => tensors.found_in_storage(storage, found),
-            (_, tensor) => tensors.found_in_tensor(tensor, found),
         }
     }
 }

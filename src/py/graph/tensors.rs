@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use super::check::is_address;
 use super::kinds::{Adapter, loaded_type};
 use super::layout::word;
 use super::listed::uncollected;
@@ -195,8 +196,22 @@ fn only(words: std::ops::RangeInclusive<usize>, holds: impl Fn(usize) -> bool) -
     found.next().filter(|_| found.next().is_none())
 }
 
-fn is_address(word: usize) -> bool {
-    word > 1 << 16 && word.is_multiple_of(8)
+/// What lies behind an object of Python's; nothing where that is not known.
+///
+/// # Safety
+/// A live tensor or storage, as its adapter says, with the interpreter's lock.
+pub unsafe fn found_behind(adapter: Adapter, object: usize, found: &mut impl Found) {
+    let Some(tensors) = known() else {
+        return;
+    };
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (adapter, tensors.behind(adapter, object)) {
+            (_, 0) => {}
+            (Adapter::Storage, storage) => tensors.found_in_storage(storage, found),
+            (_, tensor) => tensors.found_in_tensor(tensor, found),
+        }
+    }
 }
 
 impl Tensors {

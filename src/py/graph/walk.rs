@@ -193,10 +193,11 @@ impl<'a> Walk<'a> {
                 self.read_unseen(&kind, object);
             }
             let count = references(self.layout, object);
-            match (kind.adapter, tensors::known()) {
-                (Adapter::Tensor | Adapter::Storage, Some(tensors)) => {
+            // Most objects are neither: what is known of torch is asked for these two alone.
+            match kind.adapter {
+                Adapter::Tensor | Adapter::Storage => tensors::known().map_or(count, |tensors| {
                     tensors.references(kind.adapter, object, count)
-                }
+                }),
                 _ => count,
             }
         }
