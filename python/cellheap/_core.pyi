@@ -1,6 +1,7 @@
 """The Rust half. Private: `cellheap`'s modules are the public face."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextvars import ContextVar
 from os import PathLike
 from types import TracebackType
 from typing import Any, TypeAlias, final
@@ -298,12 +299,6 @@ def json_load(text: bytes, unpacker: Callable[[bytes], Any]) -> Any:
     """Python objects of one JSON text; `unpacker` is asked where it is more than plain JSON."""
 
 @final
-class Parent:
-    """A parent header, packed once for all the text that is written under it."""
-
-    def __new__(cls, header: dict[str, Any], packer: Callable[[Any], bytes]) -> Parent: ...
-
-@final
 class Kernel:
     """The wire of this process: from here on heartbeat and kernel_info are answered.
 
@@ -366,9 +361,6 @@ class Kernel:
     ) -> None:
         """Send on a channel, or on "iopub", whose topic is the first of `ids`. Bytes are sent as they are."""
 
-    def write(self, stream: str, parent: Parent, text: str) -> None:
-        """Write to "stdout" or "stderr"."""
-
     def flush(self) -> None:
         """Send stream text on its way now."""
 
@@ -389,3 +381,38 @@ class Kernel:
 
     def close(self, seconds: float) -> None:
         """Send everything queued, for at most `seconds`, and end the threads."""
+
+@final
+class Writer:
+    """One of a kernel's two streams: "stdout" or "stderr"."""
+
+    # The parent header where the context has none.
+    fallback: dict[str, Any]
+    # Whether `write` is all that writing takes: no hook wants to see messages, and no echo.
+    plain: bool
+    def __new__(
+        cls,
+        wire: Kernel,
+        stream: str,
+        session: Any,
+        parent: ContextVar[dict[str, Any]],
+        fallback: dict[str, Any],
+    ) -> Writer: ...
+    def write(self, text: str) -> int:
+        """Write for the request whose parent header is the thread's."""
+
+@final
+class Tee:
+    """A cell's `write`: what it writes is in IPython's history of outputs as well."""
+
+    # Whether its cell has ended.
+    over: bool
+    def __new__(
+        cls,
+        writer: Writer,
+        slowly: Callable[[str], object],
+        outputs: dict[int, Any],
+        count: int,
+        note: Callable[[str], tuple[object, list[str]]],
+    ) -> Tee: ...
+    def write(self, text: str, /) -> int: ...

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList};
 
 use super::bells::Bells;
 use super::errors::{taken_name, unknown};
-use super::{json, message};
+use super::message;
 use crate::hooks::crash;
 use crate::kernel::{Channel, Kernel, KernelInfo, Lane, RequestId, Stream};
 use crate::wire::Connection;
@@ -25,18 +25,6 @@ const ATTENTION: Duration = Duration::from_millis(20);
 pub struct PyKernel {
     kernel: Kernel,
     bells: Arc<Bells>,
-}
-
-/// A parent header, packed once for all the text that is written under it.
-#[pyclass(frozen, name = "Parent", module = "cellheap._core")]
-pub struct Parent(Bytes);
-
-#[pymethods]
-impl Parent {
-    #[new]
-    fn new(header: &Bound<'_, PyAny>, packer: &Bound<'_, PyAny>) -> PyResult<Self> {
-        Ok(Self(json::dump(header, packer)?.into()))
-    }
 }
 
 /// The number of a request, where its reply goes, and the message.
@@ -194,25 +182,6 @@ impl PyKernel {
         Ok(())
     }
 
-    /// Writes to stdout or stderr of the request that `parent` names. A lone surrogate becomes U+FFFD.
-    fn write(
-        &self,
-        py: Python<'_>,
-        stream: &str,
-        parent: &Parent,
-        text: &Bound<'_, PyString>,
-    ) -> PyResult<()> {
-        let stream = match stream {
-            "stdout" => Stream::Stdout,
-            "stderr" => Stream::Stderr,
-            other => return Err(unknown("stream", other)),
-        };
-        let text = text.to_string_lossy();
-        self.patiently(py, || {
-            self.kernel.write(stream, parent.0.clone(), &text);
-        })
-    }
-
     fn flush(&self) {
         self.kernel.flush();
     }
@@ -259,6 +228,17 @@ impl PyKernel {
     /// The kernel itself, for what is said without Python.
     pub(super) fn handle(&self) -> Kernel {
         self.kernel.clone()
+    }
+
+    /// Writes to a stream of the request with this parent header, packed.
+    pub(super) fn write(
+        &self,
+        py: Python<'_>,
+        stream: Stream,
+        parent: Bytes,
+        text: &str,
+    ) -> PyResult<()> {
+        self.patiently(py, || self.kernel.write(stream, parent, text))
     }
 
     /// "shell", "control", or the name of a subshell.

@@ -13,6 +13,7 @@ mod lookout;
 mod message;
 mod reports;
 mod tracer;
+mod writer;
 
 /// `cellheap._core`: what the Python package is built on. Private; a list.
 #[pymodule]
@@ -37,7 +38,7 @@ mod _core {
     #[pymodule_export]
     use super::json::{json_dump, json_load};
     #[pymodule_export]
-    use super::kernel::{Parent, PyKernel};
+    use super::kernel::PyKernel;
     #[pymodule_export]
     use super::limit::{
         container, limit_call_begin, limit_call_end, limit_collecting, limit_forget, limit_prepare,
@@ -59,4 +60,6 @@ mod _core {
         Own, cell_begin, cell_end, cell_id, current_cell, reset, set_notebook_files,
         totals_address, trace_note, trace_start, trace_stop, tracing,
     };
+    #[pymodule_export]
+    use super::writer::{Tee, Writer};
 }

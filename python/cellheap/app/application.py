@@ -16,7 +16,7 @@ from traitlets import Any as AnyTrait
 from traitlets import DottedObjectName, Type, Unicode, default
 
 from cellheap import _core
-from cellheap.app import DRAIN, history
+from cellheap.app import DRAIN, history, tee
 from cellheap.app.kernel import Kernel
 from cellheap.app.session import WireSession
 from cellheap.app.sockets import Handle, IOPub, Requests
@@ -100,6 +100,7 @@ class KernelApp(IPKernelApp):
     def init_shell(self) -> None:
         super().init_shell()
         history.adopt(self.shell)
+        tee.adopt(self.shell)
 
     def init_extensions(self) -> None:
         """Ours comes first: a user's may look at what it brings."""
