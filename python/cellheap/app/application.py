@@ -7,6 +7,7 @@ import atexit
 import sys
 from typing import Any
 
+import jupyter_client
 from ipykernel.control import ControlThread
 from ipykernel.kernelapp import IPKernelApp
 from ipykernel.zmqshell import ZMQInteractiveShell
@@ -34,13 +35,24 @@ class KernelApp(IPKernelApp):
         "cellheap.app.streams.OutStream", allow_none=True, help="The importstring for the OutStream factory"
     ).tag(config=True)
 
+    # A name in its place would be imported with the application, and all of jupyter_client with it.
+    blocking_class = AnyTrait()
     wire = AnyTrait()
     wire_session = Unicode()
     wire_ident = Unicode()
 
+    @default("blocking_class")
+    def _blocking_class(self) -> Any:
+        return jupyter_client.BlockingKernelClient  # type: ignore[attr-defined]
+
     @default("session")
     def _wire_session(self) -> WireSession:
         return WireSession(parent=self, session=self.wire_session)
+
+    @default("ip")
+    def _ip_default(self) -> str:
+        """What the wire has written counts; jupyter_client would look through all interfaces, with psutil."""
+        return "127.0.0.1"
 
     def init_connection_file(self) -> None:
         """The wire has read it, or made it, and written the real ports."""

@@ -6,9 +6,12 @@ connection is written into it.
 
 import json
 import os
-from argparse import ArgumentParser
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from argparse import ArgumentParser
 
 _PORTS = ("shell", "iopub", "stdin", "control", "hb")
 _TEXTS = ("ip", "transport", "Session.key", "Session.signature_scheme")
@@ -16,8 +19,7 @@ _TEXTS = ("ip", "transport", "Session.key", "Session.signature_scheme")
 
 def prepare(arguments: Sequence[str]) -> str:
     """The path of the file. It holds what the command line says of the connection; it may not exist yet."""
-    options, _ = _parser().parse_known_args(list(arguments))
-    given = {name: value for name, value in vars(options).items() if value is not None}
+    given = _given(arguments)
     path = _path(given.pop("f", f"kernel-{os.getpid()}.json"))
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if given:
@@ -25,7 +27,17 @@ def prepare(arguments: Sequence[str]) -> str:
     return str(path)
 
 
-def _parser() -> ArgumentParser:
+def _given(arguments: Sequence[str]) -> dict[str, Any]:
+    match arguments:
+        case ["-f", name]:  # As servers say it: answering them waits for no module that parses.
+            return {"f": name}
+    options, _ = _parser().parse_known_args(list(arguments))
+    return {name: value for name, value in vars(options).items() if value is not None}
+
+
+def _parser() -> "ArgumentParser":
+    from argparse import ArgumentParser
+
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-f", "--f", "--IPKernelApp.connection_file", dest="f")
     for name in _PORTS:

@@ -7,7 +7,6 @@ import json
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 from uuid import uuid4
@@ -65,7 +64,9 @@ def launch(arguments: Sequence[str]) -> None:
 def _application(
     wire: "_core.Kernel | None", session: str, arguments: Sequence[str], ident: str = ""
 ) -> "KernelApp":
-    with resting():
+    from cellheap.app.lazy import waiting
+
+    with resting(), waiting():
         from cellheap.app.application import KernelApp
 
     app: KernelApp = KernelApp.instance(wire=wire, wire_session=session, wire_ident=ident)
@@ -75,6 +76,8 @@ def _application(
 
 def _give_up(wire: _core.Kernel, error: BaseException, stderr: int) -> NoReturn:
     """The shell cannot start. Whoever asked something is told so; then the process ends."""
+    import traceback
+
     # A wrong option or configuration has been explained already.
     explained = isinstance(error, SystemExit)
     why = "its options or its configuration are wrong" if explained else str(error) or type(error).__name__

@@ -1,0 +1,130 @@
+"""Modules that wait for their first use: nobody but a clock can tell them from modules that ran at once."""
+
+import ast
+import importlib
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from cellheap.app import lazy
+
+from tests.notebook.front import Front
+
+WAITING = ("jupyter_client.manager", "_ssl", "dateutil.parser._parser", "packaging._structures", "psutil")
+
+
+@pytest.fixture(scope="module")
+def at_start(shared: Front) -> list[str]:
+    """What is imported when the kernel has answered its first cell."""
+    modules = ast.literal_eval(shared.run("import sys; sorted(sys.modules)").result)
+    assert isinstance(modules, list)
+    return modules
+
+
+def test_a_start_needs_none_of_them(at_start: list[str]) -> None:
+    assert {"jupyter_client.session", "asyncio", "IPython"} <= set(at_start)
+    assert set(WAITING).isdisjoint(at_start)
+
+
+@pytest.mark.parametrize("module", lazy._LAZY)
+def test_a_kernels_module_has_what_a_plain_pythons_has(
+    module: str, shared: Front, at_start: list[str]
+) -> None:
+    names = f"import {module} as m; sorted(n for n in vars(m) if n not in ('__builtins__', '__cached__'))"
+    assert module in at_start
+    ours = ast.literal_eval(shared.run(names).result)
+    statement, expression = names.split("; ")
+    # jupyter_client has what of its submodules was imported by others too.
+    plain = f"import ipykernel.kernelapp, asyncio; {statement}; print({expression})"
+    theirs = subprocess.run([sys.executable, "-c", plain], capture_output=True, text=True, check=True).stdout
+    assert set(ast.literal_eval(theirs)) <= set(ours)
+    assert shared.run("type(m).__name__, m.__spec__.loader is m.__loader__").result == "('module', True)"
+
+
+USES = {
+    "a client": "import jupyter_client, jupyter_client.blocking.client as b\n"
+    "jupyter_client.BlockingKernelClient is b.BlockingKernelClient",
+    "the kernel's own client": "c = get_ipython().kernel.parent.blocking_client()\n"
+    "type(c).__name__ == 'BlockingKernelClient'",
+    "a star": "from jupyter_client import *\nKernelManager.__module__ == 'jupyter_client.manager'",
+    "TLS": "import ssl, asyncio\nssl.create_default_context().check_hostname and asyncio.sslproto.ssl is ssl",
+    "asyncio's TLS": "import asyncio.sslproto as p, ssl\nissubclass(p.SSLAgainErrors[0], ssl.SSLError)",
+    "dates": "from jupyter_client.jsonutil import parse_date\n"
+    "str(parse_date('2020-02-03T04:05:06Z')) == '2020-02-03 04:05:06+00:00'",
+    "a date of nowhere": "import warnings; warnings.simplefilter('ignore')\n"
+    "type(parse_date('2020-02-03T04:05:06').tzinfo).__module__ == 'dateutil.tz.tz'",
+    "dateutil": "from dateutil.parser import isoparse\nisoparse.__module__ == 'dateutil.parser.isoparser'",
+    "versions": "from packaging.version import Version\nVersion('1.10') > Version('1.9')",
+    "a gui": "from ipykernel.eventloops import V\nV('1.10') > V('1.9')",
+    "reload": "import importlib\nimportlib.reload(ssl) is ssl and importlib.reload(jupyter_client) is not None",
+    "a pickle": "import pickle\npickle.loads(pickle.dumps(ssl.SSLError)) is ssl.SSLError",
+}
+
+
+@pytest.mark.parametrize("code", USES.values(), ids=USES)
+def test_it_does_what_it_did(code: str, shared: Front) -> None:
+    assert shared.run(code).result == "True"
+
+
+class TestModules:
+    """A module of the test's own, made lazy."""
+
+    @pytest.fixture
+    def source(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setattr(lazy, "_LAZY", ("drowsy",))
+        yield tmp_path / "drowsy.py"
+        sys.modules.pop("drowsy", None)
+
+    def imported(self) -> ModuleType:
+        with lazy.waiting():
+            return importlib.import_module("drowsy")
+
+    def test_it_runs_once_at_first_use(self, source: Path) -> None:
+        source.write_text("import sys\nsys.ran = getattr(sys, 'ran', 0) + 1\nx = 1\n")
+        module = self.imported()
+        assert not hasattr(sys, "ran")
+        assert module is importlib.import_module("drowsy")
+        assert (module.x, module.x, sys.ran) == (1, 1, 1)  # type: ignore[attr-defined]
+        del sys.ran  # type: ignore[attr-defined]
+        with pytest.raises(AttributeError, match="no attribute 'y'"):
+            _ = module.y
+
+    @pytest.mark.parametrize("look", [vars, dir, lambda module: module.__dict__])
+    def test_a_look_at_all_names_runs_it(self, look: object, source: Path) -> None:
+        source.write_text("x = 1\n")
+        assert callable(look)
+        assert "x" in look(self.imported())
+
+    def test_threads_wait_until_it_has_run(self, source: Path) -> None:
+        source.write_text("import threading\nbegun.set(); go.wait(60)\nx = 1\n")
+        module = self.imported()
+        begun = module.begun = threading.Event()  # type: ignore[attr-defined]
+        go = module.go = threading.Event()  # type: ignore[attr-defined]
+        seen: list[int] = []
+        threads = [threading.Thread(target=lambda: seen.append(module.x)) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        assert begun.wait(60)
+        assert seen == []
+        go.set()
+        for thread in threads:
+            thread.join(60)
+        assert seen == [1, 1, 1]
+
+    def test_who_asks_again_after_an_error_hears_it_again(self, source: Path) -> None:
+        source.write_text("1 / 0\n")
+        module = self.imported()
+        for _ in range(2):
+            with pytest.raises(ZeroDivisionError):
+                _ = module.x
+        source.write_text("x = 'better now'\n")
+        assert module.x == "better now"
+
+    def test_outside_of_a_start_nothing_waits(self, source: Path) -> None:
+        source.write_text("x = 1\n")
+        assert type(importlib.import_module("drowsy")) is ModuleType
