@@ -1,7 +1,9 @@
 """JupyterLab's debugger panel and jupyter-resource-usage's panel of the kernel, worked by hand."""
 
 import re
+from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.ecosystem.conftest import Opened, Opener
@@ -68,5 +70,11 @@ def test_the_usage_panel_shows_the_kernels_memory(opened: Opener) -> None:
     page.get_by_role("tab", name="Kernel Usage").click()
     panel = page.locator(".jp-KernelUsage-view")
     expect(panel).to_contain_text(pid)
-    expect(panel).to_contain_text(re.compile(r"Memory: (2[5-9]|3\d)\d\.\d\d MB"))
+    shown = re.compile(r"Memory: ([23]\d\d\.\d\d) MB")
+    expect(panel).to_contain_text(shown)
+    found = shown.search(panel.inner_text())
+    status = Path(f"/proc/{pid}/status").read_text()
+    resident = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS:"))
+    assert found is not None
+    assert float(found[1]) == pytest.approx(resident / 1024, abs=20)
     notebook.shoot("ecosystem-usage")
