@@ -4,11 +4,11 @@ The wire publishes busy and idle and keeps the queue; here a request becomes a c
 """
 
 import asyncio
+import inspect
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from inspect import isawaitable
 from typing import Any
 
 from ipykernel.ipkernel import IPythonKernel
@@ -85,7 +85,7 @@ class Kernel(IPythonKernel):
             self._send_abort_reply(stream, message, idents)
             return
         wanted = self.should_handle(stream, message, idents)
-        if not (await wanted if isawaitable(wanted) else wanted):
+        if not (await wanted if inspect.isawaitable(wanted) else wanted):
             return
         handler = self.shell_handlers.get(kind)
         if handler is None:
@@ -116,7 +116,7 @@ class Kernel(IPythonKernel):
         """An error in a handler is logged and answered; it never ends the kernel."""
         try:
             result = handler(stream, idents, message)
-            if isawaitable(result):
+            if inspect.isawaitable(result):
                 await result
         except Exception as error:
             self.log.exception("A handler of %s failed", message["msg_type"])
@@ -208,7 +208,7 @@ class Kernel(IPythonKernel):
         """The end was asked for: whatever comes of it, nothing is to be told of it."""
         _core.box_end()
         reply = super().do_shutdown(restart)
-        return await reply if isawaitable(reply) else reply  # type: ignore[no-any-return]
+        return await reply if inspect.isawaitable(reply) else reply  # type: ignore[no-any-return]
 
     async def do_debug_request(self, msg: Message) -> Message:
         return await self._inspector.answer(msg)
@@ -238,3 +238,7 @@ class Kernel(IPythonKernel):
     async def list_subshell_request(self, socket: Any, ident: list[bytes], parent: Message) -> None:
         reply = {"status": "ok", "subshell_id": self._subshells.list_subshell()}
         self.session.send(socket, "list_subshell_reply", reply, parent, ident)
+
+
+# ipykernel asks for it before each cell.
+Kernel.do_execute.__signature__ = inspect.signature(Kernel.do_execute)  # type: ignore[attr-defined]
