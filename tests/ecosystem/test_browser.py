@@ -92,3 +92,38 @@ def test_plotly_bokeh_and_a_table_are_drawn(opened: Opener, kind: str) -> None:
     expect(cell.locator(".bk-Figure canvas").first).to_be_visible()
     notebook.shoot(f"ecosystem-bokeh-{kind}", cell)
     expect(notebook.run(2).locator("table.dataframe td")).to_have_text(["a", "1", "b", "2"])
+
+
+COUNTER = """import anywidget, traitlets
+class Counter(anywidget.AnyWidget):
+    _esm = '''function render({ model, el }) {
+        const button = document.createElement("button")
+        const say = () => { button.textContent = "pressed " + model.get("value") }
+        button.className = "counter"
+        button.onclick = () => { model.set("value", model.get("value") + 1); model.save_changes() }
+        model.on("change:value", say)
+        say()
+        el.appendChild(button)
+    }
+    export default { render }'''
+    value = traitlets.Int(0).tag(sync=True)
+counter = Counter(); counter"""
+
+
+def test_tables_text_and_widgets_of_others_are_drawn(opened: Opener) -> None:
+    notebook = opened(
+        "others",
+        "import polars as pl\npl.DataFrame({'city': ['Oslo', 'Rome'], 'n': [1, 2]})",
+        "from rich import print as say\nsay('[bold red]loud[/bold red]')",
+        COUNTER,
+        "counter.value",
+    )
+    expect(notebook.run(0).locator("table.dataframe")).to_contain_text("Oslo")
+    loud = notebook.run(1).locator(".jp-OutputArea-output span").get_by_text("loud")
+    expect(loud).to_have_css("font-weight", "700")
+    button = notebook.run(2).locator("button.counter")
+    button.click()
+    button.click()
+    expect(button).to_have_text("pressed 2")
+    expect(notebook.run(3).locator(".jp-OutputArea-output")).to_have_text("2")
+    notebook.shoot("ecosystem-others")
