@@ -20,25 +20,18 @@ pub struct Found {
 }
 
 impl Found {
-    /// Looks at every small block that the notebook asked Python's allocators for: `of` names the type of what is kept in
-    /// it. (What others gave back may have gone unseen, and its memory with it.)
-    pub fn look(books: &Books, of: impl Fn(usize, u64) -> Option<&'static str>) -> Self {
-        let mut found = Self::default();
+    /// Notes that the block at an address is kept, if it is one that the notebook asked Python's allocators for. (What others
+    /// gave back may have gone unseen, and its memory with it.)
+    pub fn note(&mut self, books: &Books, address: usize, name: &'static str) {
+        let Some(entry) = books.shadow.look(address) else {
+            return;
+        };
+        let (site, size) = (entry.site(), entry.size());
         let python = |cold: &Cold| cold.key.source.layer == Layer::Python;
-        let mut last = (SiteId(0), false);
-        books.shadow.each(|address, entry| {
-            let (site, size) = (entry.site(), entry.size());
-            if last.0 != site {
-                last = (site, books.sites.cold(site).is_some_and(python));
-            }
-            if last.1
-                && let Some(name) = of(address, size)
-            {
-                add(found.sites.entry(site).or_default(), size);
-                add(found.types.entry(name).or_default(), size);
-            }
-        });
-        found
+        if books.sites.cold(site).is_some_and(python) {
+            add(self.sites.entry(site).or_default(), size);
+            add(self.types.entry(name).or_default(), size);
+        }
     }
 
     /// Gives them their row.

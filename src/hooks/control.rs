@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 use crate::heap::books::Books;
 use crate::heap::kept::Found;
 
-use super::kept::Types;
 use super::layout::{self, V311, V312, V313, V314};
 use super::python::{self, Api};
 use super::tracer::{Tracer, place, tracer};
 use super::turn::{self, Turn};
-use super::{arenas, domains, mappings, native, overlaid, thread_state};
+use super::{arenas, domains, kept, mappings, native, overlaid, thread_state};
 
 /// Where more threads than this were seen, those that are gone are forgotten.
 const MANY_THREADS: usize = 256;
@@ -39,11 +38,12 @@ const RESERVES: &str = "What a library's own allocator (pyarrow's, polars') uses
 
 /// Blocks in Python's free lists, where they can be told. With the interpreter's lock, in a turn at the books.
 pub fn kept(books: &Books) -> Found {
-    let Some(types) = Types::find(MINOR.load(Relaxed)) else {
-        return Found::default();
-    };
-    // SAFETY: the books hand out live blocks of Python's allocators, and their callers hold the lock.
-    Found::look(books, |address, size| unsafe { types.kept(address, size) })
+    let mut found = Found::default();
+    if let Some(lists) = kept::Lists::get() {
+        // SAFETY: the callers hold the lock.
+        unsafe { lists.each(|address, name| found.note(books, address, name)) };
+    }
+    found
 }
 
 /// Whether there is a tracer at all.
@@ -170,6 +170,7 @@ unsafe fn first_start() -> Result<(), String> {
         PYTHON_ONLY.store(off, Relaxed);
         turn::begin();
         place(prepare()?);
+        kept::find(minor);
         MINOR.store(minor, Relaxed);
         arenas::begin();
         libc::pthread_atfork(None, None, Some(after_fork_in_child));

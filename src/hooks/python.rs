@@ -79,6 +79,9 @@ api! {
     long_from_long: fn(c_long) -> Object, c"PyLong_FromLong";
     long_as_long: fn(Object) -> c_long, c"PyLong_AsLong";
     decrement: fn(Object), c"Py_DecRef";
+    list_new: fn(isize) -> Object, c"PyList_New";
+    tuple_new: fn(isize) -> Object, c"PyTuple_New";
+    dict_new: fn() -> Object, c"PyDict_New";
     attribute: fn(Object, *const c_char) -> Object, c"PyObject_GetAttrString";
     text_length: fn(Object) -> isize, c"PyUnicode_GetLength";
     text_read: fn(Object, isize) -> u32, c"PyUnicode_ReadChar";
