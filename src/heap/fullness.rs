@@ -82,16 +82,11 @@ pub fn map(books: &Books, mapped: &[(usize, usize)], older: u64) -> HeapMap {
     }
 }
 
-/// Live bytes of each arena. It reads every block that there is, so it does no more than add.
+/// Live bytes of each arena.
 fn live(books: &Books, mapped: &[(usize, usize)]) -> Vec<u64> {
-    let span = |&(start, size): &(usize, usize)| {
-        let mut live = 0;
-        books
-            .shadow
-            .each_between(start, start + size, |_, entry| live += entry.size());
-        live
-    };
-    let mut live: Vec<u64> = mapped.iter().map(span).collect();
+    let mut live: Vec<u64> = (mapped.iter())
+        .map(|(start, size)| books.shadow.live_between(*start, start + size))
+        .collect();
     // Code objects that were seen lie aside.
     for (address, block) in books.aside.small() {
         let within = |(start, size): &(usize, usize)| (*start..start + size).contains(&address);

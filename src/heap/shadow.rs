@@ -237,20 +237,33 @@ impl Shadow {
 
     /// Visits the blocks noted between `start` and `end`.
     pub fn each_between(&self, start: usize, end: usize, mut visit: impl FnMut(usize, Entry)) {
+        self.each_stretch(start, end, |at, entries| each(entries, at, &mut visit));
+    }
+
+    /// The entries between `start` and `end`, a chunk's at a time, each with the address that its first is for.
+    fn each_stretch(&self, start: usize, end: usize, mut visit: impl FnMut(usize, &[u32])) {
         let mut at = start;
         while at < end {
             let stop = ((at >> CHUNK_BITS) + 1) << CHUNK_BITS;
             let count = (stop.min(end) - at) >> GRANULE_BITS;
             if let Some(slot) = self.slot(at) {
-                each(slot, at, count, &mut visit);
+                // SAFETY: so many entries of that chunk follow; writers wait for the turn that the caller has.
+                visit(at, unsafe { std::slice::from_raw_parts(slot, count) });
             }
             at = stop;
         }
     }
 
-    /// Visits every block.
-    pub fn each(&self, mut visit: impl FnMut(usize, Entry)) {
-        self.each_chunk(|start, chunk| each(chunk, start, ENTRIES, &mut visit));
+    /// Bytes of the blocks noted between `start` and `end`: quicker than to visit them, as no block is only nothing to add.
+    pub fn live_between(&self, start: usize, end: usize) -> u64 {
+        let mut live = 0;
+        self.each_stretch(start, end, |_, entries| {
+            // A thousand sizes of 12 bits fit into a word.
+            live += (entries.chunks(1024))
+                .map(|part| u64::from(part.iter().map(|entry| entry & LARGEST as u32).sum::<u32>()))
+                .sum::<u64>();
+        });
+        live
     }
 
     /// Resident bytes of the table itself.
@@ -303,10 +316,8 @@ impl Drop for Shadow {
     }
 }
 
-/// Visits `count` entries of a chunk, the first of which is for `start`.
-fn each(first: *mut u32, start: usize, count: usize, visit: &mut impl FnMut(usize, Entry)) {
-    // SAFETY: callers keep within a chunk.
-    let entries = unsafe { std::slice::from_raw_parts(first, count) };
+/// Visits the blocks among some entries, the first of which is for `start`.
+fn each(entries: &[u32], start: usize, visit: &mut impl FnMut(usize, Entry)) {
     for (at, entry) in entries.iter().enumerate() {
         if *entry != 0 {
             visit(start + (at << GRANULE_BITS), Entry(*entry));
@@ -372,8 +383,6 @@ mod tests {
             places.push(address);
         });
         assert_eq!((live, places), (300, vec![start, start + 16, start + 32]));
-        let mut all = 0;
-        shadow.each(|_, entry| all += entry.size());
-        assert_eq!(all, 400);
+        assert_eq!(shadow.live_between(start, start + 48), 300);
     }
 }
