@@ -37,6 +37,7 @@ pub mod sites;
 pub mod sources;
 pub mod spans;
 pub mod stacks;
+pub mod standing_file;
 pub mod stops;
 mod tally;
 pub mod tide;

@@ -1,11 +1,12 @@
 //! Zeroed pages straight from the operating system: the books never ask an allocator that they watch.
 
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::ptr::NonNull;
-use std::sync::OnceLock;
+
+use parking_lot::Mutex;
+
+use super::standing_file::StandingFile;
 
 /// A zeroed mapping that is resident only where it was touched. Given back on drop.
 pub struct Pages {
@@ -115,13 +116,13 @@ pub fn resident(start: usize, bytes: usize) -> u64 {
 
 /// Pages from the `first` on that are this process's alone (bits 63 and 56 of its entry in the page map).
 fn taken(first: usize, count: usize) -> Option<u64> {
-    static MAP: OnceLock<Option<File>> = OnceLock::new();
+    static MAP: Mutex<StandingFile> = Mutex::new(StandingFile::new("/proc/self/pagemap"));
     const OURS: u64 = 1 << 63 | 1 << 56;
-    let map = MAP
-        .get_or_init(|| File::open("/proc/self/pagemap").ok())
-        .as_ref()?;
     let mut entries = vec![0; count * 8];
-    map.read_exact_at(&mut entries, first as u64 * 8).ok()?;
+    let length = MAP.lock().read_at(&mut entries, first as u64 * 8)?;
+    if length < entries.len() {
+        return None;
+    }
     let (entries, _) = entries.as_chunks();
     Some(
         (entries.iter())

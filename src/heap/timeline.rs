@@ -8,7 +8,7 @@ use super::cells::{CellId, RECENT};
 use super::report::Point;
 
 /// Samples that one cell keeps; past it every second one is dropped and the interval doubles.
-const MOST_POINTS: usize = 240;
+const MOST_POINTS: usize = 160;
 const FIRST_INTERVAL: Duration = Duration::from_millis(10);
 
 struct Track {

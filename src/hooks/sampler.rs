@@ -71,12 +71,13 @@ pub fn block_signals() {
 }
 
 fn sample() {
+    let mut resident = process::Resident::default();
     let mut held = timeline();
     loop {
         let now = Instant::now();
         let due = held
             .as_mut()
-            .and_then(|timeline| timeline.sample(now, live(), process::rss().unwrap_or(0)));
+            .and_then(|timeline| timeline.sample(now, live(), resident.rss().unwrap_or(0)));
         held = match due {
             Some(due) => {
                 let rest = due
