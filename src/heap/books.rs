@@ -117,14 +117,16 @@ impl Books {
     pub(super) fn came(&mut self, size: usize, site: SiteId) {
         // SAFETY: ids come from this table; nothing else borrows a site now.
         let hot = unsafe { &mut *self.sites.hot(site) };
-        if self.counts(hot) {
+        let counts = self.counts(hot);
+        hot.allocated += size as u64;
+        hot.sizes[size_class(size)] += 1;
+        // Last, as it may call a function: less is to be kept over that.
+        if counts {
             self.tide.rise(size as u64, site);
         } else {
             // SAFETY: `enter` pointed it at a record that is there for as long as it is entered.
             unsafe { (*self.meter).allocated[hot.class as usize] += size as u64 };
         }
-        hot.allocated += size as u64;
-        hot.sizes[size_class(size)] += 1;
     }
 
     /// The block at `address` was given back: its size. None if it has no entry in the shadow: it may be `aside` then.

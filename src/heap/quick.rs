@@ -12,8 +12,8 @@ impl Books {
         debug_assert!(size < LARGEST);
         match self.shadow.noted(address) {
             Some(noted) if noted.is_free() => {
-                self.came(size, site);
                 noted.write(Some(Entry::new(site, size)));
+                self.came(size, site);
                 true
             }
             _ => false,

@@ -4,6 +4,8 @@
 
 use super::layout::{Layout, code_of, word};
 
+/// Library frames that a walk follows.
+pub const DEEPEST: usize = 64;
 /// Frames that are remembered; of a longer chain only the upper part.
 const MOST: usize = 1024;
 /// Where to look for a frame's link: by its address.
@@ -17,31 +19,12 @@ struct Link {
 }
 
 impl Link {
-    /// Whether the link still holds, and so does what it has before it.
-    ///
-    /// # Safety
-    /// Its frame is live.
-    #[inline(always)]
-    unsafe fn leads_to<L: Layout>(self, before: &Self) -> bool {
-        let frame = self.frame as *const u8;
-        // SAFETY: the caller's promise.
-        unsafe { code_of::<L>(frame) == self.code && word(frame, L::PREVIOUS) == before.frame }
-    }
-
-    /// The same, read again: the compiler cannot tell that its frame was compared with what a frame has before it. It would
+    /// The frame, read anew: the compiler cannot tell that it was compared with what the frame above has before it. It would
     /// follow that word instead, and each load would wait for the one before.
-    #[expect(
-        clippy::pointers_in_nomem_asm_block,
-        reason = "it is meant that nothing is read through it"
-    )]
     #[inline(always)]
-    fn hidden(&self) -> Self {
-        let mut place: *const Self = self;
-        // SAFETY: does nothing.
-        unsafe {
-            std::arch::asm!("/* {0} */", inout(reg) place, options(pure, nomem, nostack, preserves_flags));
-            *place
-        }
+    fn frame(&self) -> *const u8 {
+        // SAFETY: a field of ours.
+        unsafe { (&raw const self.frame).read_volatile() as *const u8 }
     }
 }
 
@@ -65,6 +48,8 @@ pub struct Chain {
     places: [u16; PLACES],
     /// What owners are remembered under: code objects are known by their addresses for so long.
     stamp: u32,
+    /// Of the links that lead to a notebook's frame, those from which that is near enough.
+    near: usize,
 }
 
 /// How a look along the chain ended.
@@ -84,6 +69,40 @@ impl Chain {
             base: Base::Unknown,
             places: [0; PLACES],
             stamp: 0,
+            near: 0,
+        }
+    }
+
+    /// The notebook's frame below a live frame, where the chain leads there: the common case. Null where not.
+    ///
+    /// # Safety
+    /// The frame is live and of this thread, or null.
+    #[inline(always)]
+    pub unsafe fn line<L: Layout>(&self, frame: *const u8, stamp: u32) -> *const u8 {
+        let at = usize::from(self.places[place(frame as usize)]);
+        if at >= self.near || self.stamp != stamp {
+            return std::ptr::null();
+        }
+        let first = self.links.as_ptr();
+        // SAFETY: `near` counts links. One is looked into once it is known to be what a live frame has before it.
+        unsafe {
+            let mut link = first.add(at);
+            if (*link).frame != frame as usize {
+                return std::ptr::null();
+            }
+            loop {
+                let frame = (*link).frame();
+                if code_of::<L>(frame) != (*link).code {
+                    return std::ptr::null();
+                }
+                if link == first {
+                    return frame;
+                }
+                link = link.sub(1);
+                if word(frame, L::PREVIOUS) != (*link).frame {
+                    return std::ptr::null();
+                }
+            }
         }
     }
 
@@ -105,26 +124,18 @@ impl Chain {
     #[inline(always)]
     pub unsafe fn look<L: Layout>(&self, at: usize, most: usize) -> Looked {
         let lowest = if at >= most { at - most + 1 } else { 0 };
-        let mut above = self.links[at];
         // SAFETY: a link is looked into once it is known to be what a live frame has before it.
         unsafe {
-            let mut groups = self.links[lowest..at].rchunks_exact(4);
-            for group in groups.by_ref() {
-                for link in group.iter().rev() {
-                    if !above.leads_to::<L>(link) {
-                        return Looked::Broken;
-                    }
-                    above = link.hidden();
-                }
-            }
-            for link in groups.remainder().iter().rev() {
-                if !above.leads_to::<L>(link) {
+            let mut frame = self.links[at].frame();
+            for (link, before) in
+                (self.links[..=at].iter().rev()).zip(self.links[lowest..at].iter().rev())
+            {
+                if code_of::<L>(frame) != link.code || word(frame, L::PREVIOUS) != before.frame {
                     return Looked::Broken;
                 }
-                above = link.hidden();
+                frame = before.frame();
             }
-            let frame = above.frame as *const u8;
-            if code_of::<L>(frame) != above.code {
+            if code_of::<L>(frame) != self.links[lowest].code {
                 return Looked::Broken;
             }
             let alone = lowest > 0 || self.base == Base::Unknown;
@@ -160,6 +171,10 @@ impl Chain {
             self.places[place(frame)] = self.links.len() as u16;
             self.links.push(Link { frame, code });
         }
+        self.near = match self.base {
+            Base::Notebook => self.links.len().min(DEEPEST),
+            _ => 0,
+        };
     }
 }
 

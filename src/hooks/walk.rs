@@ -5,13 +5,11 @@ use crate::heap::sites::{Place, SiteId, Spot, cellheap, machinery};
 use crate::heap::sources::{Layer, Source};
 
 use super::caches::{Leaf, Native, Owner, Pair, caches};
-use super::chain::{Base, Looked};
+use super::chain::{Base, DEEPEST, Looked};
 use super::layout::{Layout, code_of, leaf_frame, running_frame, word};
 use super::shims::runs_code;
 use super::tracer::Tracer;
 
-/// Library frames that the walk follows.
-const DEEPEST: usize = 64;
 /// Frames that are remembered at once.
 const FURTHER: usize = 512;
 
@@ -124,10 +122,27 @@ impl Tracer {
         }
     }
 
-    /// A library instruction: whose line is it?
+    /// A library instruction: whose line is it? One that was seen before, mostly, under a line that asked before.
     #[inline(never)]
     unsafe fn library<L: Layout>(&mut self, leaf: *const u8, instruction: usize) -> SiteId {
         // SAFETY: frames of the current thread stay while we run.
+        unsafe {
+            let below = word(leaf, L::PREVIOUS) as *const u8;
+            let frame = self.chain.line::<L>(below, self.voided);
+            if !frame.is_null() {
+                let line = word(frame, L::INSTRUCTION);
+                let pair = *caches().pair(instruction, line);
+                if pair.leaf == instruction && pair.line == line && pair.stamp == self.stamp {
+                    return pair.site;
+                }
+            }
+            self.library_slowly::<L>(leaf, instruction)
+        }
+    }
+
+    #[inline(never)]
+    unsafe fn library_slowly<L: Layout>(&mut self, leaf: *const u8, instruction: usize) -> SiteId {
+        // SAFETY: as above.
         unsafe {
             match self.below::<L>(leaf) {
                 Below::Cellheap => cellheap(Layer::Python),
