@@ -10,6 +10,7 @@ pub mod boxfile;
 pub mod cells;
 pub mod codes;
 pub mod fullness;
+pub mod hint;
 pub mod history;
 pub mod holders;
 pub mod journal;

@@ -2,6 +2,7 @@
 //! nothing; where nothing, the plain way does it.
 
 use super::books::{Books, Lifted};
+use super::hint::likely;
 use super::shadow::{Entry, LARGEST};
 use super::sites::SiteId;
 
@@ -11,7 +12,7 @@ impl Books {
     pub fn allocated_small(&mut self, address: usize, size: usize, site: SiteId) -> bool {
         debug_assert!(size < LARGEST);
         match self.shadow.noted(address) {
-            Some(noted) if noted.is_free() => {
+            Some(noted) if likely(noted.is_free()) => {
                 noted.write(Some(Entry::new(site, size)));
                 self.came(size, site);
                 true
@@ -26,7 +27,7 @@ impl Books {
     #[must_use]
     pub fn freed_by_anyone(&mut self, address: usize) -> Option<u64> {
         let noted = self.shadow.noted(address)?;
-        if noted.is_free() {
+        if !likely(!noted.is_free()) {
             return None;
         }
         let size = noted.entry.size();

@@ -5,6 +5,7 @@ use std::cell::UnsafeCell;
 use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Release};
 
+use super::hint::likely;
 use super::pages::{PAGE, Pages, resident};
 use super::sites::SiteId;
 
@@ -98,7 +99,7 @@ impl Shadow {
         // SAFETY: whoever has the turn is alone here. A number stands where its chunk's origin does, and from there the
         // entry of any of the chunk's addresses lies in the chunk.
         unsafe {
-            if (*self.near.get())[number % NEAR] != number {
+            if !likely((*self.near.get())[number % NEAR] == number) {
                 return None;
             }
             let origin = (*self.origins.get())[number % NEAR];

@@ -7,6 +7,7 @@
 use std::ffi::c_void;
 
 use crate::heap::books::Lifted;
+use crate::heap::hint::likely;
 use crate::heap::sites::SiteId;
 
 use super::domains::{original, own};
@@ -104,15 +105,17 @@ unsafe fn made<L: Layout>(
     size: usize,
     thread: *mut u8,
 ) -> *mut c_void {
-    if block.is_null() {
+    if !likely(!block.is_null()) {
         return block;
     }
     // SAFETY: hooks are called with the interpreter's lock, and the tracer is reached in a turn.
     unsafe {
         let tracer = &mut *tracer();
-        if tracer.is_turned_to::<L>(thread) {
+        if likely(tracer.is_turned_to::<L>(thread)) {
             let site = tracer.quick_site::<L>(thread);
-            if site.0 != 0 && tracer.books.allocated_small(block as usize, size, site) {
+            if likely(site.0 != 0)
+                && likely(tracer.books.allocated_small(block as usize, size, site))
+            {
                 return block;
             }
         }
@@ -270,7 +273,7 @@ unsafe extern "C" fn free<L: Layout, const D: usize, const F: u8>(
 ) {
     // SAFETY: as in `malloc`. The books forget the block before another can get its address.
     unsafe {
-        if !block.is_null() {
+        if likely(!block.is_null()) {
             let Some(turn) = turn::anyones() else {
                 return free_slowly::<L, D, F>(block);
             };

@@ -12,6 +12,8 @@ use std::sync::atomic::{
     Ordering::Release, Ordering::SeqCst, compiler_fence,
 };
 
+use crate::heap::hint::likely;
+
 use super::thread_state::me;
 
 /// So many events of the holder in a row, and the books are its own again.
@@ -51,22 +53,22 @@ impl Quick {
 /// thread that is not the holder must leave the holder's mark alone.
 #[inline(always)]
 pub fn quick(thread: *mut u8) -> Option<Quick> {
-    if QUICK.load(Relaxed) != thread {
+    if !likely(QUICK.load(Relaxed) == thread) {
         return None;
     }
     let turn = Quick::begin();
-    (QUICK.load(Relaxed) == thread).then_some(turn)
+    likely(QUICK.load(Relaxed) == thread).then_some(turn)
 }
 
 /// Takes the turn of a holder of the interpreter's lock, whoever it is; none while the books are shared, or once a thread of
 /// another interpreter was here (`alone` of `let_be_quick`).
 #[inline(always)]
 pub fn anyones() -> Option<Quick> {
-    if !OURS.load(Relaxed) {
+    if !likely(OURS.load(Relaxed)) {
         return None;
     }
     let turn = Quick::begin();
-    OURS.load(Relaxed).then_some(turn)
+    likely(OURS.load(Relaxed)).then_some(turn)
 }
 
 /// From here on this thread may be quick, unless the books are shared; `alone`: no other interpreter was seen. In a turn.

@@ -1,6 +1,7 @@
 //! From the running instruction to its site. The walk stops at the first notebook frame.
 //! Nothing here allocates by Python's allocators or runs Python: a hook is never inside a hook.
 
+use crate::heap::hint::likely;
 use crate::heap::sites::{Place, SiteId, Spot, cellheap, machinery};
 use crate::heap::sources::{Layer, Source};
 
@@ -34,12 +35,12 @@ impl Tracer {
         // SAFETY: the caller's promise; frames of the current thread stay while we run.
         unsafe {
             let frame = running_frame::<L>(thread);
-            if frame.is_null() {
+            if !likely(!frame.is_null()) {
                 return SiteId(0);
             }
             let instruction = word(frame, L::INSTRUCTION);
             let leaf = *caches().leaf(instruction);
-            if leaf.instruction != instruction || leaf.stamp != self.stamp {
+            if !likely(leaf.instruction == instruction) || !likely(leaf.stamp == self.stamp) {
                 return SiteId(0);
             }
             if leaf.site.0 != 0 {
