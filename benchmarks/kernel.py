@@ -93,7 +93,10 @@ def started(kernel: str) -> Iterator[tuple[Front, Row]]:
     client.start_channels(hb=False)
     front = Front(manager, client)
     try:
-        front.reply_to(client.kernel_info())
+        try:
+            front.reply_to(client.kernel_info())
+        except Empty:
+            sys.exit(f"{NAMES[kernel]} said nothing in {PATIENCE:.0f} s: can it start here?")
         ready = time.perf_counter() - since
         request = client.execute("", user_expressions={"sum": "1 + 1"})
         reply = front.reply_to(request)
