@@ -11,6 +11,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, RGBColor, ShapeStyle, TextStyle};
 use thiserror::Error;
 
+use super::compact::compact;
 use super::theme;
 
 #[derive(Debug, Error)]
@@ -66,48 +67,6 @@ pub fn card(
         area.present().map_err(ChartError::drawing)?;
     }
     Ok(Svg(compact(&svg)))
-}
-
-/// Says once for the whole drawing what plotters says for each mark, and outlines in fewer words.
-fn compact(svg: &str) -> String {
-    let family = format!(" font-family=\"{}\"", theme::FAMILY);
-    let RGBColor(red, green, blue) = theme::INK;
-    let default = format!(
-        " font-size=\"{}\" fill=\"#{red:02X}{green:02X}{blue:02X}\"",
-        theme::TEXT
-    );
-    let said_once = svg
-        .replace("\n</text>", "</text>")
-        .replace(" opacity=\"1\"", "")
-        .replace(" stroke=\"none\"", "")
-        .replace(" stroke-width=\"1\"", "")
-        .replace(" text-anchor=\"start\"", "")
-        .replace(" font-family=\"sans-serif\"", "")
-        .replace(&default, "")
-        .replacen("<svg ", &format!("<svg{family}{default} "), 1);
-    said_once.lines().map(|line| outline(line) + "\n").collect()
-}
-
-/// A polygon or polyline as a path: where only one coordinate moves, only that one is written.
-fn outline(line: &str) -> String {
-    let Some((head, points)) = line.split_once(" points=\"") else {
-        return line.into();
-    };
-    let mut path = String::new();
-    let mut before = ("", "");
-    for (x, y) in points.split(' ').filter_map(|point| point.split_once(',')) {
-        path += &match before {
-            ("", _) => format!("M{x} {y}"),
-            (old, _) if old == x => format!("V{y}"),
-            (_, old) if old == y => format!("H{x}"),
-            _ => format!("L{x} {y}"),
-        };
-        before = (x, y);
-    }
-    let attributes = head
-        .trim_start_matches("<polygon")
-        .trim_start_matches("<polyline");
-    format!("<path{attributes} d=\"{path}\"/>")
 }
 
 pub fn fill(area: &Area<'_>, from: Pixel, to: Pixel, colour: RGBColor) -> Result<(), ChartError> {

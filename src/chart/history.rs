@@ -155,7 +155,7 @@ fn draw(
         0.0..count.max(1) as f64,
         Axis::spanning(0.0, most, 4),
     )?;
-    for band in bands {
+    for band in bands.iter().rev() {
         draw_band(area, &panel, band)?;
     }
     panel.zero_line()?;
@@ -176,26 +176,23 @@ fn draw(
     )
 }
 
-/// Columns as one shape, with a thread of the card's colour over it that parts it from the next.
+/// Columns as one shape down to the ground, with a thread of the card's colour around it that parts it from the layers
+/// above: those lie below it, so they are drawn before it.
 fn draw_band(area: &Area<'_>, panel: &Panel<'_, '_>, band: &Band) -> Result<(), ChartError> {
+    let ground = panel.at(0.0, 0.0).1;
     for (from, to) in stretches(band) {
-        let column = |at: usize| {
-            let (left, right) = (panel.at(at as f64, 0.0).0, panel.at(at as f64 + 1.0, 0.0).0);
-            let (low, high) = band.edges[at];
-            ((left, panel.at(0.0, low).1), (right, panel.y(high)))
-        };
-        let top: Vec<Pixel> = (from..to)
-            .map(column)
-            .flat_map(|((left, _), (right, high))| [(left, high), (right, high)])
+        let side = |at: usize| panel.at(at as f64, 0.0).0;
+        let top = (from..to).flat_map(|at| {
+            let high = panel.y(band.edges[at].1);
+            [(side(at), high), (side(at + 1), high)]
+        });
+        let shape: Vec<Pixel> = std::iter::once((side(from), ground))
+            .chain(top)
+            .chain([(side(to), ground)])
             .collect();
-        let bottom = (from..to)
-            .rev()
-            .map(column)
-            .flat_map(|((left, low), (right, _))| [(right, low), (left, low)]);
-        let shape = top.iter().copied().chain(bottom).collect::<Vec<_>>();
-        area.draw(&Polygon::new(shape, band.colour.filled()))
+        area.draw(&Polygon::new(shape.clone(), band.colour.filled()))
             .map_err(ChartError::drawing)?;
-        path(area, top, theme::CARD.stroke_width(1))?;
+        path(area, shape, theme::CARD.stroke_width(1))?;
     }
     Ok(())
 }

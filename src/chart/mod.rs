@@ -5,6 +5,7 @@ mod canvas;
 pub mod cells;
 pub mod chains;
 pub mod column;
+mod compact;
 pub mod flame;
 pub mod heapmap;
 pub mod history;

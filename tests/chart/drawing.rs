@@ -6,6 +6,7 @@ use roxmltree::{Document, Node};
 pub const LIVE: &str = "#0072B2";
 pub const PEAK: &str = "#D55E00";
 pub const ALLOCATED: &str = "#777777";
+const SPACE: &str = "http://www.w3.org/2000/svg";
 
 #[derive(Debug)]
 pub struct Shape {
@@ -35,13 +36,14 @@ impl Drawing {
     pub fn read(svg: &Svg) -> Self {
         let document = Document::parse(svg.as_str()).expect("an SVG is XML");
         let root = document.root_element();
-        let nodes = || root.children().filter(Node::is_element);
+        let is_mark = |node: &Node<'_, '_>| node.is_element() && !node.has_tag_name((SPACE, "g"));
+        let nodes = || root.descendants().skip(1).filter(is_mark);
         Self {
             width: number(&root, "width"),
             height: number(&root, "height"),
             words: nodes()
-                .filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text")))
-                .map(|node| word(&root, &node))
+                .filter(|node| node.has_tag_name((SPACE, "text")))
+                .map(|node| word(&node))
                 .collect(),
             shapes: nodes()
                 .filter(|node| node.tag_name().name() != "text")
@@ -122,23 +124,21 @@ impl Word {
     }
 }
 
-fn word(root: &Node<'_, '_>, node: &Node<'_, '_>) -> Word {
+fn word(node: &Node<'_, '_>) -> Word {
     let inherited = |name| {
-        node.attribute(name)
-            .or_else(|| root.attribute(name))
+        (node.ancestors())
+            .find_map(|node| node.attribute(name))
             .unwrap_or_default()
             .to_owned()
     };
+    let size: f64 = inherited("font-size").parse().expect("a size in pixels");
     Word {
-        text: node
-            .text()
-            .unwrap_or_default()
-            .trim_matches('\n')
-            .replace('\u{A0}', " "),
+        text: node.text().unwrap_or_default().replace('\u{A0}', " "),
         x: number(node, "x"),
-        y: number(node, "y"),
-        size: inherited("font-size").parse().expect("a size in pixels"),
-        anchor: node.attribute("text-anchor").unwrap_or("start").to_owned(),
+        // It stands on a line; its middle is half a letter above.
+        y: number(node, "y") - (0.26 * size).round(),
+        size,
+        anchor: inherited("text-anchor"),
         fill: inherited("fill"),
     }
 }
@@ -165,32 +165,35 @@ fn shape(node: &Node<'_, '_>) -> Shape {
     }
 }
 
-/// Of the commands M, L, H and V.
+/// Of the commands M, l, h and v: where it begins, and steps from there.
 fn path(d: &str) -> Vec<(f64, f64)> {
+    let mut points: Vec<(f64, f64)> = Vec::new();
     let (mut x, mut y) = (0.0, 0.0);
-    let starts: Vec<usize> = d
-        .char_indices()
-        .filter(|(_, c)| c.is_ascii_alphabetic())
-        .map(|(at, _)| at)
-        .collect();
-    let ends = starts.iter().skip(1).copied().chain([d.len()]);
-    starts
-        .iter()
-        .zip(ends)
-        .map(|(start, end)| {
-            let numbers: Vec<f64> = d[start + 1..end]
-                .split(' ')
-                .map(|n| n.parse().expect("a number"))
-                .collect();
-            match (&d[*start..=*start], numbers.as_slice()) {
-                ("M" | "L", [to_x, to_y]) => (x, y) = (*to_x, *to_y),
-                ("H", [to]) => x = *to,
-                ("V", [to]) => y = *to,
-                other => panic!("{other:?} is not a command of ours"),
+    for command in d
+        .split_inclusive(|c: char| c.is_ascii_alphabetic())
+        .zip((d.split(|c: char| c.is_ascii_alphabetic())).skip(1))
+    {
+        let spaced = command.1.replace('-', " -");
+        let numbers: Vec<f64> = spaced
+            .split_whitespace()
+            .map(|n| n.parse().expect("a number"))
+            .collect();
+        let kind = command.0.chars().last().expect("a command");
+        let steps: Vec<(f64, f64)> = match (kind, numbers.as_slice()) {
+            ('M', [to_x, to_y]) => vec![(*to_x, *to_y)],
+            ('l', steps) if steps.len() % 2 == 0 => {
+                steps.chunks(2).map(|step| (step[0], step[1])).collect()
             }
-            (x, y)
-        })
-        .collect()
+            ('h', [across]) => vec![(*across, 0.0)],
+            ('v', [down]) => vec![(0.0, *down)],
+            other => panic!("{other:?} is not a command of ours"),
+        };
+        for (across, down) in steps {
+            (x, y) = (x + across, y + down);
+            points.push((x, y));
+        }
+    }
+    points
 }
 
 /// Of a polygon, by the shoelace formula; parts that wind the other way count too.
