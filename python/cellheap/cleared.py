@@ -17,6 +17,8 @@ from cellheap.units import bytes_text, count_text
 #: Rows that a table shows.
 ROWS = 20
 TYPES = 6
+#: Variables that the sentence says of why they stay.
+NAMED = 6
 #: Who holds small numbers and short strings.
 SHARED = "Python, which shares such values"
 BESIDE = (
@@ -149,11 +151,10 @@ def _sentence(cleared: Cleared) -> str:
     if cleared.rss_before is not None and cleared.rss_after is not None:
         before, after = bytes_text(cleared.rss_before), bytes_text(cleared.rss_after)
         clauses.append(f"RSS went from {before} to {after}" if before != after else f"RSS stays at {after}")
-    clauses += [
-        f"{step.what} is not freed: still held by {listed(step.held_by)}"
-        for step in cleared.steps
-        if step.held_by and step.held_by != (SHARED,)
-    ]
+    stay = [step for step in cleared.steps if step.held_by and step.held_by != (SHARED,)]
+    clauses += [f"{step.what} is not freed: still held by {listed(step.held_by)}" for step in stay[:NAMED]]
+    if left := stay[NAMED:]:
+        clauses.append(f"{count_text(len(left), 'other')} are not freed either")
     return "; ".join(clauses) + "."
 
 
@@ -183,6 +184,10 @@ def _steps_table(steps: Sequence[Step]) -> Table:
     for step in steps[:ROWS]:
         native: list[str | Size] = [Size(step.native)] if has_native else []
         rows.append([step.what, Size(step.freed), f"{step.blocks:,}", *native, _remark(step)])
+    if left := steps[ROWS:]:
+        older: list[str | Size] = [Size(sum(step.native for step in left))] if has_native else []
+        freed, blocks = sum(step.freed for step in left), sum(step.blocks for step in left)
+        rows.append([count_text(len(left), "other step"), Size(freed), f"{blocks:,}", *older, ""])
     return Table("What each step freed", [*columns, Column("")], rows)
 
 

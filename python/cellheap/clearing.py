@@ -206,7 +206,7 @@ class _Work:
         """For each variable whose value will stay, who holds it."""
         if not any(_has_others(self.shell.user_ns, name) for name in names):
             return {}
-        nothing = Prediction(Amount(0, 0), (), (), (), ())
+        nothing = Prediction(Amount(0, 0), Amount(0, 0), (), (), (), ())
         wishes = {"out": self.wishes.out, "traceback": self.wishes.traceback, "figures": self.wishes.figures}
         emptied = cached if self.wishes.caches else None
         kept = _looked(graph.predict, nothing, names, cached=emptied, **wishes).kept
@@ -359,7 +359,7 @@ def _hidden(shell: Any) -> Iterable[Hidden]:
     """What is still kept besides variables, and what would come back."""
     # Counted, and let go of: what is held here would be kept by it.
     outputs, frames = len({id(slot.value) for slot in hidden.out_slots(shell)}), len(hidden.frames(shell))
-    nothing = Prediction(Amount(0, 0), (), (), (), ())
+    nothing = Prediction(Amount(0, 0), Amount(0, 0), (), (), (), ())
     open_figures = caching.figures()
     looked = _looked(graph.predict, nothing, out=True, traceback=True, cached=(), figures=True)
     would = dict(looked.each)

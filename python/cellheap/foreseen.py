@@ -11,8 +11,11 @@ from cellheap.graphtypes import Amount, Prediction
 from cellheap.held import amount_text, listed, texts
 from cellheap.results import Result
 from cellheap.typetables import types_table
+from cellheap.units import count_text
 
 NOTE = "A prediction means `del` and a full collection, while nothing else runs. Nothing was changed."
+#: Steps that the sentence names, and rows of the table.
+NAMED, ROWS = 6, 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -23,7 +26,10 @@ class Foreseen(Prediction, Result):
 
     @classmethod
     def of(cls, found: Prediction, remarks: tuple[str, ...] = ()) -> Foreseen:
-        return cls(**vars(found), remarks=remarks)
+        """As `%gcclear` counts: garbage that no cell made is beside the steps."""
+        garbage, *steps = found.each
+        each = ((garbage[0], garbage[1].less(found.others)), *steps)
+        return cls(**{**vars(found), "each": each, "freed": found.freed.less(found.others)}, remarks=remarks)
 
     def __repr__(self) -> str:
         return f"<Foreseen: {amount_text(self.freed)} would be freed>"
@@ -50,6 +56,14 @@ class Foreseen(Prediction, Result):
             rows: list[list[str | Size]] = [[label, Size(size)] for label, size in self.origins[:20]]
             columns = [Column("Origin"), Column("Would go", LIVE, strip=True)]
             parts.append(Folded("By origin", [Table("Where it had been allocated", columns, rows)]))
+        if self.others.objects:
+            garbage = f"{count_text(self.others.objects, 'object')} ({amount_text(self.others)})"
+            parts.append(
+                Words(
+                    f"Garbage of IPython's and libraries' would go too: {garbage}, none made by a cell.",
+                    quiet=True,
+                )
+            )
         return Bundle(self._sentence(), [*parts, Words(NOTE, quiet=True)], self.to_dict())
 
     def _sentence(self) -> str:
@@ -57,19 +71,25 @@ class Foreseen(Prediction, Result):
             said = ["Nothing would be freed"]
         else:
             parts = [f"{what} {amount_text(amount)}" for what, amount in self.each if _whole(amount)]
-            said = [f"Would free {amount_text(self.freed)}: {', '.join(parts)}"]
+            more = f" and {count_text(len(parts) - NAMED, 'other step')}" if len(parts) > NAMED else ""
+            said = [f"Would free {amount_text(self.freed)}: {', '.join(parts[:NAMED])}{more}"]
         said += [
             f"{name} would not be freed: still held by {listed(texts(chains, name)) or 'something else'}"
-            for name, chains in self.kept
+            for name, chains in self.kept[:NAMED]
         ]
+        if left := self.kept[NAMED:]:
+            said.append(f"{count_text(len(left), 'other')} would not be freed either")
         return "; ".join(said) + "."
 
     def _steps(self) -> Table:
         kept = {name for name, _ in self.kept}
         rows: list[list[str | Size]] = [
             [what, Size(_whole(amount)), f"{amount.objects:,}", "still held" if what in kept else ""]
-            for what, amount in self.each
+            for what, amount in self.each[:ROWS]
         ]
+        if left := [amount for _, amount in self.each[ROWS:]]:
+            size, objects = sum(map(_whole, left)), sum(amount.objects for amount in left)
+            rows.append([count_text(len(left), "other step"), Size(size), f"{objects:,}", ""])
         columns = [Column("Step"), Column("Would free", LIVE), Column("Objects"), Column("")]
         return Table("What each step would free, after those before it", columns, rows)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any
 
 from cellheap.units import bytes_text
@@ -26,6 +26,11 @@ class Amount:
 
     def __str__(self) -> str:
         return bytes_text(self.bytes)
+
+    def less(self, part: Amount) -> Amount:
+        """Without a part of it."""
+        rest = (mine - other for mine, other in zip(astuple(self), astuple(part), strict=True))
+        return Amount(*(max(0, left) for left in rest))
 
 
 @dataclass(frozen=True)
@@ -159,6 +164,8 @@ class Holders:
     origin: str | None
     #: Weak references to it.
     weak: int
+    #: Something holds it that does not say so: C code, as torch's graph of operations.
+    unseen: bool
     #: Nothing holds it but itself: the next collection frees it.
     garbage: bool
     #: Python keeps it for good: `None`, small numbers, names.
@@ -232,6 +239,8 @@ class Prediction:
     """What would go, step by step: each with those before it."""
 
     freed: Amount
+    #: Of the garbage in the beginning, what no cell had made: IPython's and libraries'.
+    others: Amount
     each: tuple[tuple[str, Amount], ...]
     types: tuple[TypeRow, ...]
     origins: tuple[tuple[str, int], ...]
@@ -243,6 +252,7 @@ class Prediction:
         kept = ((name, tuple(Chain.from_json(chain) for chain in chains)) for name, chains in data["kept"])
         return cls(
             Amount(**data["freed"]),
+            Amount(**data["others"]),
             tuple((name, Amount(**amount)) for name, amount in data["each"]),
             _rows(data["types"]),
             _pairs(data["origins"]),

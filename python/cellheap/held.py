@@ -76,12 +76,19 @@ def sentence(held: Held) -> str:
     if not held.chains:
         return f"{held.name} is held by something that has no name ({held.type})."
     is_variable = len(others) < len(held.chains)
+    if not others and held.unseen:
+        return (
+            f"Besides the name {held.name} C code holds it, which does not say so:"
+            f" `del {held.name}` alone leaves it alive ({amount_text(size)})."
+        )
     if not others:
         return (
             f"Only the name {held.name} holds it: `del {held.name}` and a collection"
             f" give back {amount_text(size)}."
         )
     by = listed(texts(others))
+    if not is_variable and texts(others) == (held.name,) and not held.unseen:
+        return f"Nothing holds {held.name} but what its name says; with it goes {amount_text(size)}."
     if not is_variable:
         return f"{held.name} is held by {by}; with it goes {amount_text(size)}."
     return (
@@ -93,6 +100,8 @@ def sentence(held: Held) -> str:
 def _remarks(held: Held) -> Iterator[str]:
     if held.holders > len(held.chains) and held.chains:
         yield f"{count_text(held.holders, 'object')} hold it directly; the shortest ways are shown."
+    if held.unseen and held.others:
+        yield "C code holds it too, which does not say so."
     if held.weak:
         many = count_text(held.weak, "weak reference")
         yield f"{many} to it {'does' if held.weak == 1 else 'do'} not keep it alive."

@@ -97,7 +97,8 @@ def way(cycle: Cycle) -> str:
     for at, number in enumerate(ring):
         if types[number] not in _CONTAINERS:
             text += f"{' -> ' if text else ''}{types[number]}"
-        text += words[number, ring[(at + 1) % len(ring)]]
+        arrow = words[number, ring[(at + 1) % len(ring)]]
+        text += arrow if arrow.startswith((".", "[")) else f" ({arrow})"
     return f"{text} -> {types[ring[0]]}"
 
 

@@ -40,6 +40,28 @@ def test_what_goes_is_known_to_the_byte(judge: Judge, source: str, names: tuple[
     assert predicted == freed > 0
 
 
+#: numpy keeps the lengths and steps of an array's dimension for its next arrays: two words.
+KEPT = 16
+LENT = {
+    "by the tensor": ("x = torch.from_numpy(numpy.ones(9000))", ("x",)),
+    "by both and a view": ("y = numpy.ones(9000); x = torch.from_numpy(y); z = x[3:]", ("x", "y", "z")),
+}
+
+
+@pytest.mark.parametrize(("source", "names"), LENT.values(), ids=LENT.keys())
+def test_an_array_that_is_lent_goes_with_the_tensor(
+    judge: Judge, source: str, names: tuple[str, ...]
+) -> None:
+    for _ in range(3):
+        predicted, freed = judge(f"import numpy\n{source}", names)
+    assert freed > 72_000
+    assert predicted - freed in (0, KEPT)
+
+
+def test_an_array_stays_with_the_tensor_that_it_is_lent_to(judge: Judge) -> None:
+    assert judge("import numpy\nx = numpy.ones(9000); y = torch.from_numpy(x)", ("x",)) == (0, 0)
+
+
 def test_a_view_keeps_what_it_is_of(judge: Judge) -> None:
     assert judge("x = torch.zeros(100_000); y = x[::2]", ("x",)) == (0, 0)
 
@@ -66,7 +88,7 @@ START = """
 import json, sys
 from cellheap import _core
 _core.trace_start()
-import torch
+import numpy, torch
 from cellheap import graph
 """
 
@@ -85,6 +107,14 @@ del x
 assert texts(view._base) == ["view._base"], texts(view._base)
 p = torch.ones(9000, requires_grad=True); p.grad = torch.ones(9000)
 assert texts(p.grad) == ["p.grad"], texts(p.grad)
+a = numpy.ones(9000); t = torch.from_numpy(a)
+assert set(texts(a)) == {"a", "the data of a tensor (t)"}, texts(a)
+assert not graph.holders(a, progress=False).unseen
+w = torch.ones(9000, requires_grad=True); loss = (w * 2).sum()
+assert texts(w) == ["w"], texts(w)
+assert graph.holders(w, progress=False).unseen, "torch's graph of operations holds it"
+del loss
+assert not graph.holders(w, progress=False).unseen
 s = torch.zeros(5).untyped_storage(); t = torch.tensor([], dtype=torch.float32).set_(s)
 assert set(texts(s)) == {"s", "t.untyped_storage()"}, texts(s)
 """
@@ -121,6 +151,23 @@ before = state(); before = state(); graph.variables(progress=False); graph.holde
 assert state() == before, (before, state())
 """
     )
+
+
+def test_what_is_alive_of_a_cell_is_mostly_data() -> None:
+    out = run(
+        START
+        + """
+_core.set_notebook_files(["/notebook/"])
+cell = _core.cell_begin(1)
+names = {"torch": torch}
+exec(compile("x = torch.zeros(1_000_000); y = x[::2]", "/notebook/1", "exec"), names)
+_core.cell_end(cell)
+print(json.dumps({row.type: row.bytes for row in graph.survivors(cell, progress=False).cells[cell]}))
+"""
+    )
+    types = json.loads(out)
+    assert 4_000_000 <= types["data of tensors"] < 4_001_000
+    assert 0 < types["torch.Tensor"] < 2000
 
 
 def test_its_memory_has_a_line_and_a_library() -> None:

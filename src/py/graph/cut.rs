@@ -134,7 +134,13 @@ pub fn predict(
         "garbage in cycles".into(),
         picture.settled(&garbage, &[], watch)?,
     )];
-    let mut gone = garbage;
+    let mut gone = picture.of_cells(py, &garbage);
+    let others: Vec<u32> = garbage
+        .iter()
+        .copied()
+        .filter(|node| gone.binary_search(node).is_err())
+        .collect();
+    let others = picture.settled(&others, &[], watch)?;
     let mut cuts = Cuts::new(picture.network.len())?;
     let mut stays = Vec::new();
     let mut wanted = picture.wanted.clone().into_iter();
@@ -163,6 +169,7 @@ pub fn predict(
     let kept = kept(picture, places, &cuts, &held, stays, watch)?;
     Ok(Prediction {
         freed,
+        others,
         each,
         types: picture.types(&gone, 20),
         origins: picture.origins(py, &gone),

@@ -281,7 +281,7 @@ fn in_words(root: &str, kind: &str, steps: &[Step]) -> String {
             }
         } else if step.words.starts_with(['.', '[']) {
             text += &step.words;
-        } else if step.kind == "closure" {
+        } else if ["closure", "data"].contains(&step.kind) {
             text = format!("{} ({text})", step.words);
         } else {
             text = format!("{text}, {}", step.words);

@@ -15,8 +15,12 @@ use super::names::code_name;
 use super::owned::{Found, owned};
 use super::picture::Picture;
 use super::report::{Amount, TypeRow};
+use super::tensors;
 use super::texts::type_name;
 use super::walk::{COUNTER, ENTRY, FRAME, IMMORTAL, KEYS, STORAGE, TAGS, TENSOR, references};
+
+/// Objects and bytes by type; by tag, which is less than any address, where there is none.
+pub type Sums = HashMap<usize, (u64, u64)>;
 
 /// The largest block of an object, and its site.
 struct Largest<'a> {
@@ -59,7 +63,9 @@ impl Picture {
     /// The site of the largest block of a node's object. Its own may be an older cell's: Python keeps the heads of lists
     /// and dicts in free lists, and hands them out again.
     pub fn site_of(&mut self, books: &Books, node: u32) -> Option<SiteId> {
-        let (kind, object) = (self.kind(node)?, self.object(node)?);
+        let (Some(kind), Some(object)) = (self.kind(node), self.object(node)) else {
+            return self.site_behind(books, node);
+        };
         let mut largest = Largest {
             books,
             found: books.block_at(object - kind.before),
@@ -67,6 +73,30 @@ impl Picture {
         // SAFETY: no Python ran since the walk, so the object lives and is of this kind.
         unsafe { owned(self.layout, &kind, object, &mut largest) };
         largest.found.map(|(site, _)| site)
+    }
+
+    /// The same of an object of C++.
+    fn site_behind(&self, books: &Books, node: u32) -> Option<SiteId> {
+        let (inside, tag) = (self.objects[node as usize] & !TAGS, self.tag(node));
+        if !matches!(tag, TENSOR | STORAGE | COUNTER) {
+            return None;
+        }
+        let mut largest = Largest { books, found: None };
+        // SAFETY: no Python ran since the walk, which has read it too.
+        unsafe { tensors::found_in(inside, tag, &mut largest) };
+        largest.found.map(|(site, _)| site)
+    }
+
+    /// Of these, in their order, what a cell had allocated.
+    pub fn of_cells(&mut self, py: Python<'_>, nodes: &[u32]) -> Vec<u32> {
+        let asked = crate::py::tracer::with(py, |tracer| {
+            let books = &tracer.books;
+            let mut is_cells = |node: &u32| books.cell_of(self.site_of(books, *node)?);
+            (nodes.iter().copied())
+                .filter(|node| is_cells(node).is_some())
+                .collect()
+        });
+        asked.unwrap_or_default()
     }
 
     pub fn label_of(&self, py: Python<'_>, cell: CellId) -> String {
@@ -134,16 +164,23 @@ impl Picture {
 
     /// Objects and bytes by type, the most bytes first.
     pub fn types(&mut self, nodes: &[u32], most: usize) -> Vec<TypeRow> {
-        // By type; by tag, which is less than any address, where there is none.
-        let mut sums: HashMap<usize, (u64, u64)> = HashMap::new();
+        let mut sums: Sums = HashMap::new();
         for node in nodes {
-            let of = self.kind(*node).map_or(self.tag(*node), |kind| kind.of);
-            let sum = sums.entry(of).or_default();
-            *sum = (
-                sum.0 + u64::from(of > TAGS),
-                sum.1 + self.bytes[*node as usize],
-            );
+            self.add_to(&mut sums, *node);
         }
+        self.type_rows(sums, most)
+    }
+
+    pub fn add_to(&mut self, sums: &mut Sums, node: u32) {
+        let of = self.kind(node).map_or(self.tag(node), |kind| kind.of);
+        let sum = sums.entry(of).or_default();
+        *sum = (
+            sum.0 + u64::from(of > TAGS),
+            sum.1 + self.bytes[node as usize],
+        );
+    }
+
+    pub fn type_rows(&self, sums: Sums, most: usize) -> Vec<TypeRow> {
         let mut rows: HashMap<String, TypeRow> = HashMap::new();
         for (of, (objects, bytes)) in sums {
             let name = match of {

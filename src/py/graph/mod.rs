@@ -9,6 +9,7 @@ mod holders;
 mod index;
 mod kinds;
 mod layout;
+mod lenders;
 mod listed;
 mod look;
 mod names;
@@ -234,6 +235,7 @@ pub fn graph_holders(
             holders,
             origin: picture.origin(py, node),
             weak: picture.weak_references(node),
+            unseen: picture.roots.contains(&node),
             garbage: holders == 0 && !picture.roots.contains(&node),
             immortal: picture.is_immortal(node),
         })

@@ -11,10 +11,10 @@ use crate::graph::{Column, Stopped, Watch};
 use crate::heap::cells::CellId;
 use crate::heap::sites::SiteId;
 
+use super::look::Sums;
 use super::picture::Picture;
 use super::places::Places;
-use super::report::{Amount, Grown, Survivors, TypeRow};
-use super::texts::type_name;
+use super::report::{Amount, Grown, Survivors};
 
 /// Of what a holder keeps, the part that something under it must keep to be the better answer.
 const MOSTLY: f64 = 0.8;
@@ -46,28 +46,17 @@ pub fn survivors(
     only: Option<CellId>,
     most: usize,
 ) -> Survivors {
-    let mut sums: HashMap<CellId, HashMap<usize, (u64, u64)>> = HashMap::new();
+    let mut sums: HashMap<CellId, Sums> = HashMap::new();
     picture.each_origin(py, |picture, node, cell| {
         if only.is_none_or(|only| only == cell) {
-            let of = picture.kind(node).map_or(0, |kind| kind.of);
-            let sum = sums.entry(cell).or_default().entry(of).or_default();
-            *sum = (sum.0 + 1, sum.1 + picture.bytes[node as usize]);
+            picture.add_to(sums.entry(cell).or_default(), node);
         }
     });
     let mut cells: Vec<_> = sums.into_iter().collect();
     cells.sort_by_key(|(cell, _)| *cell);
     let cells = cells.into_iter().map(|(cell, types)| {
-        let rows = types.into_iter().filter(|(of, _)| *of != 0);
-        let rows = rows.map(|(of, (objects, bytes))| TypeRow {
-            // SAFETY: the type of an object that lives.
-            name: unsafe { type_name(picture.layout, of) },
-            objects,
-            bytes,
-        });
-        let mut rows: Vec<TypeRow> = rows.collect();
-        rows.sort_by(|a, b| (b.bytes, &a.name).cmp(&(a.bytes, &b.name)));
-        rows.truncate(most);
-        (cell.0, picture.label_of(py, cell), rows)
+        let label = picture.label_of(py, cell);
+        (cell.0, label, picture.type_rows(types, most))
     });
     Survivors {
         cells: cells.collect(),

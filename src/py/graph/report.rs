@@ -87,6 +87,8 @@ pub struct Holders {
     pub holders: u64,
     pub origin: Option<String>,
     pub weak: u64,
+    /// Something holds it that does not say so: C code.
+    pub unseen: bool,
     pub garbage: bool,
     pub immortal: bool,
 }
@@ -126,6 +128,8 @@ pub struct Cycles {
 #[derive(Debug, Serialize)]
 pub struct Prediction {
     pub freed: Amount,
+    /// Of the garbage in the beginning, what no cell had made.
+    pub others: Amount,
     pub each: Vec<(String, Amount)>,
     pub types: Vec<TypeRow>,
     pub origins: Vec<(String, u64)>,

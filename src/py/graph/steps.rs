@@ -7,7 +7,7 @@ use super::names::{arrow, code_name, key_text, own_dict};
 use super::owned::cache_links;
 use super::parts::{FUNCTION_CLOSURE, FUNCTION_CODE, FUNCTION_GLOBALS, is_function};
 use super::picture::Picture;
-use super::walk::KEYS;
+use super::walk::{KEYS, STORAGE};
 
 /// Words, what they are a name of, and how many nodes they go on.
 type Skipped = (String, &'static str, usize);
@@ -30,6 +30,12 @@ impl Picture {
                 _ => ("what its tensor is of".into(), "base", 1),
             };
         };
+        if self.tag(next) == STORAGE
+            && let Some(after) = way.get(2)
+            && self.object(*after).is_some()
+        {
+            return ("the data of a tensor".into(), "data", 2);
+        }
         let Some(held) = self.object(next) else {
             return (self.type_of(next), "other", 1);
         };

@@ -10,6 +10,7 @@ use pyo3::types::PyDict;
 use super::check::is_address;
 use super::kinds::{Adapter, loaded_type};
 use super::layout::word;
+use super::lenders::{self, CONTEXT};
 use super::listed::uncollected;
 use super::names::Named;
 use super::owned::Found;
@@ -17,8 +18,6 @@ use super::walk::{COUNTER, OBJECT, STORAGE, TENSOR};
 
 /// Of an object of C++ that counts its holders: `c10::intrusive_ptr_target` has the count in the low half of this word.
 const COUNT: usize = 8;
-/// In a storage, from its data on: what the data is given back by. The processor's own allocator gives back the data.
-const CONTEXT: usize = 16;
 /// What is looked through, in bytes. All these objects are larger.
 const TENSOR_WORDS: std::ops::RangeInclusive<usize> = 16..=64;
 const STORAGE_WORDS: std::ops::RangeInclusive<usize> = 16..=48;
@@ -80,6 +79,9 @@ pub fn look(py: Python<'_>) {
         if let Ok(Some(found)) = uncollected(py, || find(py)) {
             _ = FOUND.set(found);
         }
+    }
+    if let Some(tensors) = known() {
+        lenders::look(py, tensors.data);
     }
 }
 
@@ -214,6 +216,21 @@ pub unsafe fn found_behind(adapter: Adapter, object: usize, found: &mut impl Fou
     }
 }
 
+/// What an object of C++ owns and holds, by its tag.
+///
+/// # Safety
+/// A live one, to which a torch that is known has led; with the interpreter's lock.
+pub unsafe fn found_in(inside: usize, tag: usize, found: &mut impl Found) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match (tag, known()) {
+            (TENSOR, Some(tensors)) => tensors.found_in_tensor(inside, found),
+            (STORAGE, Some(tensors)) => tensors.found_in_storage(inside, found),
+            _ => found.block(inside),
+        }
+    }
+}
+
 impl Tensors {
     /// What an object of Python has behind it.
     ///
@@ -260,13 +277,30 @@ impl Tensors {
             }
             let meta = word(tensor, self.meta);
             found.block(meta);
-            if meta != 0 && [self.of_leaf, self.of_view].contains(&word(meta, 0)) {
-                self.counted_at(meta, self.gradient, (self.object, TENSOR), found);
-                if word(meta, 0) == self.of_view {
-                    self.counted_at(meta, self.base, (self.object, TENSOR), found);
-                }
+            for (at, _) in self.held_by(meta) {
+                self.counted_at(meta, at, (self.object, TENSOR), found);
             }
         }
+    }
+
+    /// Where an `AutogradMeta` points at tensors, and how a person calls them. It is known by what it begins with.
+    ///
+    /// # Safety
+    /// Null, or a live one.
+    unsafe fn held_by(
+        &self,
+        meta: usize,
+    ) -> impl Iterator<Item = (usize, (&'static str, &'static str))> {
+        let begins = match meta {
+            0 => 0,
+            // SAFETY: the caller's promise.
+            meta => unsafe { word(meta, 0) },
+        };
+        let is_view = begins != 0 && begins == self.of_view;
+        let is_known = is_view || (begins != 0 && begins == self.of_leaf);
+        let base = is_view.then_some((self.base, ("._base", "base")));
+        let gradient = is_known.then_some((self.gradient, (".grad", "attribute")));
+        base.into_iter().chain(gradient)
     }
 
     /// # Safety
@@ -276,9 +310,12 @@ impl Tensors {
         // SAFETY: the caller's promise.
         let (data, context) =
             unsafe { (word(storage, self.data), word(storage, self.data + CONTEXT)) };
-        // What is given back in another way is somebody else's: numpy's, a file's, a graphics card's.
         if data == context {
             found.block(data);
+        } else {
+            // It is somebody else's: numpy's, a file's, a graphics card's.
+            // SAFETY: the caller's promise.
+            unsafe { lenders::found_behind(storage + self.data, found) };
         }
     }
 
@@ -318,13 +355,9 @@ impl Tensors {
                 return Some((".untyped_storage()".into(), "attribute"));
             }
             let meta = word(inside, self.meta);
-            let begins = if meta == 0 { 0 } else { word(meta, 0) };
-            if begins == self.of_view && stands_for(meta, self.base, self.object) {
-                return Some(("._base".into(), "base"));
-            }
-            let has_gradient = [self.of_leaf, self.of_view].contains(&begins);
-            (has_gradient && stands_for(meta, self.gradient, self.object))
-                .then(|| (".grad".into(), "attribute"))
+            let mut tensors = self.held_by(meta);
+            let (_, (words, kind)) = tensors.find(|(at, _)| stands_for(meta, *at, self.object))?;
+            Some((words.into(), kind))
         }
     }
 }

@@ -261,11 +261,7 @@ impl<'a> Walk<'a> {
     unsafe fn read_counted(&mut self, inside: usize, tag: usize) -> u32 {
         // SAFETY: it lives as long as who led here; only a torch that is known leads here.
         unsafe {
-            match (tag, tensors::known()) {
-                (TENSOR, Some(tensors)) => tensors.found_in_tensor(inside, self),
-                (STORAGE, Some(tensors)) => tensors.found_in_storage(inside, self),
-                _ => self.block(inside),
-            }
+            tensors::found_in(inside, tag, self);
             tensors::holders(inside)
         }
     }
