@@ -16,12 +16,12 @@ from typing import Any, Protocol
 
 from cellheap import _core
 from cellheap.config import WITH_PNG
+from cellheap.fitting import OUTPUT_LIMIT, RAW_LIMITS, fitted, sent
 from cellheap.units import bytes_text, signed_bytes_text, unbroken
 
 JSON_TYPE = "application/vnd.cellheap.v1+json"
 TEXT_WIDTH = 80
-#: An output's HTML stays below this; what does not fit is left out and said so.
-HTML_LIMIT = 50_000
+CUT = "Too much to show it all: the result has every number."
 
 # The colours of src/chart/theme.rs.
 LIVE, PEAK, ALLOCATED = "#0072b2", "#d55e00", "#777"
@@ -109,8 +109,7 @@ class Table:
         colour, bar = self.columns[at].colour, ""
         if colour and most and (n := _bytes(cell)) > 0:
             share = f"{max(1, 90 * n // most)}%"
-            strip = f"linear-gradient(90deg,{colour} {share},{_CARD} {share})"
-            bar = f"background:{strip} 0 100%/100% 4px no-repeat"
+            bar = f"background:linear-gradient({colour},{colour}) 0 100%/{share} 4px no-repeat"
         if isinstance(cell, Size):
             shown = _tied(str(cell))
         return f"<td {_place(at, self._is_number(at), bar)}>{shown}</td>"
@@ -276,17 +275,17 @@ class Bundle:
         """Its HTML with every part, however long."""
         return self._html(self.parts)
 
-    def html(self) -> str:
+    def html(self, most: int = OUTPUT_LIMIT) -> str:
+        """Its HTML in at most so many bytes, as it is sent: the longest details go first, pictures last."""
+        return self._fitted(most)[0]
+
+    def _fitted(self, most: int) -> tuple[str, bool]:
+        """The same, and whether all but details that a terminal goes without is in it."""
         parts = list(self.parts)
         html = self._html(parts)
-        while len(html.encode()) > HTML_LIMIT and (
-            droppable := [p for p in parts if isinstance(p, Folded | Picture | Zoomable)]
-        ):
-            parts.remove(droppable[-1])
-            html = self._html(
-                [*parts, Words("Too much to show it all: the result has every number.", quiet=True)]
-            )
-        return html
+        while sent(html) > most and _drop_one(parts):
+            html = self._html([*parts, Words(CUT, quiet=True)])
+        return html, all(part in parts for part in self.parts if not _is_detail(part))
 
     def _html(self, parts: Sequence[Part]) -> str:
         style = f"margin:0 0 6px 0;color:{_INK};font-size:14px"
@@ -297,20 +296,51 @@ class Bundle:
         return join_text([Words(self.sentence).text(), *(part.text() for part in self.parts)])
 
     def mimebundle(self) -> dict[str, Any]:
-        """The output in each form that a front end may choose."""
-        forms: dict[str, Any] = {
-            "text/html": self.html(),
-            "text/plain": self.text(),
-            JSON_TYPE: dict(self.data),
-        }
+        """The output in each form that a front end may choose, together below `OUTPUT_LIMIT`."""
+        text = self.text()
+        for most in RAW_LIMITS:
+            others = {"text/plain": text, JSON_TYPE: fitted(self.data, most)}
+            html, is_told = self._fitted(OUTPUT_LIMIT - sent({**others, "text/html": ""}))
+            if is_told:
+                break
+        forms: dict[str, Any] = {"text/html": html, **others}
         if WITH_PNG and (png := self.png()):
             forms["image/png"] = base64.b64encode(png).decode()
         return forms
 
+    def is_whole(self) -> bool:
+        """Whether every part fits into an output."""
+        return bool(self.mimebundle()["text/html"] == self.whole_html())
+
     def png(self) -> bytes:
         """Its charts under each other, for a place that shows neither HTML nor SVG; empty if it has none."""
-        charts = [part.svg for part in self.parts if isinstance(part, Picture | Zoomable)]
+        charts = [part.svg for part in _drawings(self.parts)]
         return _core.chart_png(_core.chart_column(charts), 1.0) if charts else b""
+
+
+def _drop_one(parts: list[Part]) -> bool:
+    """Takes out the longest details that a terminal goes without, else the longest, else the closer look at a
+    drawing, else the last picture. Whether there was any."""
+    folded = [part for part in parts if isinstance(part, Folded)]
+    if details := list(filter(_is_detail, folded)) or folded:
+        parts.remove(max(details, key=lambda part: len(part.html())))
+        return True
+    for at, part in reversed(list(enumerate(parts))):
+        if isinstance(part, Zoomable):
+            parts[at] = Picture(part.svg, part.alt)
+            return True
+    pictures = _drawings(parts)
+    if pictures:
+        parts.remove(pictures[-1])
+    return bool(pictures)
+
+
+def _is_detail(part: Part) -> bool:
+    return part.browser_only if isinstance(part, Folded) else False
+
+
+def _drawings(parts: Sequence[Part]) -> list[Picture | Zoomable]:
+    return [part for part in parts if isinstance(part, Picture | Zoomable)]
 
 
 def wrapped(text: str) -> str:

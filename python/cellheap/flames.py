@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Self, get_args
 
 from cellheap import _core, recorder, sentences
-from cellheap.display import HTML_LIMIT, Bundle, Drawn, Part, Picture, Zoomable
+from cellheap.display import Bundle, Drawn, Part, Picture, Zoomable
 from cellheap.records import Frame, Stack, read
 from cellheap.results import NoSources, Result, Sources, beside, file_names
 from cellheap.units import bytes_text
@@ -110,7 +110,7 @@ class Flame(Result):
         """As many frames as fit are drawn."""
         bundles = (self._bundle(most) for most in _FRAMES)
         return next(
-            (one for one in bundles if len(one.whole_html().encode()) <= HTML_LIMIT),
+            (one for one in bundles if one.is_whole()),
             self._bundle(_FRAMES[-1]),
         )
 

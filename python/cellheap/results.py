@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Protocol, Self
 
 from cellheap import _core, sentences, tables
 from cellheap.display import Bundle, Folded, Part, Picture, Words
+from cellheap.fitting import thinned
 from cellheap.graphtypes import TypeRow
 from cellheap.records import (
     Arenas,
@@ -31,7 +32,7 @@ from cellheap.typetables import types_table
 from cellheap.units import bytes_text, count_text
 
 #: Rows that go into the raw numbers of an output; the result has all.
-RAW_CELLS, RAW_LINES, RAW_LIBRARY = 80, 24, 3
+RAW_CELLS, RAW_LINES, RAW_LIBRARY, RAW_POINTS = 20, 12, 3, 60
 
 #: Columns of a table of lines.
 PLACE_COLUMNS = ("file", "line", "function", "library_file", "library_line", "library_function")
@@ -269,7 +270,8 @@ class CellReport(Result):
             replace(line, library=tuple(replace(leaf, path=()) for leaf in line.library[:RAW_LIBRARY]))
             for line in self.lines[:RAW_LINES]
         )
-        raw = replace(self, lines=lines, source=()).to_dict()
+        points = thinned(self.timeline, RAW_POINTS, lambda point: point.live)
+        raw = replace(self, lines=lines, timeline=points, source=()).to_dict()
         return {**raw, "left_out": len(self.lines) - len(lines)}
 
 

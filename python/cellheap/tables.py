@@ -64,6 +64,8 @@ def of_cells(cells: Sequence[Cell]) -> Table:
     if not rest:
         return Table("Memory of each cell", columns, rows)
     rows.append(_other_cells(rest))
+    # The chart above has bars; of as many cells it is large.
+    columns = [Column(column.head, strip=column.strip) for column in columns]
     caption = f"The {len(shown)} cells with the most memory; the {len(rest)} others are in the last row"
     return Table(caption, columns, rows)
 

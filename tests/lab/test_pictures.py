@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from cellheap.fitting import OUTPUT_LIMIT, sent
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 from playwright.sync_api import BrowserContext, Page, expect
@@ -99,4 +100,4 @@ def test_no_label_is_clipped_or_lies_on_another(page: Page, shown: NotebookNode)
 def test_every_output_is_small(shown: NotebookNode) -> None:
     for cell in shown.cells:
         for output in cell.outputs:
-            assert len(output.get("data", {}).get("text/html", "")) < 50_000, cell.source
+            assert sent(output.get("data", {})) <= OUTPUT_LIMIT, cell.source

@@ -1,11 +1,11 @@
 """What holds of every lesson as it is written; what its run shows is in `every`, for the lesson's own tests."""
 
-import json
 import re
 from pathlib import Path
 
 import nbformat
 import pytest
+from cellheap.fitting import OUTPUT_LIMIT, sent
 from nbformat import NotebookNode
 
 from scripts.lessons import NOTEBOOKS, lessons
@@ -68,7 +68,7 @@ def test_it_shows_charts_in_outputs_of_a_modest_size(path: Path) -> None:
     assert any(
         "data:image/svg+xml;base64," in output.get("data", {}).get("text/html", "") for output in outputs
     )
-    assert all(len(json.dumps(output.get("data", {}).get("text/html", ""))) < 50_000 for output in outputs)
+    assert max(sent(output.get("data", {})) for output in outputs) <= OUTPUT_LIMIT
 
 
 @every

@@ -16,7 +16,8 @@ from xml.etree import ElementTree
 
 import pytest
 from cellheap import _core
-from cellheap.display import ALLOCATED, HTML_LIMIT, JSON_TYPE, LIVE, PEAK
+from cellheap.display import ALLOCATED, JSON_TYPE, LIVE, PEAK
+from cellheap.fitting import OUTPUT_LIMIT, sent
 from cellheap.records import Cell, Line
 from cellheap.results import CellReport, Live, Overview, Result
 from cellheap.units import bytes_text, seconds_text, signed_bytes_text
@@ -209,8 +210,7 @@ def test_a_terminal_never_needs_more_than_80_columns(results: list[Result]) -> N
 def test_an_output_stays_small_and_keeps_its_chart() -> None:
     for count in (1, 5, 60, 80, 81, 500):
         bundle = busy(count)._repr_mimebundle_()
-        assert len(bundle["text/html"].encode()) <= HTML_LIMIT
-        assert len(json.dumps(bundle[JSON_TYPE])) <= HTML_LIMIT
+        assert sent(bundle) <= OUTPUT_LIMIT
         assert "<img" in bundle["text/html"]
 
 
@@ -218,7 +218,7 @@ def test_what_is_left_out_is_said_and_summed() -> None:
     many = overview([cell(number, allocated=number, peak=number, live=number) for number in range(1, 301)])
     assert "The 20 cells with the most memory; the 280 others are in the last row" in str(many)
     assert re.search(rf"^280 others .* {bytes_text(sum(range(1, 281)))} +-", str(many), re.MULTILINE)
-    assert many._repr_mimebundle_()[JSON_TYPE]["left_out"] == 220
+    assert many._repr_mimebundle_()[JSON_TYPE]["left_out"] == 280
 
 
 def test_a_long_report_fits_with_pictures_and_lines() -> None:
@@ -238,8 +238,7 @@ def test_a_long_report_fits_with_pictures_and_lines() -> None:
     text = json.dumps({"cell": cell(1, allocated=MIB, peak=MIB), "lines": lines, "timeline": timeline})
     report = CellReport.from_json(text, FromScript(["print('<&>')  # a long line of code\n" * 300]))
     bundle = report._repr_mimebundle_()
-    assert len(bundle["text/html"].encode()) <= HTML_LIMIT
-    assert len(json.dumps(bundle[JSON_TYPE])) <= HTML_LIMIT
+    assert sent(bundle) <= OUTPUT_LIMIT
     read = Reader(bundle["text/html"])
     assert len(read.images) == 2
     assert "└ json/decoder.py, line 1 in decode" in read.text
@@ -334,7 +333,7 @@ def test_unknown_numbers_are_a_dash_and_not_zero() -> None:
 
 def test_a_bar_is_as_long_as_its_number() -> None:
     read = html(overview([cell(1, live=MIB), cell(2, live=4 * MIB)]))
-    assert re.findall(r"#0072b2 (\d+)%", read) == ["22", "90"]
+    assert re.findall(r"#0072b2\) 0 100%/(\d+)%", read) == ["22", "90"]
     bars = [
         line.count("█") for line in str(overview([cell(1, live=MIB), cell(2, live=4 * MIB)])).splitlines()
     ]

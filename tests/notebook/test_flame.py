@@ -2,7 +2,6 @@
 
 import base64
 import html
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import cellheap
 import pytest
 from cellheap import flames
-from cellheap.display import HTML_LIMIT
+from cellheap.fitting import OUTPUT_LIMIT, sent
 
 from tests.notebook.shells import Kernel, Terminal, texts
 
@@ -91,7 +90,7 @@ def test_a_flame_is_shown_in_every_form(notebook: Terminal) -> None:
     assert "<script" not in base64.b64decode(image[1]).decode()
     assert max(map(len, data["text/plain"].splitlines())) <= 80
     assert data[NUMBERS]["measure"] == "peak"
-    assert len(data["text/html"].encode()) <= HTML_LIMIT
+    assert sent(data) <= OUTPUT_LIMIT
 
 
 def test_a_cell_of_many_stacks_stays_in_the_limit(notebook: Terminal) -> None:
@@ -100,8 +99,7 @@ def test_a_cell_of_many_stacks_stays_in_the_limit(notebook: Terminal) -> None:
     notebook.run("\n".join([*lines, *calls]))
     flame = cellheap.flame(notebook.number)
     data: dict[str, Any] = flame._repr_mimebundle_()
-    assert len(data["text/html"].encode()) <= HTML_LIMIT
-    assert len(json.dumps(data[NUMBERS])) <= HTML_LIMIT
+    assert sent(data) <= OUTPUT_LIMIT
     assert "smaller stacks" in data["text/plain"]
     assert len(flame.folded().splitlines()) > 300
 
