@@ -33,9 +33,11 @@ AMOUNT = re.compile(
     r"(?P<number>\d[\d,_]*(?:\.\d+)?)"
     r"(?:\s?(?:(?P<bytes>[KMG]iB|B)|(?P<things>blocks?|objects?)|(?P<time>[nµm]?s|seconds?))(?!\w))?"
 )
-# RSS is the system's, and where two lines share a peak now this one and now that is named.
+# RSS is the system's, what earlier cells left in libraries may go in any, and where lines share a peak now
+# this one and now that is named.
 NOISE = re.compile(
-    r"(?<=B) in [\d,]+ blocks?|RSS(?:[^.;,]|[.,]\d)*|; most of the peak is of [^;]*(?=\.(?:\s|$))"
+    r"(?<=B) in [\d,]+ blocks?| and freed [\d,]+ B(?=\.)"
+    r"|RSS(?:[^.;,]|[.,]\d)*|; most of the peak is of [^;]*(?=\.(?:\s|$))"
 )
 #: What a slow machine or a first time says on the way, and garbage of IPython's own.
 PASSING = re.compile(
