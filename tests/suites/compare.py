@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import os
 import re
+import signal
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -151,6 +152,8 @@ def main() -> int:
     options.add_argument("suite", choices=["cpython", "numpy"])
     options.add_argument("names", nargs="*", help="test files or modules; default: all of ours")
     given = options.parse_args()
+    # A shell has what runs in its background ignore Ctrl-C: the tests send themselves that signal, and would wait for ever.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     names = given.names or present(given.suite)
     off, on = (run(given.suite, names, mode) for mode in MODES)
     if not off or not on:
