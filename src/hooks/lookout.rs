@@ -22,6 +22,9 @@ use super::{blackbox, control, crash, sampler};
 /// A cell runs this long before its chart is drawn.
 const DRAWN_FROM: Duration = Duration::from_secs(1);
 
+/// A cell runs this long before it is looked at first: most have ended by then.
+const LOOKED_AT_FROM: Duration = Duration::from_millis(20);
+
 /// A process that crashed is given so long to end.
 const END: Duration = Duration::from_secs(2);
 
@@ -246,7 +249,9 @@ fn spawn() {
         let mut looks = Looks::new();
         while !control::is_child() {
             let rest = looks.look();
-            wait(bell, rest);
+            if wait(bell, rest) {
+                wait_for_a_crash(bell, LOOKED_AT_FROM);
+            }
             if let Some(thread) = crash::crashed_thread() {
                 looks.last_words(thread);
                 crash::let_go();
@@ -263,8 +268,18 @@ fn ring() {
     unsafe { libc::write(BELL.load(SeqCst), (&raw const one).cast(), size_of::<u64>()) };
 }
 
-/// Until the bell rings, or for so long.
-fn wait(bell: RawFd, rest: Duration) {
+/// For so long, whoever rings the bell, unless that is a thread that crashed.
+fn wait_for_a_crash(bell: RawFd, long: Duration) {
+    let until = Instant::now() + long;
+    while let Some(rest) = until.checked_duration_since(Instant::now())
+        && crash::crashed_thread().is_none()
+    {
+        wait(bell, rest);
+    }
+}
+
+/// Until the bell rings, or for so long. Whether it rang.
+fn wait(bell: RawFd, rest: Duration) -> bool {
     let mut poll = libc::pollfd {
         fd: bell,
         events: libc::POLLIN,
@@ -275,6 +290,6 @@ fn wait(bell: RawFd, rest: Duration) {
     // SAFETY: one pollfd, and eight bytes to read into.
     unsafe {
         libc::poll(&raw mut poll, 1, rest.max(1));
-        libc::read(bell, (&raw mut count).cast(), size_of::<u64>());
+        libc::read(bell, (&raw mut count).cast(), size_of::<u64>()) > 0
     }
 }
