@@ -147,6 +147,11 @@ impl Chain {
         }
     }
 
+    /// Whether a notebook's frame was under it. Where the walk did not come to its end that is not known.
+    pub fn leads_to_a_line(&self) -> bool {
+        matches!(self.base, Base::Notebook | Base::Unknown)
+    }
+
     /// The chain is what it was up to the link `at`, and above it these frames with their code, the uppermost first.
     #[inline(always)]
     pub fn grow(&mut self, at: usize, fresh: &[(usize, usize)]) {

@@ -21,7 +21,7 @@ enum Below {
     /// Our own API.
     Cellheap,
     Nothing,
-    /// More library frames than are walked.
+    /// A notebook's frame under more library frames than are followed, or more frames than are walked.
     TooMany,
 }
 
@@ -179,14 +179,20 @@ impl Tracer {
     /// What lies below, where a walk has come to a frame that the chain has a link of. None where the chain is broken.
     #[inline(always)]
     unsafe fn along<L: Layout>(&mut self, at: usize, fresh: &[(usize, usize)]) -> Option<Below> {
+        let far = at + 1 + fresh.len() >= DEEPEST;
+        // What leads to no line is looked at to its end: how deep the line lies is not the question there.
+        let most = match self.chain.leads_to_a_line() {
+            true => DEEPEST - fresh.len(),
+            false => usize::MAX,
+        };
         // SAFETY: the walk has come to this frame.
-        let looked = unsafe { self.chain.look::<L>(at, DEEPEST - fresh.len()) };
+        let looked = unsafe { self.chain.look::<L>(at, most) };
         let below = match looked {
             Looked::Base(Base::Notebook, line) => Below::Line(line),
             Looked::Base(Base::Cellheap, _) => Below::Cellheap,
             Looked::Base(..) => Below::Nothing,
             // Whether the chain goes on is known only where it was looked at so far.
-            Looked::TooFar if at + 1 + fresh.len() >= DEEPEST => Below::TooMany,
+            Looked::TooFar if far => Below::TooMany,
             Looked::TooFar | Looked::Broken => return None,
         };
         self.chain.grow(at, fresh);
@@ -210,17 +216,10 @@ impl Tracer {
         mut frame: *const u8,
         way: &mut Vec<(usize, usize)>,
     ) -> Below {
-        let in_reach = |step: usize, below| {
-            if step < DEEPEST {
-                below
-            } else {
-                Below::TooMany
-            }
-        };
         for step in 0..FURTHER {
             if frame.is_null() {
                 self.chain.start(Base::Nothing, way, self.voided);
-                return in_reach(step, Below::Nothing);
+                return Below::Nothing;
             }
             // SAFETY: what precedes a live frame is one, or null; the code object runs, so it lives.
             unsafe {
@@ -237,18 +236,20 @@ impl Tracer {
                         frame = word(frame, L::PREVIOUS) as *const u8;
                         continue;
                     }
-                    Owner::Notebook => (Base::Notebook, Below::Line(frame)),
+                    Owner::Notebook if step < DEEPEST => (Base::Notebook, Below::Line(frame)),
+                    Owner::Notebook => (Base::Notebook, Below::TooMany),
                     Owner::Cellheap => (Base::Cellheap, Below::Cellheap),
                 };
                 self.chain.start(base, way, self.voided);
-                return in_reach(step, below);
+                return below;
             }
         }
         self.chain.start(Base::Unknown, way, self.voided);
         Below::TooMany
     }
 
-    /// More library frames than are walked: the notebook's are under them where a cell runs.
+    /// More library frames over a notebook's than are followed, or more than are walked at all: then a notebook's are taken to
+    /// be under them where a cell runs.
     fn too_many(&mut self, source: Source) -> SiteId {
         if !self.in_cell {
             return self.frameless(source);

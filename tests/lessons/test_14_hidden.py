@@ -36,8 +36,7 @@ def test_each_option_gives_its_own_back(lesson: Run) -> None:
 
 def test_the_memory_is_gone_in_the_end(lesson: Run) -> None:
     assert lesson.totals("show")["live"] < 64 * KIB
-    # The first traceback loads what shows it.
-    assert lesson.totals("fails")["live"] < 512 * KIB
+    assert lesson.totals("fails")["live"] < 64 * KIB
 
 
 def test_messages_need_no_rows(lesson: Run) -> None:
