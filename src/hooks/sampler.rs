@@ -53,10 +53,13 @@ fn timeline() -> MutexGuard<'static, Option<Timeline>> {
 
 /// Without the thread timelines have their two ends only.
 fn spawn() {
+    // Its file is opened here, before the cell begins: who counts the open ones in a cell is to find no other there.
+    let mut resident = process::Resident::default();
+    resident.rss();
     let thread = std::thread::Builder::new().name("cellheap-timeline".into());
     drop(thread.stack_size(64 << 10).spawn(|| {
         block_signals();
-        sample();
+        sample(resident);
     }));
 }
 
@@ -70,8 +73,7 @@ pub fn block_signals() {
     }
 }
 
-fn sample() {
-    let mut resident = process::Resident::default();
+fn sample(mut resident: process::Resident) {
     let mut held = timeline();
     loop {
         let now = Instant::now();
