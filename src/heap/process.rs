@@ -1,41 +1,22 @@
 //! What the operating system says of this process (`/proc`, `mallinfo2`). `None`: not to be known here.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Read;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::allowance;
 use super::report::Process;
-use super::standing_file::StandingFile;
-
-const STATM: &str = "/proc/self/statm";
 
 /// Resident set size, bytes (`/proc/self/statm`).
 pub fn rss() -> Option<u64> {
-    rss_of(&fs::read_to_string(STATM).ok()?)
-}
-
-fn rss_of(statm: &str) -> Option<u64> {
+    // The timeline asks up to a hundred times a second: no call more than it takes. (To keep the file open would be quicker
+    // still, but programs that count descriptors would find one more.)
+    let mut statm = [0; 256];
+    let length = File::open("/proc/self/statm").ok()?.read(&mut statm).ok()?;
+    let statm = std::str::from_utf8(&statm[..length]).ok()?;
     let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some(pages * page_size())
-}
-
-/// The same for who asks again and again: opening the file takes most of the time. Not to be used after a fork.
-pub struct Resident(StandingFile);
-
-impl Default for Resident {
-    fn default() -> Self {
-        Self(StandingFile::new(STATM))
-    }
-}
-
-impl Resident {
-    pub fn rss(&mut self) -> Option<u64> {
-        // Seven numbers.
-        let mut statm = [0; 256];
-        let length = self.0.read_at(&mut statm, 0)?;
-        rss_of(std::str::from_utf8(&statm[..length]).ok()?)
-    }
 }
 
 pub(super) fn page_size() -> u64 {
@@ -187,11 +168,6 @@ mod tests {
         let status = fs::read_to_string("/proc/self/status").expect("Linux has status");
         let judged = field(&status, "VmRSS:").expect("VmRSS");
         assert!(rss.abs_diff(judged) < 16 << 20, "{rss} and {judged}");
-        let mut resident = Resident::default();
-        for _ in 0..2 {
-            let again = resident.rss().expect("Linux has statm");
-            assert!(again.abs_diff(judged) < 16 << 20, "{again} and {judged}");
-        }
         assert!(process.tree_rss.expect("/proc") >= rss / 2);
         assert!(process.open_files.expect("/proc/self/fd") >= 3);
     }

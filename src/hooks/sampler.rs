@@ -53,13 +53,10 @@ fn timeline() -> MutexGuard<'static, Option<Timeline>> {
 
 /// Without the thread timelines have their two ends only.
 fn spawn() {
-    // Its file is opened here, before the cell begins: who counts the open ones in a cell is to find no other there.
-    let mut resident = process::Resident::default();
-    resident.rss();
     let thread = std::thread::Builder::new().name("cellheap-timeline".into());
     drop(thread.stack_size(64 << 10).spawn(|| {
         block_signals();
-        sample(resident);
+        sample();
     }));
 }
 
@@ -73,13 +70,13 @@ pub fn block_signals() {
     }
 }
 
-fn sample(mut resident: process::Resident) {
+fn sample() {
     let mut held = timeline();
     loop {
         let now = Instant::now();
         let due = held
             .as_mut()
-            .and_then(|timeline| timeline.sample(now, live(), resident.rss().unwrap_or(0)));
+            .and_then(|timeline| timeline.sample(now, live(), process::rss().unwrap_or(0)));
         held = match due {
             Some(due) => {
                 let rest = due
