@@ -98,6 +98,11 @@ class Cleared(Result):
         """What went back to malloc beyond the books, about: blocks from before tracing."""
         return sum(step.native for step in self.steps)
 
+    @property
+    def _own(self) -> list[Cycle]:
+        """The cycles that cells had made."""
+        return [cycle for cycle in self.cycles if is_notebooks(cycle)]
+
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "cleared", **asdict(self)}
 
@@ -114,12 +119,12 @@ class Cleared(Result):
         parts.append(Folded("The process", [_process_table(self)], browser_only=True))
         parts.append(Words(BESIDE, quiet=True))
         # Cycles of others are counted, and not written into the notebook: they may be many.
-        raw = {**self.to_dict(), "cycles": [asdict(cycle) for cycle in self.cycles if is_notebooks(cycle)]}
+        raw = {**self.to_dict(), "cycles": [asdict(cycle) for cycle in self._own]}
         return Bundle(_sentence(self), parts, raw)
 
     def _cycles(self) -> list[Part]:
         """The cycles, the largest drawn; and what finalizers did."""
-        own = [cycle for cycle in self.cycles if is_notebooks(cycle)]
+        own = self._own
         parts: list[Part] = [*drawings(own[: self.drawn])]
         if own:
             parts.append(cycles_table(own[: max(self.drawn, 3)], len(own)))
@@ -143,7 +148,7 @@ def _finalizers(cleared: Cleared) -> Iterator[str]:
 
 def _sentence(cleared: Cleared) -> str:
     clauses = [_gone(cleared)]
-    if own := [cycle for cycle in cleared.cycles if is_notebooks(cycle)]:
+    if own := cleared._own:
         clauses.append(_cycles_text(own))
     elif found := cleared.found - cleared.others:
         were = "was" if found == 1 else "were"

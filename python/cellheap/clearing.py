@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from IPython.core.getipython import get_ipython
 
-from cellheap import _core, graph, graphplaces, hidden, moments
+from cellheap import _core, graph, graphplaces, hidden, moments, pools
 from cellheap import caches as caching
 from cellheap.choosing import RefusedError, choose
 from cellheap.cleared import SHARED, Cleared, Hidden, Step
@@ -96,6 +96,7 @@ def foresee(
         )
         if figures and caching.figures():
             remarks.append(CLOSING)
+        remarks += pools.beside({name: graph.pooled(name) for name in doomed})
         return Foreseen.of(found, tuple(remarks))
 
 
@@ -167,7 +168,7 @@ class _Work:
         )
         cached, doomed = _apart(self.shell, chosen, wishes.caches)
         held_by = self._who_will_hold(doomed, cached)
-        types_before, stuck = moments.types_now(), _uncollectable()
+        types_before, stuck, pools_before = moments.types_now(), _uncollectable(), pools.pools()
         before = moments.now()
         self.found += gc.collect(wishes.generation)
         of_others = self.found if is_others(knots) else 0
@@ -192,7 +193,7 @@ class _Work:
             finalizers=finalizers_of(knots.cycles),
             came_back=came_back,
             uncollectable=_uncollectable() - stuck,
-            remarks=(*remarks, *moments.pinned(before, after, trimmed)),
+            remarks=(*remarks, *pools.fell(pools_before), *moments.pinned(before, after, trimmed)),
             hidden=tuple(_hidden(self.shell)),
             trimmed=trimmed,
             rss_before=rss_before,

@@ -13,7 +13,7 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from cellheap import _core, graphplaces
+from cellheap import _core, graphplaces, pools
 from cellheap import hidden as hidden_holders
 from cellheap.graphtypes import (
     Amount,
@@ -42,6 +42,7 @@ __all__ = [
     "holders",
     "holders_of",
     "newer",
+    "pooled",
     "predict",
     "retained",
     "survivors",
@@ -67,8 +68,7 @@ def _measured(shell: Any, data: dict[str, Any], unknown: Sequence[str] = ()) -> 
     """Variables with what they say of their own size."""
     names = [row["name"] for row in data["variables"]]
     shapes = {name: _shape(shell, name) for name in names}
-    pooled = {name: _pooled(shell, name) for name in names}
-    return Variables.from_json(data, shapes, pooled, unknown)
+    return Variables.from_json(data, shapes, {name: pooled(name) for name in names}, unknown)
 
 
 def retained(thing: object, /, *, progress: bool = True) -> Retained:
@@ -154,15 +154,9 @@ def _value(shell: Any, name: str) -> Any:
     return namespace.get(name)
 
 
-def _pooled(shell: Any, name: str) -> int:
-    """Bytes of pyarrow's buffers that a variable reaches, as pyarrow says."""
-    value = _value(shell, name)
-    kind = type(value)
-    if kind.__module__ != "pyarrow.lib":
-        return 0
-    if hasattr(kind, "get_total_buffer_size"):
-        return int(value.get_total_buffer_size())
-    return int(value.size) if kind.__name__ == "Buffer" else 0
+def pooled(name: str) -> int:
+    """Bytes of pyarrow's buffers that a variable of the notebook reaches, as pyarrow says."""
+    return pools.reached(_value(get_ipython(), name))
 
 
 def _shape(shell: Any, name: str) -> str:

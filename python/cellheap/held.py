@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cellheap import _core
+from cellheap import _core, pools
 from cellheap.display import Bundle, Column, Part, Picture, Size, Table, Words
 from cellheap.graphtypes import Amount, Chain, Holders
 from cellheap.hidden import OUT
@@ -23,10 +23,12 @@ class Held(Holders, Result):
     """What keeps an object alive. `name` is what was asked of."""
 
     name: str = "it"
+    #: Bytes of pyarrow's buffers that it reaches, by pyarrow: not in `retained`.
+    pooled: int = 0
 
     @classmethod
-    def of(cls, found: Holders, name: str) -> Held:
-        return cls(**vars(found), name=name)
+    def of(cls, found: Holders, name: str, pooled: int = 0) -> Held:
+        return cls(**vars(found), name=name, pooled=pooled)
 
     @property
     def others(self) -> tuple[Chain, ...]:
@@ -105,6 +107,7 @@ def _remarks(held: Held) -> Iterator[str]:
     if held.weak:
         many = count_text(held.weak, "weak reference")
         yield f"{many} to it {'does' if held.weak == 1 else 'do'} not keep it alive."
+    yield from pools.beside({held.name: held.pooled})
     if held.origin:
         yield f"It was allocated in {held.origin}."
     if any(step.kind == "cache" for chain in held.chains for step in chain.steps):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cellheap import _core
+from cellheap import _core, pools
 from cellheap.display import ALLOCATED, LIVE, Bundle, Column, Folded, Part, Picture, Size, Table, Words, clip
 from cellheap.graphtypes import Amount, Retained, Variable, Variables
 from cellheap.held import amount_text, article, listed
@@ -100,8 +100,7 @@ class Owned(Variables, Result):
         if older := [row for row in self.variables if row.retained.older]:
             most = max(older, key=lambda row: row.retained.older)
             parts.append(Words(_older(len(older), most), quiet=True))
-        if pooled := [row for row in self.variables if row.pooled]:
-            parts.append(Words(_pooled(pooled)))
+        parts += [Words(said) for said in pools.beside({row.name: row.pooled for row in self.variables})]
         if self.hidden:
             parts.append(_hidden_table(self.hidden, self.clearing))
         return Bundle(_sentence(self), [*parts, Words(NOTE, quiet=True)], self._raw())
@@ -172,16 +171,6 @@ def _older(count: int, most: Variable) -> str:
     size = bytes_text(most.retained.older)
     some = "1 variable keeps" if count == 1 else f"{count:,} variables keep"
     return f"{some} objects from before tracing alive too, {most.name} the most: about {size}, not in these."
-
-
-def _pooled(rows: Sequence[Variable]) -> str:
-    most = sorted(rows, key=lambda row: -row.pooled)
-    names = listed([f"{row.name} {bytes_text(row.pooled)}" for row in most[:3]])
-    more = f" and {len(most) - 3} more" if most[3:] else ""
-    return (
-        f"Besides these, pyarrow's buffers are reached by {names}{more}, as pyarrow says: they are in a pool"
-        " of its own, which the books see as a whole."
-    )
 
 
 def _hidden_table(hidden: Sequence[Variable], clearing: Sequence[tuple[str, Amount]]) -> Table:

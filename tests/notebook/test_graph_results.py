@@ -8,6 +8,7 @@ import weakref
 import cellheap
 import numpy as np
 import pytest
+from cellheap.clearing import foresee
 from cellheap.held import Held
 from cellheap.owned import Owned
 from cellheap.units import bytes_text
@@ -72,8 +73,11 @@ def test_buffers_of_pyarrow_are_told_apart(notebook: Terminal) -> None:
     row = variables(notebook, "table")["table"]
     assert row.pooled >= 2 * 50_000 * 8
     assert "pyarrow's buffers are reached by table 781 KiB" in " ".join(str(variables(notebook)).split())
-    notebook.names.pop("table")
+    for asked in (cellheap.holders(notebook.names["table"]), foresee("table")):
+        assert "pyarrow's buffers are reached by" in str(asked)
+    cleared = cellheap.clear("table")
     assert before - arrow.total_allocated_bytes() == row.pooled
+    assert any("gave back 781 KiB, as it says itself" in remark for remark in cleared.remarks)
 
 
 def test_names_that_do_not_exist_get_a_line(notebook: Terminal) -> None:
