@@ -44,6 +44,8 @@ PASSING = re.compile(
     r"^(?:cellheap looks at all objects|Matplotlib is building the font cache).*\n?", re.MULTILINE
 )
 NOBODYS = re.compile(r"[\d,]+ objects? in reference cycles w(?:as|ere) garbage; ")
+#: So little of a cell's may have gone before, with garbage of IPython's own.
+LITTLE = re.compile(r"\bFreed \d{1,3} B in [\d,]+ blocks?"), "Nothing of the notebook's was freed"
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:
@@ -147,7 +149,9 @@ def sentences(cell: NotebookNode) -> Iterator[str]:
 
 
 def _line(text: str) -> str:
-    return NOBODYS.sub("", " ".join(COLOUR.sub("", text).split()))
+    line = NOBODYS.sub("", " ".join(COLOUR.sub("", text).split()))
+    little, nothing = LITTLE
+    return little.sub(nothing, line)
 
 
 def same(before: str, after: str, numbers: bool = True) -> bool:

@@ -119,3 +119,9 @@ def test_what_is_kept_has_no_paths_and_no_frames_of_libraries() -> None:
     assert sys.prefix not in json.dumps(kept)
     assert kept.metadata.cellheap.sources == sources(notebook)
     nbformat.validate(kept)
+
+
+def test_a_few_bytes_that_go_now_and_now_do_not_are_no_news() -> None:
+    little, nothing = "Freed 45 B in 1 block; it stays.", "Nothing of the notebook's was freed; it stays."
+    assert stale(clean(ran(value=little)), ran(value=nothing)) is None
+    assert stale(clean(ran(value="Freed 45 KiB in 1 block; it stays.")), ran(value=nothing)) is not None
