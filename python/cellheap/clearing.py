@@ -32,6 +32,8 @@ SOMETHING = "something else"
 NATIVE_FROM = 1 << 16
 #: Cycles that are looked at: most may be those of libraries.
 CYCLES = 100
+#: Where the object graph cannot be had.
+NOTHING = Prediction(Amount(0, 0), Amount(0, 0), (), (), (), ())
 CLOSING = "Closing figures runs code of matplotlib's, so what --figures frees is foreseen about."
 
 
@@ -207,10 +209,9 @@ class _Work:
         """For each variable whose value will stay, who holds it."""
         if not any(_has_others(self.shell.user_ns, name) for name in names):
             return {}
-        nothing = Prediction(Amount(0, 0), Amount(0, 0), (), (), (), ())
         wishes = {"out": self.wishes.out, "traceback": self.wishes.traceback, "figures": self.wishes.figures}
         emptied = cached if self.wishes.caches else None
-        kept = _looked(graph.predict, nothing, names, cached=emptied, **wishes).kept
+        kept = _looked(graph.predict, NOTHING, names, cached=emptied, **wishes).kept
         return {name: texts(chains, name) or (SOMETHING,) for name, chains in kept}
 
     def _empty(self, cached: list[str]) -> list[str]:
@@ -360,9 +361,8 @@ def _hidden(shell: Any) -> Iterable[Hidden]:
     """What is still kept besides variables, and what would come back."""
     # Counted, and let go of: what is held here would be kept by it.
     outputs, frames = len({id(slot.value) for slot in hidden.out_slots(shell)}), len(hidden.frames(shell))
-    nothing = Prediction(Amount(0, 0), Amount(0, 0), (), (), (), ())
     open_figures = caching.figures()
-    looked = _looked(graph.predict, nothing, out=True, traceback=True, cached=(), figures=True)
+    looked = _looked(graph.predict, NOTHING, out=True, traceback=True, cached=(), figures=True)
     would = dict(looked.each)
     if outputs:
         yield _kept(f"Out, _ and copies ({count_text(outputs, 'object')})", hidden.OUT, would)
