@@ -114,6 +114,13 @@ impl Caches {
         &mut self.pairs[(leaf >> 1 ^ line >> 3) & (PAIRS - 1)]
     }
 
+    /// The site of a pair, if it was seen under this stamp.
+    #[inline(always)]
+    pub fn pair_site(&mut self, leaf: usize, line: usize, stamp: u32) -> Option<SiteId> {
+        let pair = *self.pair(leaf, line);
+        (pair.leaf == leaf && pair.line == line && pair.stamp == stamp).then_some(pair.site)
+    }
+
     #[inline(always)]
     pub fn native(&mut self, leaf: usize, line: usize, caller: usize) -> &mut Native {
         &mut self.natives[(leaf >> 1 ^ line >> 3 ^ caller >> 2) & (NATIVES - 1)]

@@ -17,6 +17,7 @@
 
 pub(crate) mod allocators;
 pub(crate) mod arenas;
+mod below;
 pub(crate) mod blackbox;
 pub(crate) mod caches;
 pub(crate) mod chain;

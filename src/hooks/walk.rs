@@ -5,25 +5,11 @@ use crate::heap::hint::likely;
 use crate::heap::sites::{Place, SiteId, Spot, cellheap, machinery};
 use crate::heap::sources::{Layer, Source};
 
+use super::below::Below;
 use super::caches::{Leaf, Native, Owner, Pair, caches};
-use super::chain::{Base, DEEPEST, Looked};
 use super::layout::{Layout, code_of, leaf_frame, running_frame, word};
 use super::shims::runs_code;
 use super::tracer::Tracer;
-
-/// Frames that are remembered at once.
-const FURTHER: usize = 512;
-
-/// What lies below a library frame.
-enum Below {
-    /// A notebook's frame.
-    Line(*const u8),
-    /// Our own API.
-    Cellheap,
-    Nothing,
-    /// A notebook's frame under more library frames than are followed, or more frames than are walked.
-    TooMany,
-}
 
 impl Tracer {
     /// The site of what runs now, if an instruction runs that was seen before: the common case. Zero if not.
@@ -132,9 +118,8 @@ impl Tracer {
             let frame = self.chain.line::<L>(below, self.voided);
             if !frame.is_null() {
                 let line = word(frame, L::INSTRUCTION);
-                let pair = *caches().pair(instruction, line);
-                if pair.leaf == instruction && pair.line == line && pair.stamp == self.stamp {
-                    return pair.site;
+                if let Some(site) = caches().pair_site(instruction, line, self.stamp) {
+                    return site;
                 }
             }
             self.library_slowly::<L>(leaf, instruction)
@@ -151,101 +136,13 @@ impl Tracer {
                 Below::TooMany => self.too_many(Source::default()),
                 Below::Line(frame) => {
                     let line = word(frame, L::INSTRUCTION);
-                    let pair = *caches().pair(instruction, line);
-                    if pair.leaf == instruction && pair.line == line && pair.stamp == self.stamp {
-                        return pair.site;
+                    match caches().pair_site(instruction, line, self.stamp) {
+                        Some(site) => site,
+                        None => self.new_pair::<L>(leaf, frame),
                     }
-                    self.new_pair::<L>(leaf, frame)
                 }
             }
         }
-    }
-
-    /// What lies below a library frame.
-    #[inline(always)]
-    unsafe fn below<L: Layout>(&mut self, leaf: *const u8) -> Below {
-        // SAFETY: a frame's `previous` is a live frame of the same thread or null.
-        unsafe {
-            let frame = word(leaf, L::PREVIOUS) as *const u8;
-            if let Some(at) = self.chain.find(frame, self.voided)
-                && let Some(below) = self.along::<L>(at, &[])
-            {
-                return below;
-            }
-            self.walk::<L>(frame)
-        }
-    }
-
-    /// What lies below, where a walk has come to a frame that the chain has a link of. None where the chain is broken.
-    #[inline(always)]
-    unsafe fn along<L: Layout>(&mut self, at: usize, fresh: &[(usize, usize)]) -> Option<Below> {
-        let far = at + 1 + fresh.len() >= DEEPEST;
-        // What leads to no line is looked at to its end: how deep the line lies is not the question there.
-        let most = match self.chain.leads_to_a_line() {
-            true => DEEPEST - fresh.len(),
-            false => usize::MAX,
-        };
-        // SAFETY: the walk has come to this frame.
-        let looked = unsafe { self.chain.look::<L>(at, most) };
-        let below = match looked {
-            Looked::Base(Base::Notebook, line) => Below::Line(line),
-            Looked::Base(Base::Cellheap, _) => Below::Cellheap,
-            Looked::Base(..) => Below::Nothing,
-            // Whether the chain goes on is known only where it was looked at so far.
-            Looked::TooFar if far => Below::TooMany,
-            Looked::TooFar | Looked::Broken => return None,
-        };
-        self.chain.grow(at, fresh);
-        Some(below)
-    }
-
-    /// Walks from a frame, and remembers the way: further than it is asked for, so that a recursion that returns finds the
-    /// frames below.
-    #[inline(never)]
-    unsafe fn walk<L: Layout>(&mut self, frame: *const u8) -> Below {
-        let mut way = std::mem::take(&mut self.way);
-        way.clear();
-        // SAFETY: the caller's promise.
-        let below = unsafe { self.walk_on::<L>(frame, &mut way) };
-        self.way = way;
-        below
-    }
-
-    unsafe fn walk_on<L: Layout>(
-        &mut self,
-        mut frame: *const u8,
-        way: &mut Vec<(usize, usize)>,
-    ) -> Below {
-        for step in 0..FURTHER {
-            if frame.is_null() {
-                self.chain.start(Base::Nothing, way, self.voided);
-                return Below::Nothing;
-            }
-            // SAFETY: what precedes a live frame is one, or null; the code object runs, so it lives.
-            unsafe {
-                if (1..DEEPEST).contains(&step)
-                    && let Some(at) = self.chain.find(frame, self.voided)
-                    && let Some(below) = self.along::<L>(at, way)
-                {
-                    return below;
-                }
-                let code = code_of::<L>(frame);
-                way.push((frame as usize, code));
-                let (base, below) = match self.owner::<L>(code) {
-                    Owner::Library => {
-                        frame = word(frame, L::PREVIOUS) as *const u8;
-                        continue;
-                    }
-                    Owner::Notebook if step < DEEPEST => (Base::Notebook, Below::Line(frame)),
-                    Owner::Notebook => (Base::Notebook, Below::TooMany),
-                    Owner::Cellheap => (Base::Cellheap, Below::Cellheap),
-                };
-                self.chain.start(base, way, self.voided);
-                return below;
-            }
-        }
-        self.chain.start(Base::Unknown, way, self.voided);
-        Below::TooMany
     }
 
     /// More library frames over a notebook's than are followed, or more than are walked at all: then a notebook's are taken to
