@@ -9,7 +9,8 @@ use super::report::Point;
 
 /// Samples that one cell keeps; past it every second one is dropped and the interval doubles.
 const MOST_POINTS: usize = 160;
-const FIRST_INTERVAL: Duration = Duration::from_millis(10);
+/// From a cell's begin to its first sample, and between two at first.
+pub const FIRST_INTERVAL: Duration = Duration::from_millis(10);
 
 struct Track {
     began: Instant,
@@ -43,10 +44,14 @@ impl Timeline {
         self.running.insert(cell, track);
     }
 
-    /// Adds a sample to each running cell that is due one. The earliest next due moment, if any cell runs.
-    pub fn sample(&mut self, now: Instant, live: u64, rss: u64) -> Option<Instant> {
-        for track in self.running.values_mut().filter(|track| track.due <= now) {
-            track.add(now, live, rss);
+    /// Adds a sample to each running cell that is due one; `memory` tells live bytes and RSS, and is asked only then. The
+    /// earliest next due moment, if any cell runs.
+    pub fn sample(&mut self, now: Instant, memory: impl FnOnce() -> (u64, u64)) -> Option<Instant> {
+        if self.running.values().any(|track| track.due <= now) {
+            let (live, rss) = memory();
+            for track in self.running.values_mut().filter(|track| track.due <= now) {
+                track.add(now, live, rss);
+            }
         }
         self.running.values().map(|track| track.due).min()
     }
@@ -129,7 +134,7 @@ mod tests {
         let mut now = start;
         for step in 0..100_000 {
             now = start + Duration::from_millis(step);
-            timeline.sample(now, 100 + step, 7);
+            timeline.sample(now, || (100 + step, 7));
         }
         timeline.end(CellId(1), now, 50, 7);
         let points = timeline.points(CellId(1));

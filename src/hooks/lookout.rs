@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::os::fd::RawFd;
 use std::sync::Once;
-use std::sync::atomic::{AtomicI32, Ordering::SeqCst};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -17,6 +16,7 @@ use crate::heap::report::CellReport;
 
 use super::looks::Looks;
 use super::standing::Thread;
+use super::timer::Timer;
 use super::{blackbox, control, crash, sampler};
 
 /// A cell runs this long before its chart is drawn.
@@ -94,7 +94,8 @@ pub(super) struct State {
 const MOST_NAMES: usize = 4096;
 
 static STATE: Mutex<Option<State>> = Mutex::new(None);
-static BELL: AtomicI32 = AtomicI32::new(-1);
+/// Rings when a cell has run long enough to be looked at.
+static TIMER: Timer = Timer::new();
 static THREAD: Once = Once::new();
 
 /// Does something with what is shared. Never in a turn at the books, and never with a turn taken inside.
@@ -147,7 +148,7 @@ pub fn begin(id: CellId, label: &str, file: &str, thread: Thread, charted: bool)
             ..Place::default()
         };
     });
-    ring();
+    TIMER.ring_in(LOOKED_AT_FROM);
 }
 
 /// The cell has ended: when this returns, nothing more is shown for it. The display that its chart is, if it was drawn.
@@ -239,19 +240,16 @@ pub(super) fn warn(id: CellId, warning: &Warning) {
 
 /// Without the thread there are no warnings and no charts, and the box knows of cells' edges only.
 fn spawn() {
+    TIMER.open();
     // SAFETY: asks nothing of its caller.
     let bell = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
-    BELL.store(bell, SeqCst);
     let thread = std::thread::Builder::new().name("cellheap-lookout".into());
     drop(thread.spawn(move || {
         sampler::block_signals();
         crash::set_writer(bell);
         let mut looks = Looks::new();
         while !control::is_child() {
-            let rest = looks.look();
-            if wait(bell, rest) {
-                wait_for_a_crash(bell, LOOKED_AT_FROM);
-            }
+            rest(bell, looks.look());
             if let Some(thread) = crash::crashed_thread() {
                 looks.last_words(thread);
                 crash::let_go();
@@ -262,34 +260,43 @@ fn spawn() {
     }));
 }
 
-fn ring() {
-    let one = 1_u64;
-    // SAFETY: eight bytes of ours; without a descriptor the call fails.
-    unsafe { libc::write(BELL.load(SeqCst), (&raw const one).cast(), size_of::<u64>()) };
-}
-
-/// For so long, whoever rings the bell, unless that is a thread that crashed.
-fn wait_for_a_crash(bell: RawFd, long: Duration) {
+/// For so long, or until a thread has crashed, or a cell has run long enough to be looked at.
+fn rest(bell: RawFd, long: Duration) {
     let until = Instant::now() + long;
-    while let Some(rest) = until.checked_duration_since(Instant::now())
-        && crash::crashed_thread().is_none()
+    while crash::crashed_thread().is_none()
+        && let Some(rest) = until.checked_duration_since(Instant::now())
     {
-        wait(bell, rest);
+        if wait(bell, rest) && is_due() {
+            return;
+        }
     }
 }
 
-/// Until the bell rings, or for so long. Whether it rang.
+/// Whether a cell has run long enough to be looked at. One that has not is looked at then.
+fn is_due() -> bool {
+    let oldest = with(|state| state.running.first().map(|cell| cell.began.elapsed()));
+    oldest.is_some_and(|ran| match LOOKED_AT_FROM.checked_sub(ran) {
+        Some(rest) => {
+            TIMER.ring_in(rest);
+            false
+        }
+        None => true,
+    })
+}
+
+/// Until the bell or the timer rings, or for so long. Whether the timer rang.
 fn wait(bell: RawFd, rest: Duration) -> bool {
-    let mut poll = libc::pollfd {
-        fd: bell,
+    let mut polls = [bell, TIMER.fd()].map(|fd| libc::pollfd {
+        fd,
         events: libc::POLLIN,
         revents: 0,
-    };
+    });
     let mut count = 0_u64;
     let rest = libc::c_int::try_from(rest.as_millis()).unwrap_or(libc::c_int::MAX);
-    // SAFETY: one pollfd, and eight bytes to read into.
+    // SAFETY: two pollfds, and eight bytes to read into.
     unsafe {
-        libc::poll(&raw mut poll, 1, rest.max(1));
-        libc::read(bell, (&raw mut count).cast(), size_of::<u64>()) > 0
+        libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, rest.max(1));
+        libc::read(bell, (&raw mut count).cast(), size_of::<u64>());
     }
+    polls[1].revents != 0 && TIMER.heard()
 }

@@ -45,6 +45,7 @@ pub(crate) mod standing;
 pub(crate) mod starters;
 pub(crate) mod stubs;
 pub(crate) mod thread_state;
+mod timer;
 pub(crate) mod tracer;
 pub(crate) mod turn;
 pub(crate) mod walk;

@@ -1,18 +1,19 @@
 //! The thread that samples the timeline. It needs no interpreter: it draws also while C code holds the lock.
 
-use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::heap::cells::CellId;
 use crate::heap::process;
 use crate::heap::report::Point;
-use crate::heap::timeline::Timeline;
+use crate::heap::timeline::{FIRST_INTERVAL, Timeline};
 
 use super::control;
+use super::timer::Timer;
 use super::tracer::tracer;
 
 static TIMELINE: Mutex<Option<Timeline>> = Mutex::new(None);
-static WAKE: Condvar = Condvar::new();
+static TIMER: Timer = Timer::new();
 static THREAD: Once = Once::new();
 
 /// A cell begins: sample it until `end`.
@@ -21,7 +22,7 @@ pub fn begin(cell: CellId, live: u64, rss: u64) {
     timeline()
         .get_or_insert_default()
         .begin(cell, Instant::now(), live, rss);
-    WAKE.notify_one();
+    TIMER.ring_in(FIRST_INTERVAL);
 }
 
 pub fn end(cell: CellId, live: u64, rss: u64) {
@@ -53,10 +54,14 @@ fn timeline() -> MutexGuard<'static, Option<Timeline>> {
 
 /// Without the thread timelines have their two ends only.
 fn spawn() {
+    TIMER.open();
     let thread = std::thread::Builder::new().name("cellheap-timeline".into());
     drop(thread.stack_size(64 << 10).spawn(|| {
         block_signals();
-        sample();
+        loop {
+            TIMER.wait();
+            sample();
+        }
     }));
 }
 
@@ -71,23 +76,14 @@ pub fn block_signals() {
 }
 
 fn sample() {
-    let mut held = timeline();
-    loop {
-        let now = Instant::now();
-        let due = held
-            .as_mut()
-            .and_then(|timeline| timeline.sample(now, live(), process::rss().unwrap_or(0)));
-        held = match due {
-            Some(due) => {
-                let rest = due
-                    .saturating_duration_since(Instant::now())
-                    .max(Duration::from_millis(1));
-                WAKE.wait_timeout(held, rest)
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .0
-            }
-            None => WAKE.wait(held).unwrap_or_else(PoisonError::into_inner),
-        };
+    let now = Instant::now();
+    let memory = || (live(), process::rss().unwrap_or(0));
+    let due = timeline()
+        .as_mut()
+        .and_then(|timeline| timeline.sample(now, memory));
+    if let Some(due) = due {
+        let rest = due.saturating_duration_since(Instant::now());
+        TIMER.ring_in(rest.max(Duration::from_millis(1)));
     }
 }
 
