@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::sync::OnceLock;
 
 use super::allowance;
 use super::report::Process;
@@ -13,10 +13,15 @@ pub fn rss() -> Option<u64> {
     // The timeline asks up to a hundred times a second: no call more than it takes. (To keep the file open would be quicker
     // still, but programs that count descriptors would find one more.)
     let mut statm = [0; 256];
-    let length = File::open("/proc/self/statm").ok()?.read(&mut statm).ok()?;
-    let statm = std::str::from_utf8(&statm[..length]).ok()?;
+    let statm = first_of("/proc/self/statm", &mut statm)?;
     let pages: u64 = statm.split_ascii_whitespace().nth(1)?.parse().ok()?;
     Some(pages * page_size())
+}
+
+/// What one read gives of a file: all of a short one in `/proc`.
+fn first_of<'a>(path: &str, buffer: &'a mut [u8]) -> Option<&'a str> {
+    let length = File::open(path).ok()?.read(buffer).ok()?;
+    std::str::from_utf8(&buffer[..length]).ok()
 }
 
 pub(super) fn page_size() -> u64 {
@@ -26,7 +31,11 @@ pub(super) fn page_size() -> u64 {
 
 /// The resident set's high-water mark since `reset_rss_peak`, bytes (`VmHWM`), about.
 pub fn rss_peak() -> Option<u64> {
-    field(&fs::read_to_string("/proc/self/status").ok()?, "VmHWM:")
+    // The field stands among the first; what a group list of any length pushes past the end is read whole.
+    let path = "/proc/self/status";
+    first_of(path, &mut [0; 2048])
+        .and_then(|status| field(&status[..status.rfind('\n')?], "VmHWM:"))
+        .or_else(|| field(&fs::read_to_string(path).ok()?, "VmHWM:"))
 }
 
 /// Lets `VmHWM` start anew. The kernel resets the process's `ru_maxrss` with it. False where it may not.
@@ -37,20 +46,47 @@ pub fn reset_rss_peak() -> bool {
 /// Open descriptors: files, sockets, pipes. Without those into `/proc`, which whoever looks opens for a moment, and without
 /// IPython's history, which a thread of its own writes as cells begin.
 pub fn open_files() -> Option<u64> {
-    let proc = fs::metadata("/proc").ok()?.dev();
-    let files = fs::read_dir("/proc/self/fd").ok()?;
-    let counts = |file: &fs::DirEntry| {
-        let number = file.file_name().to_str().and_then(|name| name.parse().ok());
+    static PROC: OnceLock<Option<u64>> = OnceLock::new();
+    let proc = (*PROC.get_or_init(|| Some(fs::metadata("/proc").ok()?.dev())))?;
+    let counts = |number: libc::c_int, (device, mode): (u64, libc::mode_t)| {
         // Each cell asks twice: only of files is a name read, which takes ten times as long.
-        number.and_then(kind).is_some_and(|(device, mode)| {
-            device != proc && (mode & libc::S_IFMT != libc::S_IFREG || is_users(&file.path()))
-        })
+        device != proc && (mode & libc::S_IFMT != libc::S_IFREG || is_users(number))
     };
-    Some(files.flatten().filter(counts).count() as u64)
+    let open = close_together().or_else(listed)?;
+    let counted = open
+        .into_iter()
+        .filter(|(number, kind)| counts(*number, *kind));
+    Some(counted.count() as u64)
+}
+
+type Kind = (u64, libc::mode_t);
+
+/// Every open descriptor, asked for one by one, which is quicker than a list: a new one gets the lowest number that is free.
+/// None where they lie further apart, or the system does not say how many there are (Linux before 6.2).
+fn close_together() -> Option<Vec<(libc::c_int, Kind)>> {
+    const GAPS: u64 = 16;
+    let count = fs::metadata("/proc/self/fd").ok()?.size();
+    let numbers = 0..libc::c_int::try_from(count + GAPS).ok()?;
+    let open: Vec<_> = numbers
+        .filter_map(|number| Some((number, kind(number)?)))
+        .collect();
+    (open.len() as u64 == count).then_some(open)
+}
+
+fn listed() -> Option<Vec<(libc::c_int, Kind)>> {
+    let files = fs::read_dir("/proc/self/fd").ok()?;
+    let numbers = files
+        .flatten()
+        .filter_map(|file| file.file_name().to_str()?.parse().ok());
+    Some(
+        numbers
+            .filter_map(|number| Some((number, kind(number)?)))
+            .collect(),
+    )
 }
 
 /// The device and the mode of what a descriptor stands for.
-fn kind(descriptor: libc::c_int) -> Option<(u64, libc::mode_t)> {
+fn kind(descriptor: libc::c_int) -> Option<Kind> {
     // SAFETY: `stat` is plain data, read only when the call filled it.
     unsafe {
         let mut stat: libc::stat = std::mem::zeroed();
@@ -59,8 +95,8 @@ fn kind(descriptor: libc::c_int) -> Option<(u64, libc::mode_t)> {
 }
 
 /// Whether it is a file, still, and none of IPython's history.
-fn is_users(link: &Path) -> bool {
-    fs::read_link(link).is_ok_and(|target| {
+fn is_users(descriptor: libc::c_int) -> bool {
+    fs::read_link(format!("/proc/self/fd/{descriptor}")).is_ok_and(|target| {
         let name = target.file_name().unwrap_or_default();
         !name.as_encoded_bytes().starts_with(b"history.sqlite")
     })
@@ -160,6 +196,30 @@ pub(super) fn field(status: &str, name: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn descriptors_are_the_same_one_by_one_and_listed() {
+        let far = 700;
+        let apart = || {
+            // Other tests of this process open and close files meanwhile.
+            (0..100).any(|_| match close_together() {
+                Some(open) => listed().is_some_and(|listed| {
+                    let proc = fs::metadata("/proc").map(|proc| proc.dev()).ok();
+                    let kept = |(_, (device, _)): &&(libc::c_int, Kind)| Some(*device) != proc;
+                    open.iter().filter(kept).eq(listed.iter().filter(kept))
+                }),
+                None => false,
+            })
+        };
+        assert!(apart());
+        // SAFETY: descriptor 0 is duplicated to a number that nobody uses, and closed.
+        unsafe {
+            assert_eq!(libc::dup2(0, far), far);
+            assert!((0..100).all(|_| close_together().is_none_or(|open| open.len() < 700)));
+            assert!(listed().is_some_and(|listed| listed.iter().any(|(number, _)| *number == far)));
+            libc::close(far);
+        }
+    }
 
     #[test]
     fn the_process_reads_as_the_kernel_says() {
