@@ -9,6 +9,30 @@ from IPython.core.history import HistoryManager as _HistoryManager
 
 Rows = list[tuple[Any, ...]]
 
+# How long what came first waits to be saved, seconds.
+DELAY = 0.1
+
+
+class Soon(threading.Event):
+    """What wakes the saving thread. Once woken it lets a moment pass: it would take Python's lock from the cell that
+    has just begun, and most have ended by then. What comes in the meantime is saved with it.
+    """
+
+    def __init__(self, thread: Any) -> None:
+        super().__init__()
+        self._thread = thread
+        self._ended = threading.Event()
+
+    def set(self) -> None:
+        if self._thread._stop_now:
+            self._ended.set()
+        super().set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        came = super().wait(timeout)
+        self._ended.wait(DELAY)
+        return came
+
 
 class HistoryManager(_HistoryManager):
     """IPython's saving thread keeps what it saves locked while the disk works, and the next cell waits for
@@ -73,3 +97,7 @@ def adopt(shell: Any) -> None:
     if type(manager) is _HistoryManager:
         vars(manager)["_writing"] = threading.Lock()
         manager.__class__ = HistoryManager
+        thread = manager.save_thread
+        if thread is not None:
+            first, thread.save_flag = thread.save_flag, Soon(thread)
+            first.set()

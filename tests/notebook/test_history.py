@@ -1,0 +1,57 @@
+"""What was typed is in IPython's history, though the saving waits until a short cell is over. Read from the file itself."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.notebook.front import Front
+
+
+def typed(file: str) -> list[str]:
+    with sqlite3.connect(file) as history:
+        return [source for (source,) in history.execute("SELECT source FROM history ORDER BY session, line")]
+
+
+def began(front: Front) -> str:
+    """The path of the history, which the front end's kernel writes alone."""
+    return front.run("hist = get_ipython().history_manager; print(hist.hist_file)").text().strip()
+
+
+def test_cells_in_a_row_are_all_there_when_the_kernel_has_ended(
+    starting: Callable[..., Front], tmp_path: Path
+) -> None:
+    front = starting(f"--HistoryManager.hist_file={tmp_path / 'history.sqlite'}").ready()
+    file = began(front)
+    for number in range(30):
+        front.client.execute(f"x = {number}")
+    front.run("x")
+    front.client.shutdown(reply=True, timeout=60)
+    assert front.manager.provisioner is not None
+    front.manager.provisioner.process.wait(60)  # type: ignore[attr-defined]
+    assert typed(file)[1:] == [f"x = {number}" for number in range(30)] + ["x"]
+
+
+def test_a_cell_that_kills_the_kernel_is_in_the_history(
+    starting: Callable[..., Front], tmp_path: Path
+) -> None:
+    front = starting(f"--HistoryManager.hist_file={tmp_path / 'history.sqlite'}").ready()
+    file = began(front)
+    code = (
+        "import os, signal, sqlite3\n"
+        f"saved = sqlite3.connect({file!r})\n"
+        "while not list(saved.execute(\"SELECT 1 FROM history WHERE source LIKE '%never mind%'\")): pass\n"
+        "print('saved', flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)  # never mind"
+    )
+    front.client.execute(code)
+    front.says("saved")
+    assert typed(file)[-1] == code
+
+
+def test_what_waits_to_be_saved_is_found_at_once(starting: Callable[..., Front], tmp_path: Path) -> None:
+    front = starting(f"--HistoryManager.hist_file={tmp_path / 'history.sqlite'}").ready()
+    file = began(front)
+    front.run("a_name_to_find = 1")
+    reply = front.client.history(hist_access_type="tail", n=1, reply=True, timeout=60)
+    assert "a_name_to_find" in reply["content"]["history"][-1][2]
+    assert typed(file)[-1] == "a_name_to_find = 1"
