@@ -10,7 +10,9 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
+from ipykernel import ipkernel
 from ipykernel.ipkernel import IPythonKernel
 from IPython.core.error import StdinNotImplementedError
 from tornado.ioloop import IOLoop
@@ -27,6 +29,20 @@ from cellheap.app.subshells import Subshells
 from cellheap.app.transform import Once
 
 Message = dict[str, Any]
+_ask_parameters = ipkernel._accepts_parameters
+_parameters: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
+
+
+def _accepts_parameters(method: Any, names: list[str]) -> dict[str, Any]:
+    """ipykernel asks IPython before each cell what it may pass: reading a signature takes longer than `pass`."""
+    function = getattr(method, "__func__", method)
+    known = _parameters.setdefault(function, {})
+    if not known.keys() >= set(names):
+        known.update(_ask_parameters(method, names))
+    return known
+
+
+ipkernel._accepts_parameters = _accepts_parameters
 
 
 class Kernel(IPythonKernel):
@@ -238,7 +254,3 @@ class Kernel(IPythonKernel):
     async def list_subshell_request(self, socket: Any, ident: list[bytes], parent: Message) -> None:
         reply = {"status": "ok", "subshell_id": self._subshells.list_subshell()}
         self.session.send(socket, "list_subshell_reply", reply, parent, ident)
-
-
-# ipykernel asks for it before each cell.
-Kernel.do_execute.__signature__ = inspect.signature(Kernel.do_execute)  # type: ignore[attr-defined]
