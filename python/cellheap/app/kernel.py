@@ -34,7 +34,7 @@ _parameters: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
 def _accepts_parameters(method: Any, names: list[str]) -> dict[str, Any]:
-    """ipykernel asks IPython before each cell what it may pass: reading a signature takes longer than `pass`."""
+    """ipykernel asks before each cell what IPython takes: reading a signature takes longer than `pass`."""
     function = getattr(method, "__func__", method)
     known = _parameters.setdefault(function, {})
     if not known.keys() >= set(names):
