@@ -10,11 +10,18 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from cellheap.app import lazy
+from cellheap.app import lazy, standins
 
 from tests.notebook.front import Front
 
-WAITING = ("jupyter_client.manager", "_ssl", "dateutil.parser._parser", "packaging._structures", "psutil")
+WAITING = (
+    "jupyter_client.manager",
+    "zmq.backend",
+    "_ssl",
+    "dateutil.parser._parser",
+    "packaging._structures",
+    "psutil",
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,18 @@ USES = {
     "the kernel's own client": "c = get_ipython().kernel.parent.blocking_client()\n"
     "type(c).__name__ == 'BlockingKernelClient'",
     "a star": "from jupyter_client import *\nKernelManager.__module__ == 'jupyter_client.manager'",
+    "sockets": "import zmq\nwith zmq.Context() as c, c.socket(zmq.PAIR) as s: closed = s.closed\nclosed is False",
+    "a class that was kept": "import ipykernel.kernelbase as b, zmq.eventloop.zmqstream as z\n"
+    "b.ZMQStream is z.ZMQStream",
+    "a class that a trait names": "k = b.Kernel.shell_stream.klass\n"
+    "c = zmq.Context(); s = z.ZMQStream(c.socket(zmq.PAIR))\n"
+    "both = isinstance(s, k), issubclass(z.ZMQStream, k), isinstance(1, k); s.close(); c.term()\n"
+    "both == (True, True, False)",
+    "a tracker": "import jupyter_client.session as s\n"
+    "s.DONE.done and type(s.DONE) is zmq.MessageTracker and s.Session().send(\n"
+    "    get_ipython().kernel.iopub_socket, 'x')['tracker'].done",
+    "a Session's default": "import inspect\n"
+    "inspect.signature(s.Session.recv).parameters['mode'].default is zmq.NOBLOCK",
     "TLS": "import ssl, asyncio\nssl.create_default_context().check_hostname and asyncio.sslproto.ssl is ssl",
     "asyncio's TLS": "import asyncio.sslproto as p, ssl\nissubclass(p.SSLAgainErrors[0], ssl.SSLError)",
     "dates": "from jupyter_client.jsonutil import parse_date\n"
@@ -128,3 +147,51 @@ class TestModules:
     def test_outside_of_a_start_nothing_waits(self, source: Path) -> None:
         source.write_text("x = 1\n")
         assert type(importlib.import_module("drowsy")) is ModuleType
+
+
+class TestClasses:
+    """A class of a module of the test's own, named while that waits."""
+
+    @pytest.fixture
+    def keeper(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
+        (tmp_path / "drowsy.py").write_text(
+            "class Box:\n    lid = 'shut'\n    def __init__(self, *things):\n        self.things = things\n"
+        )
+        (tmp_path / "keeper.py").write_text(
+            "import drowsy\nfrom drowsy import Box\nmade = Box()\nkept = Box\n"
+            "def look(box: drowsy.Box[int]): ...\n"
+        )
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setattr(lazy, "_LAZY", ("drowsy",))
+        monkeypatch.setattr(lazy, "_CLASSES", {("drowsy", "Box")})
+        monkeypatch.setattr(standins, "_KEEPERS", ("keeper",))
+        with lazy.waiting():
+            yield importlib.import_module("keeper")
+        for name in ("drowsy", "keeper"):
+            sys.modules.pop(name, None)
+
+    def has_run(self) -> bool:
+        return type(sys.modules["drowsy"]) is ModuleType
+
+    def test_naming_it_and_asking_for_its_instances_runs_nothing(self, keeper: ModuleType) -> None:
+        assert keeper.Box is keeper.kept
+        assert not isinstance(1, keeper.Box)
+        assert not issubclass(int, keeper.Box)
+        assert (keeper.Box.__name__, keeper.Box.__module__) == ("Box", "drowsy")
+        assert not self.has_run()
+
+    @pytest.mark.parametrize(
+        "use",
+        [lambda keeper: keeper.made.things, lambda keeper: keeper.Box.lid, lambda keeper: keeper.Box(1)],
+    )
+    def test_a_use_of_it_gives_its_place_to_the_class(self, use: object, keeper: ModuleType) -> None:
+        before = keeper.Box
+        assert callable(use)
+        use(keeper)
+        assert self.has_run()
+        real = vars(sys.modules["drowsy"])["Box"]
+        assert keeper.Box is keeper.kept is real
+        assert type(keeper.made) is real
+        assert isinstance(real(), before)
+        assert issubclass(real, before)
+        assert before(1, 2).things == (1, 2)

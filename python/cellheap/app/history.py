@@ -14,8 +14,8 @@ DELAY = 0.1
 
 
 class Soon(threading.Event):
-    """What wakes the saving thread. Once woken it lets a moment pass: it would take Python's lock from the cell
-    that has just begun, and most have ended by then. What comes in the meantime is saved with it.
+    """What wakes the saving thread. Once woken it lets a moment pass: it would take Python's lock from the
+    cell that has just begun, and most have ended by then. What comes in the meantime is saved with it.
     """
 
     def __init__(self, thread: Any) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from ipykernel import ipkernel
+from ipykernel import ipkernel, kernelbase
 from ipykernel.ipkernel import IPythonKernel
 from IPython.core.error import StdinNotImplementedError
 from tornado.ioloop import IOLoop
@@ -29,7 +29,7 @@ from cellheap.app.subshells import Subshells
 from cellheap.app.transform import Once
 
 Message = dict[str, Any]
-_ask_parameters = ipkernel._accepts_parameters
+_ask_parameters = kernelbase._accepts_parameters
 _parameters: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
@@ -42,7 +42,7 @@ def _accepts_parameters(method: Any, names: list[str]) -> dict[str, Any]:
     return known
 
 
-ipkernel._accepts_parameters = _accepts_parameters
+vars(ipkernel)["_accepts_parameters"] = _accepts_parameters
 
 
 class Kernel(IPythonKernel):

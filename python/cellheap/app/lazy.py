@@ -12,10 +12,16 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-# What is imported for something else: all of jupyter_client's clients and managers for its `session`, TLS for
-# asyncio, and what reads dates and versions that nobody has sent yet.
+from cellheap.app import standins
+
+# What is imported for something else: all of jupyter_client's clients and managers for its `session`, sockets
+# where our wire is, TLS for asyncio, and what reads dates and versions that nobody has sent yet.
 _LAZY = (
     "jupyter_client",
+    "zmq",
+    "zmq.asyncio",
+    "zmq.eventloop",
+    "zmq.eventloop.zmqstream",
     "ssl",
     "asyncio.sslproto",
     "dateutil.parser",
@@ -23,13 +29,18 @@ _LAZY = (
     "packaging.version",
 )
 # What the kernel's own modules take from them as they are imported. It is in a module that is there anyway,
-_ELSEWHERE = {("jupyter_client", "write_connection_file"): "jupyter_client.connect"}
+_ELSEWHERE = {
+    ("jupyter_client", "write_connection_file"): "jupyter_client.connect",
+    **dict.fromkeys([("zmq", kind) for kind in ("DEALER", "NOBLOCK", "REQ", "SUB")], "zmq.constants"),
+}
 # or is nothing but called, much later.
 _CALLED = {
     ("dateutil.parser", "isoparse"),
     ("dateutil.tz", "tzlocal"),
     ("packaging.version", "Version"),
 }
+# Or is a class that others name.
+_CLASSES = {("zmq", "Context"), ("zmq", "MessageTracker"), ("zmq.eventloop.zmqstream", "ZMQStream")}
 
 
 class _Lazy(ModuleType):
@@ -39,8 +50,10 @@ class _Lazy(ModuleType):
         asked = self.__name__, name
         if asked in _ELSEWHERE:
             return getattr(import_module(_ELSEWHERE[asked]), name)
-        if asked in _CALLED and _Finder.active:
+        if _Finder.active and asked in _CALLED:
             return _later(*asked)
+        if _Finder.active and asked in _CLASSES:
+            return standins.class_of(self, name)
         if name == "__path__":  # Every import asks whether a module is a package.
             raise AttributeError(name)
         _run(self)
@@ -73,6 +86,7 @@ def _run(module: ModuleType) -> None:
             # Where this fails who asks next hears why, too.
             spec.loader.exec_module(module)
             module.__class__ = ModuleType  # type: ignore[assignment]
+            standins.give_way(module)
         finally:
             spec._initializing = False
 
