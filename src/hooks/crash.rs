@@ -5,14 +5,17 @@ use std::cell::UnsafeCell;
 use std::ffi::{CString, c_char, c_int, c_void};
 use std::mem::MaybeUninit;
 use std::os::fd::RawFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{
     AtomicBool, AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering::SeqCst,
 };
+use std::time::Duration;
 
 use crate::heap::boxfile;
 
 use super::standing::Thread;
 use super::thread_state::{me, of_this_thread};
+use super::timer::Timer;
 
 const CRASHES: [c_int; 5] = [
     libc::SIGSEGV,
@@ -36,7 +39,7 @@ static FILE: AtomicI32 = AtomicI32::new(-1);
 /// The file's path, given up to this for good.
 static PATH: AtomicPtr<c_char> = AtomicPtr::new(std::ptr::null_mut());
 /// Wakes the thread that writes last words, and that thread.
-static BELL: AtomicI32 = AtomicI32::new(-1);
+static WAKER: OnceLock<&Timer> = OnceLock::new();
 static WRITER: AtomicUsize = AtomicUsize::new(0);
 /// The state of the thread that crashed; one where it has none, zero where none has crashed.
 static CRASHED: AtomicUsize = AtomicUsize::new(0);
@@ -86,9 +89,9 @@ pub fn install(file: RawFd, path: CString) {
 }
 
 /// Who is woken to write the last words of a thread that crashed.
-pub fn set_writer(bell: RawFd) {
+pub fn set_writer(waker: &'static Timer) {
     WRITER.store(me(), SeqCst);
-    BELL.store(bell, SeqCst);
+    WAKER.get_or_init(|| waker);
 }
 
 /// There is no file any more.
@@ -206,16 +209,14 @@ unsafe fn leave_mark(signal: c_int) {
 /// The frames of this thread stay as they are while it is here: another, healthy one reads them. If that one does not
 /// answer, there is what was written before.
 unsafe fn wait_for_last_words() {
-    let bell = BELL.load(SeqCst);
-    if bell < 0 || WRITER.load(SeqCst) == me() {
+    let Some(waker) = WAKER.get().filter(|_| WRITER.load(SeqCst) != me()) else {
         return;
-    }
+    };
     // SAFETY: as above; the thread state is read from thread-specific storage.
     unsafe {
         WRITTEN.store(false, SeqCst);
         CRASHED.store((of_this_thread() as usize).max(1), SeqCst);
-        let ring = 1_u64;
-        libc::write(bell, (&raw const ring).cast(), size_of::<u64>());
+        waker.ring_in(Duration::ZERO);
         for _ in 0..PATIENCE {
             if WRITTEN.load(SeqCst) {
                 return;

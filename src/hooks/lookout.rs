@@ -2,7 +2,6 @@
 //! looks whether a warning is due, and has the charts of cells drawn. How things are shown is the `Herald`'s.
 
 use std::collections::HashMap;
-use std::os::fd::RawFd;
 use std::sync::Once;
 use std::time::{Duration, Instant};
 
@@ -94,7 +93,7 @@ pub(super) struct State {
 const MOST_NAMES: usize = 4096;
 
 static STATE: Mutex<Option<State>> = Mutex::new(None);
-/// Rings when a cell has run long enough to be looked at.
+/// Rings when a cell has run long enough to be looked at, and when a thread has crashed.
 static TIMER: Timer = Timer::new();
 static THREAD: Once = Once::new();
 
@@ -241,15 +240,13 @@ pub(super) fn warn(id: CellId, warning: &Warning) {
 /// Without the thread there are no warnings and no charts, and the box knows of cells' edges only.
 fn spawn() {
     TIMER.open();
-    // SAFETY: asks nothing of its caller.
-    let bell = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
     let thread = std::thread::Builder::new().name("cellheap-lookout".into());
-    drop(thread.spawn(move || {
+    drop(thread.spawn(|| {
         sampler::block_signals();
-        crash::set_writer(bell);
+        crash::set_writer(&TIMER);
         let mut looks = Looks::new();
         while !control::is_child() {
-            rest(bell, looks.look());
+            rest(looks.look());
             if let Some(thread) = crash::crashed_thread() {
                 looks.last_words(thread);
                 crash::let_go();
@@ -261,12 +258,12 @@ fn spawn() {
 }
 
 /// For so long, or until a thread has crashed, or a cell has run long enough to be looked at.
-fn rest(bell: RawFd, long: Duration) {
+fn rest(long: Duration) {
     let until = Instant::now() + long;
     while crash::crashed_thread().is_none()
         && let Some(rest) = until.checked_duration_since(Instant::now())
     {
-        if wait(bell, rest) && is_due() {
+        if TIMER.wait(Some(rest)) && is_due() {
             return;
         }
     }
@@ -282,21 +279,4 @@ fn is_due() -> bool {
         }
         None => true,
     })
-}
-
-/// Until the bell or the timer rings, or for so long. Whether the timer rang.
-fn wait(bell: RawFd, rest: Duration) -> bool {
-    let mut polls = [bell, TIMER.fd()].map(|fd| libc::pollfd {
-        fd,
-        events: libc::POLLIN,
-        revents: 0,
-    });
-    let mut count = 0_u64;
-    let rest = libc::c_int::try_from(rest.as_millis()).unwrap_or(libc::c_int::MAX);
-    // SAFETY: two pollfds, and eight bytes to read into.
-    unsafe {
-        libc::poll(polls.as_mut_ptr(), polls.len() as libc::nfds_t, rest.max(1));
-        libc::read(bell, (&raw mut count).cast(), size_of::<u64>());
-    }
-    polls[1].revents != 0 && TIMER.heard()
 }

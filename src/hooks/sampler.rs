@@ -59,7 +59,7 @@ fn spawn() {
     drop(thread.stack_size(64 << 10).spawn(|| {
         block_signals();
         loop {
-            TIMER.wait();
+            TIMER.wait(None);
             sample();
         }
     }));

@@ -23,7 +23,7 @@ impl Timer {
         }
     }
 
-    /// Once, before all else.
+    /// Before all else.
     pub fn open(&self) {
         let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
         // SAFETY: asks nothing of its caller.
@@ -32,12 +32,11 @@ impl Timer {
         self.fd.store(fd, SeqCst);
     }
 
-    /// Readable once it rings.
-    pub fn fd(&self) -> RawFd {
+    fn fd(&self) -> RawFd {
         self.fd.load(SeqCst)
     }
 
-    /// Has it ring after so long, or earlier where it is set so already.
+    /// Has it ring after so long, or earlier where it is set so already. May be called by a handler of signals.
     pub fn ring_in(&self, rest: Duration) {
         let Some(now) = self.since.get().map(Instant::elapsed) else {
             return;
@@ -66,23 +65,37 @@ impl Timer {
     }
 
     /// Whether it rang; then it is not set any more. Hear first and look then: who sets it after a look has it ring again.
-    pub fn heard(&self) -> bool {
+    /// A program may close every descriptor that it finds, and open others under the same numbers: then there is a new one.
+    fn heard(&self) -> bool {
         self.due.store(0, SeqCst);
+        if !self.is_there() {
+            self.open();
+            return false;
+        }
         let mut count = 0_u64;
         // SAFETY: eight bytes, as a timer gives. EAGAIN means that it has not rung.
         unsafe { libc::read(self.fd(), (&raw mut count).cast(), size_of::<u64>()) > 0 }
     }
 
-    /// Until it rings.
-    pub fn wait(&self) {
+    fn is_there(&self) -> bool {
+        let mut time = std::mem::MaybeUninit::uninit();
+        // SAFETY: the time is written to, not read; no other kind of descriptor takes this.
+        unsafe { libc::timerfd_gettime(self.fd(), time.as_mut_ptr()) == 0 }
+    }
+
+    /// Until it rings, or for so long. Whether it rang.
+    pub fn wait(&self, most: Option<Duration>) -> bool {
         let mut poll = libc::pollfd {
             fd: self.fd(),
             events: libc::POLLIN,
             revents: 0,
         };
-        // SAFETY: one pollfd. Without a descriptor this waits for ever.
-        unsafe { libc::poll(&raw mut poll, 1, -1) };
-        self.heard();
+        let most = most.map_or(-1, |most| {
+            libc::c_int::try_from(most.as_millis()).map_or(libc::c_int::MAX, |most| most.max(1))
+        });
+        // SAFETY: one pollfd. Without a descriptor this waits for all the time.
+        unsafe { libc::poll(&raw mut poll, 1, most) };
+        poll.revents != 0 && self.heard()
     }
 }
 
@@ -97,8 +110,32 @@ mod tests {
         timer.ring_in(Duration::from_secs(3600));
         timer.ring_in(Duration::from_millis(1));
         timer.ring_in(Duration::from_secs(3600));
-        timer.wait();
-        assert!(!timer.heard(), "it rings once");
+        timer.wait(None);
+        assert!(!timer.wait(Some(Duration::from_millis(1))), "it rings once");
+    }
+
+    #[test]
+    fn what_has_its_number_now_is_left_alone() {
+        let timer = Timer::new();
+        timer.open();
+        let (old, mut pipe) = (timer.fd(), [0; 2]);
+        // SAFETY: the descriptors are this test's own; the timer's number becomes a pipe's end, which holds eight bytes.
+        unsafe {
+            assert_eq!(libc::pipe(pipe.as_mut_ptr()), 0);
+            assert_eq!(libc::write(pipe[1], c"eightby".as_ptr().cast(), 8), 8);
+            assert_eq!(libc::dup2(pipe[0], old), old);
+        }
+        timer.wait(None);
+        let mut left = [0_u8; 9];
+        // SAFETY: as above.
+        unsafe { assert_eq!(libc::read(old, left.as_mut_ptr().cast(), 9), 8) };
+        assert_ne!(timer.fd(), old);
+        timer.ring_in(Duration::from_millis(1));
+        timer.wait(None);
+        for fd in [old, pipe[0], pipe[1]] {
+            // SAFETY: as above.
+            unsafe { libc::close(fd) };
+        }
     }
 
     #[test]
@@ -107,7 +144,7 @@ mod tests {
         timer.open();
         for _ in 0..3 {
             timer.ring_in(Duration::from_millis(1));
-            timer.wait();
+            timer.wait(None);
         }
     }
 }
