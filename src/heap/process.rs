@@ -199,23 +199,20 @@ mod tests {
 
     #[test]
     fn descriptors_are_the_same_one_by_one_and_listed() {
-        let far = 700;
-        let apart = || {
-            // Other tests of this process open and close files meanwhile.
-            (0..100).any(|_| match close_together() {
-                Some(open) => listed().is_some_and(|listed| {
-                    let proc = fs::metadata("/proc").map(|proc| proc.dev()).ok();
-                    let kept = |(_, (device, _)): &&(libc::c_int, Kind)| Some(*device) != proc;
-                    open.iter().filter(kept).eq(listed.iter().filter(kept))
-                }),
-                None => false,
-            })
+        // Other tests of this process open and close files meanwhile, and `/proc` while they look.
+        let same = || {
+            let proc = fs::metadata("/proc").map(|proc| proc.dev()).ok();
+            let (quick, listed) = (close_together(), listed().expect("/proc/self/fd"));
+            let kept = |(_, (device, _)): &&(libc::c_int, Kind)| Some(*device) != proc;
+            quick.map(|quick| quick.iter().filter(kept).eq(listed.iter().filter(kept)))
         };
-        assert!(apart());
+        // Whoever started this may have left a descriptor far away, as we do below.
+        assert!((0..100).any(|_| same() != Some(false)));
+        let far = 700;
         // SAFETY: descriptor 0 is duplicated to a number that nobody uses, and closed.
         unsafe {
             assert_eq!(libc::dup2(0, far), far);
-            assert!((0..100).all(|_| close_together().is_none_or(|open| open.len() < 700)));
+            assert!((0..100).any(|_| close_together().is_none()));
             assert!(listed().is_some_and(|listed| listed.iter().any(|(number, _)| *number == far)));
             libc::close(far);
         }
