@@ -45,7 +45,8 @@ PASSING = re.compile(
 )
 NOBODYS = re.compile(r"[\d,]+ objects? in reference cycles w(?:as|ere) garbage; ")
 #: So little of a cell's may have gone before, with garbage of IPython's own.
-LITTLE = re.compile(r"\bFreed \d{1,3} B in [\d,]+ blocks?"), "Nothing of the notebook's was freed"
+LITTLE = re.compile(r"\bFreed \d{1,3} B in [\d,]+ blocks?")
+NOTHING = "Nothing of the notebook's was freed"
 
 
 def clean(notebook: NotebookNode) -> NotebookNode:
@@ -150,8 +151,7 @@ def sentences(cell: NotebookNode) -> Iterator[str]:
 
 def _line(text: str) -> str:
     line = NOBODYS.sub("", " ".join(COLOUR.sub("", text).split()))
-    little, nothing = LITTLE
-    return little.sub(nothing, line)
+    return LITTLE.sub(NOTHING, line)
 
 
 def same(before: str, after: str, numbers: bool = True) -> bool:
