@@ -10,9 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from weakref import WeakKeyDictionary
 
-from ipykernel import ipkernel, kernelbase
 from ipykernel.ipkernel import IPythonKernel
 from IPython.core.error import StdinNotImplementedError
 from tornado.ioloop import IOLoop
@@ -20,7 +18,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Float
 
 from cellheap import _core
-from cellheap.app import info
+from cellheap.app import info, remembered
 from cellheap.app.debug import Inspector, not_yet
 from cellheap.app.early import early
 from cellheap.app.lanes import Lane
@@ -29,20 +27,6 @@ from cellheap.app.subshells import Subshells
 from cellheap.app.transform import Once
 
 Message = dict[str, Any]
-_ask_parameters = kernelbase._accepts_parameters
-_parameters: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
-
-
-def _accepts_parameters(method: Any, names: list[str]) -> dict[str, Any]:
-    """ipykernel asks before each cell what IPython takes: reading a signature takes longer than `pass`."""
-    function = getattr(method, "__func__", method)
-    known = _parameters.setdefault(function, {})
-    if not known.keys() >= set(names):
-        known.update(_ask_parameters(method, names))
-    return known
-
-
-vars(ipkernel)["_accepts_parameters"] = _accepts_parameters
 
 
 class Kernel(IPythonKernel):
@@ -62,6 +46,7 @@ class Kernel(IPythonKernel):
     def __init__(self, **kwargs: Any) -> None:
         with not_yet():
             super().__init__(**kwargs)
+        remembered.adopt()
         self._inspector = Inspector(self)
         self._once = Once(self.shell)
         self._subshells = self.shell_channel_thread.manager = Subshells(self)
