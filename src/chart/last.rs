@@ -63,8 +63,8 @@ fn legends(area: &Area<'_>, shared: Option<By>) -> Result<(), ChartError> {
             theme::LIVE.stroke_width(2),
         )
     };
-    let mut x = legend(area, (theme::PAD, y), "live bytes of the notebook", live)? + 12;
-    x = legend(area, (x, y), "RSS of the process", stroke(theme::RSS))? + 12;
+    let mut x = legend(area, (theme::PAD, y), "live bytes of the notebook", live)? + theme::APART;
+    x = legend(area, (x, y), "RSS of the process", stroke(theme::RSS))? + theme::APART;
     let used = match shared {
         Some(By::AddressSpace) => "address space",
         Some(_) => "used in the container",
@@ -141,7 +141,7 @@ fn times(
         let (words, anchor) = match part {
             0 => (format!("{} before", span(before)), Anchor::Start),
             4 => ("the end".into(), Anchor::End),
-            _ => (format!("-{}", span(before)), Anchor::Middle),
+            _ => (span(before), Anchor::Middle),
         };
         text(area, (x, y), &words, QUIET, anchor)?;
     }

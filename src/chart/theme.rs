@@ -82,6 +82,8 @@ pub const TEXT: f64 = 11.0;
 pub const MONO_CHAR: f64 = 0.61;
 
 pub const PAD: i32 = 8;
+/// Between two words of a legend, where there is room.
+pub const APART: i32 = 8;
 /// Room for the numbers of a vertical axis.
 pub const AXIS: i32 = 62;
 

@@ -64,6 +64,17 @@ fn what_was_used_of_another_limit_is_not_drawn() {
 }
 
 #[test]
+fn times_are_before_the_end_and_have_no_sign() {
+    let drawing = drawn(&words(By::Machine, 1 << 40, &[MIB; 17]));
+    let times = drawing
+        .words
+        .iter()
+        .filter(|word| word.text.ends_with(" s"));
+    let times: Vec<&str> = times.map(|word| word.text.as_str()).collect();
+    assert_eq!(times, ["3.0 s", "2.0 s", "1.0 s"]);
+}
+
+#[test]
 fn without_two_samples_there_is_no_chart() {
     for lives in [&[][..], &[MIB][..]] {
         assert_eq!(
