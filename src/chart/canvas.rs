@@ -130,7 +130,8 @@ impl Type {
             .chars()
             .map(|c| if self.mono { mono_width(c) } else { width(c) })
             .sum();
-        (ems * self.size).ceil() as i32
+        let wider = if self.bold { BOLD } else { 1.0 };
+        (ems * wider * self.size).ceil() as i32
     }
 
     /// The text, or its beginning and an ellipsis where it is wider than `room`.
@@ -171,6 +172,9 @@ impl Type {
             .pos(Pos::new(across, VPos::Center))
     }
 }
+
+/// How much wider bold letters are.
+const BOLD: f64 = 1.12;
 
 /// The width of a character in ems, in the widest of the fonts that may stand in. There is no font to ask.
 fn width(c: char) -> f64 {
@@ -243,6 +247,11 @@ pub fn boxes(
         .map_err(ChartError::drawing)
 }
 
+/// What a mark with its word takes.
+pub fn legend_width(word: &str) -> i32 {
+    22 + PLAIN.width(word)
+}
+
 /// A sample of a mark with its word, for legends. Returns where the next may begin.
 pub fn legend(
     area: &Area<'_>,
@@ -252,5 +261,5 @@ pub fn legend(
 ) -> Result<i32, ChartError> {
     mark(area, at)?;
     text(area, (at.0 + 18, at.1), word, PLAIN, Anchor::Start)?;
-    Ok(at.0 + 22 + PLAIN.width(word))
+    Ok(at.0 + legend_width(word))
 }

@@ -53,9 +53,9 @@ pub fn cells(overview: &Overview, width: i32) -> Result<Svg, ChartError> {
         heading(theme::PAD + 8, title.as_str(), HEADING)?;
         memory_legend(area, theme::PAD + HEAD + 8, &bars)?;
         draw_memory(area, memory, &bars)?;
-        heading(flow.top - 14, FLOW_TITLE, SUBHEADING)?;
+        heading(flow.top - 17, FLOW_TITLE, SUBHEADING)?;
         draw_flow(area, flow, &bars)?;
-        heading(rss.top - 14, RSS_TITLE, SUBHEADING)?;
+        heading(rss.top - 17, RSS_TITLE, SUBHEADING)?;
         draw_rss(area, rss, &bars)
     })
 }

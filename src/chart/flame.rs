@@ -7,7 +7,8 @@ use plotters::style::RGBColor;
 
 use super::bytes::bytes_text;
 use super::canvas::{
-    Anchor, Area, ChartError, HEADING, PLAIN, Pixel, QUIET, Svg, Type, card, fill, legend, text,
+    Anchor, Area, ChartError, HEADING, PLAIN, Pixel, QUIET, Svg, Type, card, fill, legend,
+    legend_width, text,
 };
 use super::stacks::{Node, Whose, plain};
 use super::{stacks, theme};
@@ -41,12 +42,10 @@ pub fn flame(root: &Node, title: &str, width: i32) -> Result<Svg, ChartError> {
         let (left, top) = (theme::PAD, theme::PAD);
         text(area, (left, top + 8), title, HEADING, Anchor::Start)?;
         let mut x = left;
-        for (whose, word) in KINDS {
-            if root.under.iter().any(|node| has(node, whose)) {
-                x = legend(area, (x, top + 30), word, |area, (x, y)| {
-                    fill(area, (x, y - 5), (x + 12, y + 5), colour(whose))
-                })? + 14;
-            }
+        for (whose, word) in kinds(root) {
+            x = legend(area, (x, top + 30), word, |area, (x, y)| {
+                fill(area, (x, y - 5), (x + 12, y + 5), colour(whose))
+            })? + theme::APART;
         }
         if root.bytes == 0 {
             return text(
@@ -60,6 +59,11 @@ pub fn flame(root: &Node, title: &str, width: i32) -> Result<Svg, ChartError> {
         let across = f64::from(left)..f64::from(width - theme::PAD);
         frame(area, root, across, top + HEAD)
     })
+}
+
+/// Whose frames there are.
+fn kinds(root: &Node) -> impl Iterator<Item = (Whose, &'static str)> {
+    (KINDS.into_iter()).filter(|(whose, _)| root.under.iter().any(|node| has(node, *whose)))
 }
 
 fn has(node: &Node, whose: Whose) -> bool {
@@ -122,6 +126,7 @@ pub fn page(root: &Node, title: &str) -> Result<Svg, ChartError> {
     options.uicolor = rgb(theme::INK);
     options.stroke_color = StrokeColor::Color(rgb(theme::CARD));
     options.frame_height = 19;
+    options.font_type = "sans-serif".into();
     options.palette_map = Some(&mut palette);
     let mut lines = Vec::new();
     for under in &root.under {
@@ -131,7 +136,7 @@ pub fn page(root: &Node, title: &str) -> Result<Svg, ChartError> {
     from_lines(&mut options, lines.iter().map(String::as_str), &mut drawn)
         .map_err(ChartError::drawing)?;
     let svg = String::from_utf8(drawn).map_err(ChartError::drawing)?;
-    Ok(Svg::from_text(trimmed(&svg)))
+    Ok(Svg::from_text(trimmed(&svg, root)))
 }
 
 fn name_colours(node: &Node, palette: &mut PaletteMap) {
@@ -145,14 +150,50 @@ fn rgb(RGBColor(r, g, b): RGBColor) -> Color {
     Color { r, g, b }
 }
 
-/// Without what stands before the drawing, which HTML cannot hold; as wide as the page; with words that can be read on
-/// our colours.
-fn trimmed(svg: &str) -> String {
+/// Without what stands before the drawing, which HTML cannot hold; as wide as the page; with our type, our legend and words
+/// that can be read on our colours. The line of the frame under the pointer goes to the foot, where nothing else is.
+fn trimmed(svg: &str, root: &Node) -> String {
     let start = svg.find("<svg").unwrap_or(0);
-    let RGBColor(r, g, b) = theme::CARD;
+    let (family, size, title) = (theme::FAMILY, theme::TEXT, theme::TITLE);
     let words = format!(
-        "#frames text{{fill:#{r:02x}{g:02x}{b:02x};pointer-events:none}}#search{{opacity:.7}}"
+        "text{{font-family:{family};font-size:{size}px}}#title{{text-anchor:start;font-size:{title}px;font-weight:bold}}\
+         #frames text{{fill:{};stroke:none;pointer-events:none}}#search{{opacity:.7}}",
+        theme::hex(theme::CARD)
     );
     let style = format!("body{{margin:0}}body>svg{{width:100%}}{words}</style>");
-    svg[start..].replacen("</style>", &style, 1)
+    let foot = attribute_of(svg, "matched", "y").unwrap_or("40.00");
+    svg[start..]
+        .replacen("</style>", &style, 1)
+        // What ends a closer look is where the title comes to; then the title; then the search.
+        .replacen(r#"x="10" y="24.00""#, r#"x="70%" y="20""#, 1)
+        .replacen(r#"x="50.0000%" y="24.00""#, r#"x="10" y="20""#, 1)
+        .replacen(r#"y="24.00""#, r#"y="20""#, 1)
+        .replacen(r#"x="10" y="40.00""#, &format!(r#"x="10" y="{foot}""#), 1)
+        .replacen(
+            r#"<svg id="frames""#,
+            &format!(r#"{}<svg id="frames""#, samples(root)),
+            1,
+        )
+}
+
+/// What an attribute of the text of this id says.
+fn attribute_of<'a>(svg: &'a str, id: &str, name: &str) -> Option<&'a str> {
+    let (_, text) = svg.split_once(&format!("<text id=\"{id}\""))?;
+    let (tag, _) = text.split_once('>')?;
+    let (_, value) = tag.split_once(&format!(" {name}=\""))?;
+    value.split_once('"').map(|(value, _)| value)
+}
+
+/// The legend of the page, as the card has it.
+fn samples(root: &Node) -> String {
+    let mut x = 10;
+    let mut drawn = String::new();
+    for (whose, word) in kinds(root) {
+        let (fill, ink, from) = (theme::hex(colour(whose)), theme::hex(theme::INK), x + 18);
+        drawn += &format!(
+            r#"<rect x="{x}" y="33" width="12" height="10" fill="{fill}"/><text x="{from}" y="42" fill="{ink}">{word}</text>"#
+        );
+        x += legend_width(word) + theme::APART;
+    }
+    drawn
 }

@@ -64,7 +64,7 @@ fn legends(area: &Area<'_>) -> Result<(), ChartError> {
         x = legend(area, (x, theme::PAD + 48), word, |area, (x, y)| {
             fill(area, (x - 1, y - 6), (x + 13, y + 6), theme::UNKNOWN)?;
             fill(area, (x, y - 5), (x + 12, y + 5), colour)
-        })?;
+        })? + theme::APART;
     }
     Ok(())
 }

@@ -8,8 +8,8 @@ use crate::heap::report::{History, Layer};
 
 use super::bytes::{Axis, bytes_text};
 use super::canvas::{
-    Anchor, Area, ChartError, HEADING, PLAIN, Pixel, QUIET, Svg, Type, card, fill, legend, path,
-    text,
+    Anchor, Area, ChartError, HEADING, PLAIN, Pixel, QUIET, Svg, Type, card, fill, legend,
+    legend_width, path, text,
 };
 use super::names::{Name, names};
 use super::panel::{Frame, Panel};
@@ -48,7 +48,7 @@ pub fn history(history: &History, width: i32) -> Result<Svg, ChartError> {
                 let y = theme::PAD + HEAD + ROW + 8 + ROW * at as i32;
                 x = legend(area, (x, y), &band.label, |area, (x, y)| {
                     fill(area, (x, y - 5), (x + 12, y + 5), band.colour)
-                })?;
+                })? + theme::APART;
             }
         }
         draw(area, plot, history, &bands)
@@ -126,7 +126,7 @@ fn legend_rows(bands: &[Band], width: i32) -> Vec<&[Band]> {
     let mut rows = Vec::new();
     let (mut from, mut x) = (0, theme::PAD);
     for (at, band) in bands.iter().enumerate() {
-        let wide = 22 + PLAIN.width(&band.label);
+        let wide = legend_width(&band.label) + theme::APART;
         if x + wide > width - theme::PAD && at > from {
             rows.push(&bands[from..at]);
             (from, x) = (at, theme::PAD);

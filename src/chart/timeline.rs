@@ -47,7 +47,7 @@ pub fn timeline(report: &CellReport, width: i32) -> Result<Svg, ChartError> {
         draw_live(area, live, report)?;
         text(
             area,
-            (theme::PAD, rss.top - 14),
+            (theme::PAD, rss.top - 17),
             RSS_TITLE,
             SUBHEADING,
             Anchor::Start,

@@ -90,7 +90,7 @@ fn legends(area: &Area<'_>, (x, y): (i32, i32)) -> Result<(), ChartError> {
     )?;
     let x = legend(
         area,
-        (x + 14, y),
+        (x + theme::APART, y),
         "of it the object's own blocks",
         |area, (x, y)| {
             fill(area, (x, y - 5), (x + 12, y + 5), theme::LIVE)?;
@@ -99,7 +99,7 @@ fn legends(area: &Area<'_>, (x, y): (i32, i32)) -> Result<(), ChartError> {
     )?;
     legend(
         area,
-        (x + 14, y),
+        (x + theme::APART, y),
         "stays: others reach it too",
         |area, (x, y)| shared(area, (x, y - 5), (x + 12, y + 5)),
     )

@@ -188,3 +188,37 @@ fn a_terminal_has_the_same_tree_in_eighty_columns() {
     let bar = |line: &str| line.matches('█').count();
     assert_eq!((bar(lines[0]), bar(lines[3])), (14, 5));
 }
+
+#[test]
+fn the_page_has_the_title_and_the_legend_of_the_card() {
+    let root = tree(&two_lines(), &names(), Measure::Peak, 60);
+    let card = Drawing::read(&flame(&root, "In[5] at peak", 760).expect("it can be drawn"));
+    let svg = page(&root, "In[5] at peak").expect("it can be drawn");
+    let document = Document::parse(svg.as_str()).expect("an SVG is XML");
+    let texts: Vec<_> = (document.descendants())
+        .filter(|node| node.has_tag_name(("http://www.w3.org/2000/svg", "text")))
+        .collect();
+    for word in ["notebook code", "library code"] {
+        assert!(card.words.iter().any(|said| said.text == word));
+        let sample = texts.iter().find(|text| text.text() == Some(word));
+        let fill = sample.and_then(|text| text.prev_sibling()?.attribute("fill"));
+        let colour = if word.starts_with('n') {
+            NOTEBOOK
+        } else {
+            LIBRARY
+        };
+        assert_eq!(fill.map(str::to_uppercase).as_deref(), Some(colour));
+    }
+    let of = |id: &str, what: &str| {
+        let text = texts.iter().find(|text| text.attribute("id") == Some(id));
+        text.and_then(|text| text.attribute(what))
+            .map(str::to_owned)
+    };
+    assert_eq!(of("title", "x").as_deref(), Some("10"));
+    assert_ne!(
+        of("unzoom", "x"),
+        of("title", "x"),
+        "it comes beside the title"
+    );
+    assert_eq!(of("details", "y"), of("matched", "y"), "both at the foot");
+}

@@ -25,6 +25,15 @@ MISPLACED = """() => {
         .map(([other]) => `${one} | ${other}`));
     return {count: texts.length, out, pairs};
 }"""
+#: Texts that stick out of the filled box that their middle lies in, but for the card.
+OUTSIDE = """() => {
+    const boxes = [...document.querySelectorAll("svg rect, svg polygon")].slice(1).map(box => box.getBoundingClientRect());
+    return [...document.querySelectorAll("text")].filter(text => {
+        const box = text.getBoundingClientRect(), x = (box.left + box.right) / 2, y = (box.top + box.bottom) / 2;
+        const around = boxes.filter(box => box.left <= x && x <= box.right && box.top <= y && y <= box.bottom);
+        return around.some(around => box.left < around.left || around.right < box.right);
+    }).map(text => text.textContent);
+}"""
 
 
 def in_html(html: str) -> list[tuple[str, str]]:
@@ -51,3 +60,9 @@ def labels_apart(page: Page, alt: str, svg: str) -> int:
     assert found["out"] == [], (alt, found)
     assert found["pairs"] == [], (alt, found)
     return int(found["count"])
+
+
+def words_in_their_boxes(page: Page, svg: str) -> None:
+    """Of a drawing of boxes with words: none is wider than its box."""
+    page.set_content(f"<body style='margin: 20px'>{svg}</body>")
+    assert page.evaluate(OUTSIDE) == []

@@ -1,10 +1,12 @@
 """Every kind of chart where people look at it: JupyterLab and Notebook 7, light and dark, trusted and not, and
 nbconvert's page. `make screenshots` runs this and keeps the pictures in out/lab."""
 
+import json
 import re
 from collections.abc import Iterator
 
 import pytest
+from cellheap import _core
 from cellheap.fitting import OUTPUT_LIMIT, sent
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
@@ -12,7 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.lab import pictures
 from tests.lab.conftest import SHOTS, Lab, command
-from tests.lab.drawings import all_whole, in_html, labels_apart
+from tests.lab.drawings import all_whole, in_html, labels_apart, words_in_their_boxes
 
 FRONTS = {"lab": "doc/tree", "notebook": "notebooks"}
 
@@ -95,6 +97,16 @@ def test_no_label_is_clipped_or_lies_on_another(page: Page, shown: NotebookNode)
     for alt, svg in charts:
         labels = labels_apart(page, alt, svg)
         assert labels > 2 or "while" in alt, "a chart has words, but for the small one after a cell"
+
+
+def test_long_names_are_cut_where_their_box_ends(page: Page) -> None:
+    long = f"a_{'very_' * 12}long_name['{'k' * 60}'][5]"
+    steps = [{"words": long, "name": long, "number": 1}, {"words": "[5]", "name": long, "number": 2}]
+    chains = {"title": long, "target": long, "chains": [{"root": long, "note": long, "steps": steps}]}
+    svg = _core.chart_chains(json.dumps(chains))
+    assert svg.count("…") >= 5
+    labels_apart(page, long, svg)
+    words_in_their_boxes(page, svg)
 
 
 def test_every_output_is_small(shown: NotebookNode) -> None:
