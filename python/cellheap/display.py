@@ -29,15 +29,21 @@ _CARD, _INK, _QUIET, _RULE = "#fff", "#1f2328", "#57606a", "#d0d7de"
 
 _BOX = (
     f"background:{_CARD};color:{_INK};border:1px solid {_RULE};border-radius:6px;padding:10px 14px;"
-    "margin:4px 0;max-width:800px;overflow-x:auto;font-size:13px;line-height:1.4;text-align:left"
+    "margin:4px 0;max-width:800px;overflow-x:auto;font-size:13px;line-height:1.4;text-align:left;"
+    "overflow-wrap:break-word"
 )
 _TABLE = f"border-collapse:collapse;margin:8px 0;color:{_INK};font-size:13px"
 _CAPTION = f"text-align:left;color:{_QUIET};padding:2px 0"
 _ROW = f"background:{_CARD}"
 _HEAD = f"{_ROW};border-bottom:1px solid {_INK}"
+_NUMBER = re.compile(r"[+-]?\d")
 _HEIGHT = re.compile(r'<svg[^>]* height="(\d+)"')
-_LABEL = "text-align:left;padding:3px 12px 5px 4px;font-weight:normal"
-_CELL = "padding:3px 6px 5px 16px"
+#: Below the text of a cell its bar has room, nearer to it than the next row is.
+_LABEL = "text-align:left;padding:5px 12px 5px 4px;font-weight:normal;max-width:420px"
+_CELL = "padding:5px 6px 5px 16px"
+#: What a line is not to be broken in: an arrow, an option.
+_WHOLE = re.compile(r"-&gt;|--[a-z]+(?:-[a-z]+)*")
+_WHOLE_SPAN = r'<span style="white-space:nowrap">\g<0></span>'
 
 
 class Part(Protocol):
@@ -68,11 +74,13 @@ class Size:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table. With a colour its numbers get a bar; `strip` is the one a terminal draws too."""
+    """A column of a table. With a colour its numbers get a bar; `strip` is the one a terminal draws too.
+    There its text is cut to `width` characters, if it has a width."""
 
     head: str
     colour: str = ""
     strip: bool = False
+    width: int = 0
 
 
 @dataclass(frozen=True)
@@ -98,12 +106,12 @@ class Table:
             for row in self.rows
         )
         return (
-            f'<table style="{_TABLE}"><caption style="{_CAPTION}">{escape(self.caption)}</caption>'
+            f'<table style="{_TABLE}"><caption style="{_CAPTION}">{_words(self.caption)}</caption>'
             f'<thead><tr style="{_HEAD}">{heads}</tr></thead><tbody>{body}</tbody></table>'
         )
 
     def _cell(self, at: int, cell: str | Size, most: int) -> str:
-        shown = escape(str(cell))
+        shown = _words(str(cell))
         if at == 0:
             return f'<th scope="row" {_place(at, False)}>{shown}</th>'
         colour, bar = self.columns[at].colour, ""
@@ -119,7 +127,7 @@ class Table:
 
     def _is_number(self, at: int) -> bool:
         cells = [row[at] for row in self.rows]
-        return at > 0 and any(isinstance(cell, Size) or cell[:1].isdigit() for cell in cells)
+        return at > 0 and any(isinstance(cell, Size) or _NUMBER.match(cell) for cell in cells)
 
     def text(self) -> str:
         return "\n".join([wrapped(self.caption), self.body_text()])
@@ -128,7 +136,7 @@ class Table:
         """The table without its caption."""
         grid = [
             [column.head for column in self.columns],
-            *([str(cell) for cell in row] for row in self.rows),
+            *([self._cut(at, str(cell)) for at, cell in enumerate(row)] for row in self.rows),
         ]
         widths = [max(len(row[at]) for row in grid) for at in range(len(self.columns))]
         over = sum(widths) + 2 * (len(widths) - 1) - TEXT_WIDTH
@@ -144,6 +152,10 @@ class Table:
             for at, row in enumerate(self.rows, 1):
                 lines[at] += "  " + bar_text(_bytes(row[strip]), most, min(room, 20))
         return "\n".join(line.rstrip()[:TEXT_WIDTH] for line in lines)
+
+    def _cut(self, at: int, text: str) -> str:
+        width = self.columns[at].width
+        return clip(text, width) if width else text
 
     def _long_text(self, grid: Sequence[Sequence[str]], lines: Sequence[str], width: int) -> Iterator[str]:
         """A label that is longer than its column is on a line of its own."""
@@ -167,6 +179,11 @@ def _place(at: int, is_number: bool, bar: str = "") -> str:
         _LABEL if at == 0 else ";".join(filter(None, (_CELL, "" if is_number else "text-align:left", bar)))
     )
     return f'{side} style="{style}"'
+
+
+def _words(text: str) -> str:
+    """Text as HTML in which lines break between words."""
+    return _WHOLE.sub(_WHOLE_SPAN, escape(unbroken(text)))
 
 
 def _tied(text: str) -> str:
@@ -235,7 +252,7 @@ class Words:
 
     def html(self) -> str:
         style = f"margin:6px 0;color:{_QUIET};font-size:12px" if self.quiet else f"margin:6px 0;color:{_INK}"
-        return f'<p style="{style}">{escape(unbroken(self.words))}</p>'
+        return f'<p style="{style}">{_words(self.words)}</p>'
 
     def text(self) -> str:
         return wrapped(self.words)
@@ -250,7 +267,7 @@ class Folded:
     browser_only: bool = False
 
     def html(self) -> str:
-        summary = f'<summary style="color:{_INK}">{escape(self.summary)}</summary>'
+        summary = f'<summary style="color:{_INK}">{_words(self.summary)}</summary>'
         return (
             f'<details style="margin:6px 0">{summary}{"".join(part.html() for part in self.parts)}</details>'
         )
@@ -289,7 +306,7 @@ class Bundle:
 
     def _html(self, parts: Sequence[Part]) -> str:
         style = f"margin:0 0 6px 0;color:{_INK};font-size:14px"
-        answer = f'<p style="{style}"><b>{escape(unbroken(self.sentence))}</b></p>'
+        answer = f'<p style="{style}"><b>{_words(self.sentence)}</b></p>'
         return f'<div style="{_BOX}">{answer}{"".join(part.html() for part in parts)}</div>'
 
     def text(self) -> str:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cellheap import _core, pools
-from cellheap.display import ALLOCATED, LIVE, Bundle, Column, Folded, Part, Picture, Size, Table, Words, clip
+from cellheap.display import ALLOCATED, LIVE, Bundle, Column, Folded, Part, Picture, Size, Table, Words
 from cellheap.graphtypes import Amount, Retained, Variable, Variables
 from cellheap.held import amount_text, article, listed
 from cellheap.hidden import OUT, TRACEBACK
@@ -147,7 +147,7 @@ def _table(variables: Sequence[Variable], left: int) -> Table:
     rows: list[list[str | Size]] = [
         [
             row.name,
-            clip(_kind(row), TYPE_WIDTH),
+            _kind(row),
             Size(row.retained.bytes),
             Size(row.shallow),
             Size(row.shared),
@@ -157,7 +157,7 @@ def _table(variables: Sequence[Variable], left: int) -> Table:
     ]
     columns = [
         Column("Variable"),
-        Column("Type"),
+        Column("Type", width=TYPE_WIDTH),
         Column("del frees", LIVE),
         Column("Own"),
         Column("Shared", ALLOCATED),

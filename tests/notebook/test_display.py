@@ -117,14 +117,17 @@ class Reader(HTMLParser):
     """Reads an output as strictly as an untrusted notebook: what JupyterLab would strip is an error."""
 
     TAGS = frozenset(
-        ["div", "p", "b", "table", "caption", "thead", "tbody", "tr", "th", "td", "img", "details", "summary"]
+        {
+            *("div", "p", "b", "span", "img", "details", "summary"),
+            *("table", "caption", "thead", "tbody", "tr", "th", "td"),
+        }
     )
     ATTRIBUTES = frozenset({"style", "align", "scope", "alt", "src"})
     PROPERTIES = frozenset(
         {
             *("background", "color", "border", "border-bottom", "border-collapse", "border-radius"),
             *("font-size", "font-weight", "line-height", "margin", "max-width", "overflow-x", "padding"),
-            "text-align",
+            *("overflow-wrap", "text-align", "white-space"),
         }
     )
 
@@ -132,6 +135,7 @@ class Reader(HTMLParser):
         super().__init__()
         self.open: list[str] = []
         self.words: list[str] = []
+        self.goes_on = False
         self.images: list[dict[str, str]] = []
         self.styles: list[str] = []
         self.heads: list[str] = []
@@ -143,6 +147,7 @@ class Reader(HTMLParser):
         assert tag in self.TAGS, tag
         given = {name: value or "" for name, value in attrs}
         assert set(given) <= self.ATTRIBUTES, given
+        self.goes_on = tag == "span"
         self.tables += tag == "table"
         self.captions += tag == "caption"
         if tag == "th":
@@ -159,8 +164,12 @@ class Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+        self.goes_on = tag == "span"
 
     def handle_data(self, data: str) -> None:
+        """A span is a part of the words around it."""
+        if self.goes_on and self.words:
+            data = self.words.pop() + data
         self.words.append(data)
 
     @property
