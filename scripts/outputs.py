@@ -37,7 +37,7 @@ AMOUNT = re.compile(
 # this one and now that is named.
 NOISE = re.compile(
     r"(?<=B) in [\d,]+ blocks?| and freed [\d,]+ B(?=\.)"
-    r"|RSS(?:[^.;,]|[.,]\d)*|; most of the peak is of [^;]*(?=\.(?:\s|$))"
+    r"|RSS(?:[^.;,]|[.,]\d)*|; (?:most of the peak is of|by then older blocks had gone,) [^;]*(?=\.(?:\s|$))"
 )
 #: What a slow machine or a first time says on the way, and garbage of IPython's own.
 PASSING = re.compile(

@@ -44,15 +44,22 @@ def of_cell(report: CellReport) -> str:
         return f"{subject} allocated nothing{freed}."
     keeps = f"keeps {bytes_text(cell.live)}" if cell.live else "keeps nothing"
     top = max(report.lines, key=lambda line: line.peak, default=None)
-    most = (
-        f"; most of the peak is of {where(top, report.names)} ({bytes_text(top.peak)})"
-        if top and top.peak
-        else ""
-    )
+    most = _most_of_peak(top, report.names, cell.peak)
     # What it freed is the news where less is left than it ever took.
     freed = f"freed {bytes_text(cell.freed)}, " if cell.freed - cell.allocated > cell.peak else ""
     peaked = f"peaked at {bytes_text(cell.peak)} above its start"
     return f"{subject} allocated {bytes_text(cell.allocated)}, {freed}{peaked} and {keeps}{most}."
+
+
+def _most_of_peak(top: Line | None, names: Mapping[str, str], peak: int) -> str:
+    """The line with the most at the peak. It can have more than the peak, which is above the cell's start:
+    older blocks had gone by then."""
+    if top is None or top.peak <= 0:
+        return ""
+    place, size = where(top, names), bytes_text(top.peak)
+    if top.peak > peak:
+        return f"; by then older blocks had gone, and {place} held the most ({size})"
+    return f"; most of the peak is of {place} ({size})"
 
 
 def of_span(report: Report) -> str:
@@ -63,11 +70,7 @@ def of_span(report: Report) -> str:
         freed = f" and freed {bytes_text(report.freed)}" if report.freed else ""
         return f"The block allocated nothing{freed}."
     top = max(report.lines, key=lambda line: line.peak, default=None)
-    most = (
-        f"; most of the peak is of {where(top, report.names)} ({bytes_text(top.peak)})"
-        if top and top.peak > 0
-        else ""
-    )
+    most = _most_of_peak(top, report.names, report.peak)
     peaked = f"peaked at {bytes_text(report.peak)} above its start"
     net = f"its net is {signed_bytes_text(report.net)}"
     return f"The block allocated {bytes_text(report.allocated)}, {peaked}, and {net}{most}."

@@ -22,8 +22,8 @@ from cellheap.sentences import where
 from cellheap.units import bytes_text
 
 ADVICE = (
-    "`del` what you can spare and run `%gcclear`; `%memtrace live` shows what is alive;"
-    " `%memtrace limit off` lifts the limit."
+    "`del` what you can spare and run `%gcclear`; `%memtrace live` shows what is\n"
+    "alive; `%memtrace limit off` lifts the limit."
 )
 #: Variables whose own size is known without running anybody's code.
 _PLAIN = (list, tuple, dict, set, frozenset, str, bytes, bytearray)
