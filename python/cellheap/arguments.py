@@ -96,7 +96,8 @@ def completer(offers: dict[str, tuple[Any, Follow]]) -> Any:
         magic, follow = offers[found["magic"]]
         word, before = found["word"], (found["before"] or "").split()
         all_words = options(magic) if word.startswith("-") else follow(before, word)
-        fitting = [SimpleCompletion(text=one) for one in all_words if one.startswith(word)]
+        kind = "option" if word.startswith("-") else "argument"
+        fitting = [SimpleCompletion(text=one, type=kind) for one in all_words if one.startswith(word)]
         return {"completions": fitting, "suppress": True, "matched_fragment": word, "ordered": True}
 
     return match

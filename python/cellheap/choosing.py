@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import re
 import types
@@ -39,7 +40,7 @@ def choose(shell: Any, names: Sequence[str], force: bool) -> tuple[list[str], li
             if not fitting:
                 remarks.append(f"No variable fits {name}.")
         else:
-            reason = why_not(shell, name)
+            reason = why_not(shell, name, names)
             if reason:
                 remarks.append(reason)
             else:
@@ -53,8 +54,8 @@ def is_part(shell: Any, name: str) -> bool:
     return found is not None and found[1] in shell.user_ns
 
 
-def why_not(shell: Any, name: str) -> str | None:
-    """Why this name cannot be deleted."""
+def why_not(shell: Any, name: str, typed: Sequence[str] = ()) -> str | None:
+    """Why this name cannot be deleted. One that is like it and was not typed too may be what was meant."""
     if is_part(shell, name):
         return (
             f"{name} is a part of a variable: only whole variables can be deleted here; `del` deletes parts."
@@ -62,7 +63,9 @@ def why_not(shell: Any, name: str) -> str | None:
     if not name.isidentifier():
         return f"{name} is not the name of a variable: only whole variables can be deleted."
     if name not in shell.user_ns:
-        return f"There is no variable {name}."
+        others = [known for known in hidden.variables(shell) if known not in typed]
+        near = difflib.get_close_matches(name, others, 1)
+        return f"There is no variable {name}{f'; {near[0]} is one' if near else ''}."
     if name in ("Out", "_oh", *hidden.output_names(shell)):
         return f"{name} is IPython's own; --out empties the output history."
     nothing = object()

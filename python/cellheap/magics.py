@@ -37,6 +37,9 @@ _CELL = re.compile(r"(?P<number>[0-9]+)|In\[(?P<label>[0-9]+)\]")
 #: Said where there is no tracer at all.
 NEVER_BEGAN = "Nothing was recorded in this process so far: `%memtrace start` begins to record"
 
+#: What argparse says of words that the text above it explains.
+_EXPLAINED = re.compile(r"positional arguments:\n.*\n\s+See above\.\n+")
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -49,6 +52,7 @@ def plain(magic: F) -> F:
         "needs_local_scope": False,
     }
     vars(magic).update(answers)
+    magic.__doc__ = _EXPLAINED.sub("", magic.__doc__ or "")
     return magic
 
 

@@ -203,6 +203,13 @@ def test_a_name_that_does_not_exist_gets_a_line_and_the_rest_goes_on(notebook: T
     ]
     assert [one.what for one in result.steps[1:]] == ["a", "b"]
     assert "Out" in notebook.names
+
+
+def test_the_name_that_may_be_meant_is_told(notebook: Terminal) -> None:
+    notebook.run("history = 1; rows = 2")
+    assert cleared(notebook, "histroy").remarks[0] == "There is no variable histroy; history is one."
+    assert cleared(notebook, "rows row").remarks[0] == "There is no variable row.", "rows was typed too"
+    assert "history" in notebook.names
     assert "get_ipython" in notebook.names
 
 

@@ -39,6 +39,13 @@ def offered(notebook: Terminal, code: str) -> list[str]:
     return [code[: offer.start] + offer.text + code[offer.end :] for offer in found]
 
 
+def test_an_offer_says_what_it_is(notebook: Terminal) -> None:
+    for code, kind in (("%memtrace li", "argument"), ("%gcclear --", "option")):
+        with provisionalcompleter():
+            found = list(notebook.shell.Completer.completions(code, len(code)))
+        assert {offer.type for offer in found} == {kind}
+
+
 @pytest.mark.parametrize(
     ("code", "lines"),
     [
