@@ -51,7 +51,7 @@ def of_cell(report: CellReport) -> str:
     return f"{subject} allocated {bytes_text(cell.allocated)}, {freed}{peaked} and {keeps}{most}."
 
 
-def _most_of_peak(top: Line | None, names: Mapping[str, str], peak: int) -> str:
+def _most_of_peak(top: Line | Change | None, names: Mapping[str, str], peak: int) -> str:
     """The line with the most at the peak. It can have more than the peak, which is above the cell's start:
     older blocks had gone by then."""
     if top is None or top.peak <= 0:
