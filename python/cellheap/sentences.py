@@ -53,11 +53,11 @@ def of_cell(report: CellReport) -> str:
 
 def _most_of_peak(top: Line | Change | None, names: Mapping[str, str], peak: int) -> str:
     """The line with the most at the peak. It can have more than the peak, which is above the cell's start:
-    older blocks had gone by then."""
+    older blocks had gone by then. A few bytes of a library's are not worth the words."""
     if top is None or top.peak <= 0:
         return ""
     place, size = where(top, names), bytes_text(top.peak)
-    if top.peak > peak:
+    if top.peak > peak + peak // 50:
         return f"; by then older blocks had gone, and {place} held the most ({size})"
     return f"; most of the peak is of {place} ({size})"
 

@@ -58,6 +58,9 @@ def test_a_line_is_no_part_of_a_peak_that_is_smaller() -> None:
     assert of_cell(report(peak=4096, at_peak=4096)).endswith(
         "; most of the peak is of In[2], line 3 (4.00 KiB)."
     )
+    assert "; most of the peak is of" in of_cell(report(peak=4096, at_peak=4150)), (
+        "some bytes more are no news"
+    )
     said = of_cell(report(peak=1024, at_peak=4096))
     assert "peaked at 1.00 KiB above its start" in said
     assert said.endswith("; by then older blocks had gone, and In[2], line 3 held the most (4.00 KiB).")
