@@ -217,3 +217,14 @@ def test_why_rss_stays_is_said_with_the_line_that_pins_arenas(notebook: Terminal
     assert re.search(
         r"few blocks hold \d+ of \d+ arenas of pymalloc, most by In\[\d+\], line 1( in <listcomp>)?\.$", said
     )
+
+
+def test_a_cells_small_cycle_is_told_among_many_of_others(notebook: Terminal) -> None:
+    notebook.run("%gcclear")
+    others: list[list[object]] = [[bytes(5_000)] for _ in range(150)]
+    for one in others:
+        one.append(one)
+    notebook.run("class Node: pass\nnode = Node(); node.me = node\ndel node").raise_error()
+    del others, one
+    said = " ".join(str(cleared(notebook, "")).split())
+    assert re.search(r"a reference cycle made in In\[\d\] was garbage: Node.me -> Node", said), said

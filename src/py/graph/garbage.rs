@@ -1,14 +1,15 @@
 //! What the next full collection would free, before it runs: knots of objects that only hold each other, and what hangs
 //! on them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pyo3::prelude::*;
 
 use crate::graph::columns::Bits;
 use crate::graph::dominators::Dominators;
 use crate::graph::knots::knots;
-use crate::graph::{Stopped, Watch};
+use crate::graph::reach::reach;
+use crate::graph::{Network, Stopped, Watch};
 
 use super::picture::Picture;
 use super::report::{Amount, Cycle, Cycles, Member};
@@ -47,20 +48,29 @@ pub fn cycles(
     // A knot that another leads to goes with that one; both are told, each with what hangs on it alone.
     let roots: Vec<u32> = found.iter().map(|knot| knot[0]).collect();
     let dominators = Dominators::new(&network, &roots, watch)?;
-    let under = |knot: &[u32]| -> Result<Vec<u32>, Stopped> {
-        let under = dominators.under(knot[0])?;
-        Ok(under.iter().map(|at| nodes[*at as usize]).collect())
-    };
-    let size = |picture: &Picture, knot: &[u32]| -> u64 {
-        (knot.iter())
-            .map(|at| picture.bytes[nodes[*at as usize] as usize])
-            .sum()
-    };
-    found.sort_by_cached_key(|knot| (std::cmp::Reverse(size(picture, knot)), knot[0]));
+    // Those with something that a cell made come first: they are the ones that are told of.
+    found.sort_by_cached_key(|knot| {
+        let members: Vec<u32> = knot.iter().map(|at| nodes[*at as usize]).collect();
+        let size = members.iter().map(|node| picture.bytes[*node as usize]);
+        let size: u64 = size.sum();
+        let is_others = picture.of_cells(py, &members).is_empty();
+        (is_others, std::cmp::Reverse(size), knot[0])
+    });
     let count = found.len() as u64;
     let mut cycles = Vec::new();
     for knot in found.iter().take(most) {
-        let hanging = under(knot)?;
+        let under = dominators.under(knot[0])?;
+        let has_all = under.len() >= knot.len() && {
+            let under: HashSet<u32> = under.iter().copied().collect();
+            knot.iter().all(|member| under.contains(member))
+        };
+        let hanging = if has_all {
+            under
+        } else {
+            // Another leads to several of its members, so none of them is above the others.
+            going_with(&network, knot, watch)?
+        };
+        let hanging = hanging.iter().map(|at| nodes[*at as usize]).collect();
         let knot: Vec<u32> = knot.iter().map(|at| nodes[*at as usize]).collect();
         cycles.push(cycle(py, picture, &knot, hanging, watch)?);
     }
@@ -71,6 +81,24 @@ pub fn cycles(
         origins: picture.origins(py, &nodes),
         types: picture.types(&nodes, 20),
     })
+}
+
+/// A knot, and what only it leads to.
+fn going_with(network: &Network, knot: &[u32], watch: &mut Watch) -> Result<Vec<u32>, Stopped> {
+    let mut with = Bits::new(network.len())?;
+    reach(
+        network,
+        knot.iter().copied(),
+        &mut with,
+        |_, _| false,
+        watch,
+    )?;
+    let mut others = Bits::new(network.len())?;
+    knot.iter().for_each(|member| _ = others.set(*member));
+    let rest = (0..network.len() as u32).filter(|node| !with.has(*node));
+    reach(network, rest, &mut others, |_, _| false, watch)?;
+    let alone = with.iter().filter(|node| !others.has(*node));
+    Ok(alone.chain(knot.iter().copied()).collect())
 }
 
 fn cycle(
