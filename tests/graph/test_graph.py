@@ -183,3 +183,47 @@ print("well", flush=True)
     os.kill(process.pid, signal.SIGINT)
     assert process.stdout.readline() == "well\n"
     assert process.wait() == 0
+
+
+def test_what_asyncio_and_arrays_of_objects_hold_has_a_name() -> None:
+    run("""
+import asyncio, numpy
+def texts(thing):
+    return {chain.text for chain in graph.holders(thing, 9).chains if chain.kind != "frame"}
+async def work(thing):
+    await asyncio.sleep(3600)
+async def several():
+    inner = bytearray(5000); things.append(weakref.ref(Node(inner))); keeps.append(inner)
+    yield 1
+async def main():
+    global task, g, future
+    task = asyncio.create_task(work(bytearray(5000))); g = several(); await anext(g)
+    future = asyncio.get_running_loop().create_future()
+    future.add_done_callback(lambda _, thing=keeps[0]: None)
+    await asyncio.sleep(0)
+    assert "task.get_coro(), variable thing" in texts(task.get_coro().cr_frame.f_locals["thing"])
+    assert "g, variable inner" in texts(keeps[0]), texts(keeps[0])
+    assert "future, a callback.__defaults__[0]" in texts(keeps[0]), texts(keeps[0])
+    task.cancel()
+things, keeps = [], []
+asyncio.run(main())
+array = numpy.empty((2, 3), dtype=object); array[1, 2] = bytearray(5000)
+assert texts(array[1, 2]) == {"array[1, 2]"}, texts(array[1, 2])
+sparse = numpy.empty((2, 3), dtype=object, order="F"); sparse[1, 2] = bytearray(5000)
+assert texts(sparse[1, 2]) == {"sparse, an item"}, texts(sparse[1, 2])
+""")
+
+
+def test_what_hangs_on_a_cycle_is_never_less_than_the_cycle() -> None:
+    run("""
+first, second = Node(), Node()
+first.references = [second]; second.references = [first]
+above = [first, second]; above.append(above)
+second.data = bytearray(100_000)
+del first, second, above
+found = graph.cycles()
+assert found.count == 2, found
+below = next(cycle for cycle in found.cycles if "Node" in cycle.text)
+assert below.retained.bytes >= 100_000, below
+assert all(cycle.retained.bytes >= cycle.bytes for cycle in found.cycles), found
+""")

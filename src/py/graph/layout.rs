@@ -203,6 +203,7 @@ pub mod ndarray {
     pub const DTYPE: usize = 56;
     pub const FLAGS: usize = 64;
     pub const OWNS: i32 = 4;
+    pub const ORDERED: i32 = 1;
     pub const DTYPE_KIND: usize = 24;
 }
 

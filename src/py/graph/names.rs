@@ -72,8 +72,16 @@ pub unsafe fn key_text(layout: &Layout, key: usize) -> String {
         {
             return format!("[{number}]");
         }
-        format!("[a {}]", type_name(layout, of))
+        format!("[{}]", with_article(&type_name(layout, of)))
     }
+}
+
+/// `a list`, `an int`.
+fn with_article(name: &str) -> String {
+    let vowel = name
+        .trim_start_matches('_')
+        .starts_with(['a', 'e', 'i', 'o', 'u', 'A', 'E', 'I', 'O', 'U']);
+    format!("{} {name}", if vowel { "an" } else { "a" })
 }
 
 /// The value of an int of one digit.
@@ -110,7 +118,10 @@ pub unsafe fn arrow(layout: &Layout, kind: &Kind, object: usize, held: usize) ->
             Adapter::Ndarray if word(object, ndarray::BASE) == held => {
                 Some((".base".into(), "base"))
             }
-            Adapter::Ndarray => Some(("an item".into(), "item")),
+            Adapter::Ndarray if word(object, ndarray::DTYPE) == held => {
+                Some((".dtype".into(), "attribute"))
+            }
+            Adapter::Ndarray => Some((item_of_array(object, held), "item")),
             Adapter::Code => Some((code_part(layout, object, held), "other")),
             Adapter::Module => Some((".__dict__".into(), "attribute")),
             Adapter::Tensor => tensors::known().and_then(|known| known.name(object, held)),
@@ -143,9 +154,10 @@ pub unsafe fn arrow(layout: &Layout, kind: &Kind, object: usize, held: usize) ->
             .or_else(|| part(kind, object, held))
             .or_else(|| member(layout, kind, object, held))
             .or_else(|| local(layout, object, held))
+            .or_else(|| of_task(layout, kind, held))
             .unwrap_or_else(|| {
                 (
-                    format!("something in a {}", type_name(layout, kind.of)),
+                    format!("something in {}", with_article(&type_name(layout, kind.of))),
                     "other",
                 )
             })
@@ -174,6 +186,31 @@ unsafe fn item_of(items: usize, count: usize, held: usize) -> Option<Named> {
     // SAFETY: the caller's promise: so many pointers lie there.
     let at = (0..count.min(MOST_ITEMS)).find(|at| unsafe { word(items, at * 8) } == held)?;
     Some((format!("[{at}]"), "item"))
+}
+
+/// Where an array of objects has one, if its items lie in the order of their numbers.
+unsafe fn item_of_array(object: usize, held: usize) -> String {
+    // SAFETY: the caller's promise: an array of numpy, with so many lengths.
+    unsafe {
+        let rank = int(object, ndarray::DIMENSIONS) as usize;
+        let lengths = (0..rank).map(|at| word(word(object, ndarray::SHAPE), at * 8));
+        let lengths: Vec<usize> = lengths.collect();
+        let flags = ndarray::ORDERED | ndarray::OWNS;
+        let kind = byte(word(object, ndarray::DTYPE), ndarray::DTYPE_KIND);
+        let is_ordered = kind == b'O' && int(object, ndarray::FLAGS) & flags == flags;
+        let items = lengths.iter().product::<usize>().min(MOST_ITEMS);
+        let data = word(object, ndarray::DATA);
+        let found = (0..items).find(|at| is_ordered && word(data, at * 8) == held);
+        let Some(mut at) = found else {
+            return "an item".into();
+        };
+        let mut numbers: Vec<String> = Vec::new();
+        for length in lengths.iter().rev() {
+            numbers.insert(0, (at % length).to_string());
+            at /= length;
+        }
+        format!("[{}]", numbers.join(", "))
+    }
 }
 
 unsafe fn code_part(layout: &Layout, object: usize, held: usize) -> String {
@@ -252,6 +289,25 @@ unsafe fn local(layout: &Layout, object: usize, held: usize) -> Option<Named> {
     }
 }
 
+/// What a task or a future of asyncio's has: they are C's, and keep no list of their fields.
+unsafe fn of_task(layout: &Layout, kind: &Kind, held: usize) -> Option<Named> {
+    use pyo3::ffi;
+    // SAFETY: the caller's promise.
+    let of = unsafe { word(held, layout::TYPE) };
+    let is = |known: *mut ffi::PyTypeObject| of == known as usize;
+    let words = if is(&raw mut ffi::PyCoro_Type) {
+        ".get_coro()"
+    } else if is(&raw mut ffi::PyFunction_Type) || is(&raw mut ffi::PyCFunction_Type) {
+        "a callback"
+    } else {
+        return None;
+    };
+    // SAFETY: the type of an object that lives.
+    let name = unsafe { type_name(layout, kind.of) };
+    matches!(name.as_str(), "_asyncio.Task" | "_asyncio.Future")
+        .then(|| (words.into(), "attribute"))
+}
+
 /// The frame in a generator or a frame object.
 ///
 /// # Safety
@@ -270,7 +326,9 @@ pub unsafe fn frame_in(layout: &Layout, object: usize) -> Option<usize> {
         } else {
             (67, 72)
         };
-        let suspends = is(&raw mut ffi::PyGen_Type) || is(&raw mut ffi::PyCoro_Type);
+        let suspends = is(&raw mut ffi::PyGen_Type)
+            || is(&raw mut ffi::PyCoro_Type)
+            || is(&raw mut ffi::PyAsyncGen_Type);
         (suspends && (byte(object, state) as i8) <= 0).then_some(object + frame)
     }
 }

@@ -25,6 +25,7 @@ const FUNCTION: [(usize, &str); 11] = [
     (112, ".__annotations__"),
 ];
 const CELL: [(usize, &str); 1] = [(16, ".cell_contents")];
+const METHOD: [(usize, &str); 2] = [(24, ".__self__"), (32, ".__module__")];
 const FRAME: [(usize, &str); 2] = [(16, ".f_back"), (32, ".f_trace")];
 const EXCEPTION: [(usize, &str); 5] = [
     (24, ".args"),
@@ -47,6 +48,8 @@ pub unsafe fn part(kind: &Kind, object: usize, held: usize) -> Option<Named> {
         &FUNCTION
     } else if is(&raw mut ffi::PyCell_Type) {
         &CELL
+    } else if is(&raw mut ffi::PyCFunction_Type) {
+        &METHOD
     } else if is(&raw mut ffi::PyFrame_Type) {
         &FRAME
     } else if kind.has(IS_EXCEPTION) {
