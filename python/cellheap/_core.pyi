@@ -219,7 +219,7 @@ _Steps: TypeAlias = list[tuple[str, list[tuple[str, str]], list[tuple[object, ob
 
 # With `progress` a line goes to descriptor 2 each second once a call takes longer than one.
 
-def graph_variables(places: _Places, progress: bool = True) -> str:
+def graph_variables(places: _Places, names: set[str] | None = None, progress: bool = True) -> str:
     """JSON of the variables' table."""
 
 def graph_retained(thing: object, places: _Places, progress: bool = True) -> str:
@@ -242,6 +242,9 @@ def graph_survivors(cell: int | None, places: _Places, most: int = 10, progress:
 
 def graph_newer(since: int, until: int, places: _Places, progress: bool = True) -> str:
     """JSON of who holds most of what the cells after one up to another left behind; null for nothing."""
+
+def graph_reads_pyarrow() -> bool:
+    """Whether what pyarrow's C++ has is read, as the last question found; true where it is not loaded."""
 
 def graph_types() -> str:
     """JSON of how many objects of each type the collector knows."""

@@ -26,7 +26,7 @@ from cellheap.lastwords import Last
 from cellheap.needs import peak_cell
 from cellheap.notebookreport import NotebookReport
 from cellheap.owned import Owned, Weighed
-from cellheap.pools import pools, reached
+from cellheap.pools import pools
 from cellheap.results import CellReport, Live, Overview, Result
 
 __all__ = [
@@ -228,12 +228,12 @@ def variables(*names: str) -> Owned:
 def holders(thing: object, /, most: int = 5, *, name: str = "it") -> Held:
     """What keeps an object alive: the shortest chains of holders from places that have a name, at most so
     many. `name` is how the answer calls it."""
-    return Held.of(graph.holders(thing, most), name, reached(thing))
+    return Held.of(graph.holders(thing, most), name)
 
 
 def holders_of(name: str, most: int = 5) -> Held:
     """The same of a variable of the notebook. KeyError where there is none."""
-    return Held.of(graph.holders_of(name, most), name, graph.pooled(name))
+    return Held.of(graph.holders_of(name, most), name)
 
 
 def retained(thing: object, /) -> Weighed:

@@ -9,10 +9,9 @@ from typing import Any
 from cellheap.display import LIVE, Bundle, Column, Folded, Part, Size, Table, Words
 from cellheap.graphplaces import FIGURES
 from cellheap.graphtypes import Cycle
-from cellheap.held import listed
 from cellheap.knotted import cycles_table, drawings, finalizers_text, is_notebooks, way
 from cellheap.results import Result
-from cellheap.units import bytes_text, count_text
+from cellheap.units import bytes_text, count_text, listed
 
 #: Rows that a table shows.
 ROWS = 20

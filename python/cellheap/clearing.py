@@ -98,7 +98,7 @@ def foresee(
         )
         if figures and caching.figures():
             remarks.append(CLOSING)
-        remarks += pools.beside({name: graph.pooled(name) for name in doomed})
+        remarks += pools.unread()
         return Foreseen.of(found, tuple(remarks))
 
 

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from cellheap.display import LIVE, Bundle, Column, Folded, Part, Size, Table, Words
-from cellheap.graphtypes import Amount, Prediction
-from cellheap.held import amount_text, listed, texts
+from cellheap.graphtypes import Prediction
+from cellheap.held import amount_text, texts
 from cellheap.results import Result
 from cellheap.typetables import types_table
-from cellheap.units import count_text
+from cellheap.units import count_text, listed
 
 NOTE = "A prediction means `del` and a full collection, while nothing else runs. Nothing was changed."
 #: Steps that the sentence names, and rows of the table.
@@ -37,11 +37,17 @@ class Foreseen(Prediction, Result):
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "foreseen", **asdict(self)}
 
-    columns = ("step", "bytes", "objects", "older")
+    columns = ("step", "bytes", "objects", "older", "pooled")
 
     def rows(self) -> Iterator[dict[str, Any]]:
         for what, amount in self.each:
-            yield {"step": what, "bytes": amount.bytes, "objects": amount.objects, "older": amount.older}
+            yield {
+                "step": what,
+                "bytes": amount.bytes,
+                "objects": amount.objects,
+                "older": amount.older,
+                "pooled": amount.pooled,
+            }
 
     def held_by(self, name: str) -> tuple[str, ...]:
         """Who would still hold the object of a deleted variable."""
@@ -67,10 +73,10 @@ class Foreseen(Prediction, Result):
         return Bundle(self._sentence(), [*parts, Words(NOTE, quiet=True)], self.to_dict())
 
     def _sentence(self) -> str:
-        if not _whole(self.freed):
+        if not self.freed.whole:
             said = ["Nothing would be freed"]
         else:
-            parts = [f"{what} {amount_text(amount)}" for what, amount in self.each if _whole(amount)]
+            parts = [f"{what} {amount_text(amount)}" for what, amount in self.each if amount.whole]
             more = f" and {count_text(len(parts) - NAMED, 'other step')}" if len(parts) > NAMED else ""
             said = [f"Would free {amount_text(self.freed)}: {', '.join(parts[:NAMED])}{more}"]
         said += [
@@ -84,15 +90,11 @@ class Foreseen(Prediction, Result):
     def _steps(self) -> Table:
         kept = {name for name, _ in self.kept}
         rows: list[list[str | Size]] = [
-            [what, Size(_whole(amount)), f"{amount.objects:,}", "still held" if what in kept else ""]
+            [what, Size(amount.whole), f"{amount.objects:,}", "still held" if what in kept else ""]
             for what, amount in self.each[:ROWS]
         ]
         if left := [amount for _, amount in self.each[ROWS:]]:
-            size, objects = sum(map(_whole, left)), sum(amount.objects for amount in left)
+            size, objects = sum(amount.whole for amount in left), sum(amount.objects for amount in left)
             rows.append([count_text(len(left), "other step"), Size(size), f"{objects:,}", ""])
         columns = [Column("Step"), Column("Would free", LIVE), Column("Objects"), Column("")]
         return Table("What each step would free, after those before it", columns, rows)
-
-
-def _whole(amount: Amount) -> int:
-    return amount.bytes + amount.older

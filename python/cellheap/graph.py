@@ -13,7 +13,7 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from cellheap import _core, graphplaces, pools
+from cellheap import _core, graphplaces
 from cellheap import hidden as hidden_holders
 from cellheap.graphtypes import (
     Amount,
@@ -42,7 +42,6 @@ __all__ = [
     "holders",
     "holders_of",
     "newer",
-    "pooled",
     "predict",
     "retained",
     "survivors",
@@ -56,8 +55,9 @@ def variables(names: Sequence[str] | None = None, *, progress: bool = True) -> V
     share is told of all."""
     shell = get_ipython()
     with _core.own():
-        data = json.loads(_core.graph_variables(graphplaces.places(shell), progress))
         known = None if shell is None else set(hidden_holders.variables(shell))
+        asked = None if known is None else known.union(names or ())
+        data = json.loads(_core.graph_variables(graphplaces.places(shell), asked, progress))
         unknown = [] if names is None else [name for name in names if name not in (known or ())]
         wanted = known if names is None else set(names)
         rows = [row for row in data["variables"] if wanted is None or row["name"] in wanted]
@@ -66,9 +66,8 @@ def variables(names: Sequence[str] | None = None, *, progress: bool = True) -> V
 
 def _measured(shell: Any, data: dict[str, Any], unknown: Sequence[str] = ()) -> Variables:
     """Variables with what they say of their own size."""
-    names = [row["name"] for row in data["variables"]]
-    shapes = {name: _shape(shell, name) for name in names}
-    return Variables.from_json(data, shapes, {name: pooled(name) for name in names}, unknown)
+    shapes = {row["name"]: _shape(shell, row["name"]) for row in data["variables"]}
+    return Variables.from_json(data, shapes, unknown)
 
 
 def retained(thing: object, /, *, progress: bool = True) -> Retained:
@@ -152,11 +151,6 @@ def newer(since: int, until: int, *, progress: bool = True) -> tuple[Chain, Amou
 def _value(shell: Any, name: str) -> Any:
     namespace = vars(sys.modules["__main__"]) if shell is None else shell.user_ns
     return namespace.get(name)
-
-
-def pooled(name: str) -> int:
-    """Bytes of pyarrow's buffers that a variable of the notebook reaches, as pyarrow says."""
-    return pools.reached(_value(get_ipython(), name))
 
 
 def _shape(shell: Any, name: str) -> str:

@@ -19,6 +19,8 @@ class Amount:
     objects: int
     #: Bytes of objects from before tracing, about; not in `bytes`.
     older: int = 0
+    #: Bytes of pyarrow's pool, which has memory of its own that the books see as a whole; not in `bytes`.
+    pooled: int = 0
     #: How many have a finalizer: what that does cannot be foreseen.
     finalizers: int = 0
     #: How many would stay, in circles through references that the collector does not see; not in `bytes`.
@@ -26,6 +28,11 @@ class Amount:
 
     def __str__(self) -> str:
         return bytes_text(self.bytes)
+
+    @property
+    def whole(self) -> int:
+        """All bytes, those that are known about too."""
+        return self.bytes + self.older + self.pooled
 
     def less(self, part: Amount) -> Amount:
         """Without a part of it."""
@@ -84,20 +91,18 @@ class Variable:
     shallow: int
     #: What goes with this name alone.
     retained: Amount
-    #: Bytes that it reaches and that others reach too.
+    #: Bytes that it reaches and that others reach too, those of pyarrow's pool among them.
     shared: int
     shared_with: tuple[str, ...]
     shared_names: int
     origin: str | None
     origin_cell: int | None
     same_as: tuple[str, ...]
-    #: Bytes of pyarrow's buffers that it reaches, by pyarrow: in a pool of its own, so not in `retained`.
-    pooled: int = 0
 
     @classmethod
-    def from_json(cls, data: Json, shape: str = "", pooled: int = 0) -> Variable:
+    def from_json(cls, data: Json, shape: str = "") -> Variable:
         lists = {key: tuple(data[key]) for key in ("shared_with", "same_as")}
-        own = {"shape": shape, "pooled": pooled, "retained": Amount(**data["retained"])}
+        own = {"shape": shape, "retained": Amount(**data["retained"])}
         return cls(**{**data, **lists, **own})
 
 
@@ -114,12 +119,9 @@ class Variables:
     unknown: tuple[str, ...]
 
     @classmethod
-    def from_json(
-        cls, data: Json, shapes: Mapping[str, str], pooled: Mapping[str, int], unknown: Sequence[str]
-    ) -> Variables:
-        rows = ((row, row["name"]) for row in data["variables"])
+    def from_json(cls, data: Json, shapes: Mapping[str, str], unknown: Sequence[str]) -> Variables:
         return cls(
-            tuple(Variable.from_json(row, shapes.get(name, ""), pooled.get(name, 0)) for row, name in rows),
+            tuple(Variable.from_json(row, shapes.get(row["name"], "")) for row in data["variables"]),
             tuple(Variable.from_json(row) for row in data["hidden"]),
             Amount(**data["total"]),
             data["objects"],

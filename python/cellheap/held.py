@@ -12,7 +12,7 @@ from cellheap.display import Bundle, Column, Part, Picture, Size, Table, Words
 from cellheap.graphtypes import Amount, Chain, Holders
 from cellheap.hidden import OUT
 from cellheap.results import Result
-from cellheap.units import bytes_text, count_text
+from cellheap.units import bytes_text, count_text, listed
 
 #: Steps of a chain that are drawn; the middle of a longer one is left to words.
 DRAWN = 5
@@ -23,12 +23,10 @@ class Held(Holders, Result):
     """What keeps an object alive. `name` is what was asked of."""
 
     name: str = "it"
-    #: Bytes of pyarrow's buffers that it reaches, by pyarrow: not in `retained`.
-    pooled: int = 0
 
     @classmethod
-    def of(cls, found: Holders, name: str, pooled: int = 0) -> Held:
-        return cls(**vars(found), name=name, pooled=pooled)
+    def of(cls, found: Holders, name: str) -> Held:
+        return cls(**vars(found), name=name)
 
     @property
     def others(self) -> tuple[Chain, ...]:
@@ -107,7 +105,7 @@ def _remarks(held: Held) -> Iterator[str]:
     if held.weak:
         many = count_text(held.weak, "weak reference")
         yield f"{many} to it {'does' if held.weak == 1 else 'do'} not keep it alive."
-    yield from pools.beside({held.name: held.pooled})
+    yield from pools.unread()
     if held.origin:
         yield f"It was allocated in {held.origin}."
     if any(step.kind == "cache" for chain in held.chains for step in chain.steps):
@@ -149,12 +147,6 @@ def _is_name(chain: Chain, name: str) -> bool:
     return chain.kind == "variable" and chain.root == name and chain.text == name
 
 
-def listed(names: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and 3 more`."""
-    shown = [*names[:3], f"{len(names) - 3} more"] if len(names) > 4 else list(names)
-    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]])) if shown else ""
-
-
 def article(kind: str) -> str:
     """`a list`, `an ndarray`."""
     return f"{'an' if kind[:1].lower() in 'aeiou' else 'a'} {kind}"
@@ -163,8 +155,9 @@ def article(kind: str) -> str:
 def amount_text(amount: Amount) -> str:
     """How many bytes, and what of them is only known about."""
     older = f"about {bytes_text(amount.older)} from before tracing" if amount.older else ""
-    exact = bytes_text(amount.bytes) if amount.bytes or not older else ""
-    return " and ".join(filter(None, (exact, older)))
+    pooled = f"{bytes_text(amount.pooled)} of pyarrow's pool" if amount.pooled else ""
+    exact = bytes_text(amount.bytes) if amount.bytes or not (older or pooled) else ""
+    return listed([text for text in (exact, pooled, older) if text])
 
 
 _NOTES = {

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from cellheap.display import LIVE, PEAK, Bundle, Column, Part, Picture, Size, Table, Words
-from cellheap.held import listed
 from cellheap.needs import Needs, needs
 from cellheap.records import History, Line, Origin
 from cellheap.reruns import Rerun, growing, reruns
@@ -15,7 +14,7 @@ from cellheap.results import CellReport, Live, Overview, Result, beside, picture
 from cellheap.sentences import where
 from cellheap.suspects import SHARE, Suspect, suspects
 from cellheap.tables import Row
-from cellheap.units import bytes_text, count_text, signed_bytes_text
+from cellheap.units import bytes_text, count_text, listed, signed_bytes_text
 
 #: Cells that are told of as keeping most, and runs.
 CELLS, RERUNS = 5, 5

@@ -10,11 +10,11 @@ from typing import Any
 from cellheap import _core, pools
 from cellheap.display import ALLOCATED, LIVE, Bundle, Column, Folded, Part, Picture, Size, Table, Words
 from cellheap.graphtypes import Amount, Retained, Variable, Variables
-from cellheap.held import amount_text, article, listed
+from cellheap.held import amount_text, article
 from cellheap.hidden import OUT, TRACEBACK
 from cellheap.results import Result
 from cellheap.typetables import types_table
-from cellheap.units import bytes_text, count_text
+from cellheap.units import bytes_text, count_text, listed
 
 #: Rows of the table, of the drawing, and of the raw numbers.
 ROWS, BARS, RAW = 25, 12, 60
@@ -55,11 +55,24 @@ class Owned(Variables, Result):
     def to_dict(self) -> dict[str, Any]:
         return {"kind": "variables", **asdict(self)}
 
-    columns = ("name", "type", "shape", "shallow", "retained", "older", "shared", "shared_with", "origin")
+    columns = (
+        "name",
+        "type",
+        "shape",
+        "shallow",
+        "retained",
+        "older",
+        "pooled",
+        "shared",
+        "shared_with",
+        "origin",
+    )
 
     def rows(self) -> Iterator[dict[str, Any]]:
         for row in (*self.variables, *self.hidden):
-            flat = {**asdict(row), "retained": row.retained.bytes, "older": row.retained.older}
+            amount = row.retained
+            known = {"retained": amount.bytes, "older": amount.older, "pooled": amount.pooled}
+            flat = {**asdict(row), **known}
             yield {
                 name: " ".join(flat[name]) if name == "shared_with" else flat[name] for name in self.columns
             }
@@ -100,7 +113,7 @@ class Owned(Variables, Result):
         if older := [row for row in self.variables if row.retained.older]:
             most = max(older, key=lambda row: row.retained.older)
             parts.append(Words(_older(len(older), most), quiet=True))
-        parts += [Words(said) for said in pools.beside({row.name: row.pooled for row in self.variables})]
+        parts += [Words(words) for words in (*_pooled(self.variables), *pools.unread())]
         if self.hidden:
             parts.append(_hidden_table(self.hidden, self.clearing))
         return Bundle(_sentence(self), [*parts, Words(NOTE, quiet=True)], self._raw())
@@ -117,11 +130,11 @@ class Owned(Variables, Result):
 def _sentence(owned: Owned) -> str:
     if not owned.variables:
         return "There are no such variables." if owned.unknown else "There are no variables."
-    most = max(owned.variables, key=lambda row: row.retained.bytes + row.retained.older)
+    most = max(owned.variables, key=lambda row: row.retained.whole)
     if len(owned.variables) == 1:
         stays = f"; {_shares(most)}" if most.shared else "."
         return f"`del {most.name}` and a collection give back {amount_text(most.retained)}{stays}"
-    if not most.retained.bytes and not most.retained.older:
+    if not most.retained.whole:
         return "No variable keeps memory alive by itself: all that they reach is shared."
     return (
         f"Of {len(owned.variables):,} variables {most.name} keeps the most alive:"
@@ -173,12 +186,20 @@ def _older(count: int, most: Variable) -> str:
     return f"{some} objects from before tracing alive too, {most.name} the most: about {size}, not in these."
 
 
+def _pooled(variables: Sequence[Variable]) -> Iterator[str]:
+    pooled = {row.name: row.retained.pooled for row in variables if row.retained.pooled}
+    if pooled and len(variables) > 1:
+        most = sorted(pooled, key=lambda name: -pooled[name])
+        names = listed([f"{name} {bytes_text(pooled[name])}" for name in most])
+        yield f"`del` also gives back of pyarrow's pool, which is not in these: {names}."
+
+
 def _hidden_table(hidden: Sequence[Variable], clearing: Sequence[tuple[str, Amount]]) -> Table:
     rows: list[list[str | Size]] = []
     for option, amount in clearing:
         names = [row.name for row in hidden if _clears(row) == option]
         if names:
-            rows.append([listed(names), Size(amount.bytes + amount.older), option])
+            rows.append([listed(names), Size(amount.whole), option])
     columns = [Column("Hidden"), Column("Clearing frees", LIVE), Column("Cleared by")]
     return Table("What IPython keeps besides", columns, rows)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+from collections.abc import Sequence
 from typing import SupportsIndex
 
 from cellheap._core import bytes_text as bytes_text
@@ -62,3 +63,9 @@ def seconds_text(seconds: float) -> str:
 def count_text(n: int, one: str, many: str | None = None) -> str:
     """`1 block`, `2,000 blocks`."""
     return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and 3 more`."""
+    shown = [*names[:3], f"{len(names) - 3} more"] if len(names) > 4 else list(names)
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]])) if shown else ""

@@ -32,8 +32,8 @@ mod _core {
     use super::errors::ConnectionError;
     #[pymodule_export]
     use super::graph::{
-        graph_check, graph_cycles, graph_holders, graph_newer, graph_predict, graph_retained,
-        graph_survivors, graph_suspects, graph_types, graph_variables,
+        graph_check, graph_cycles, graph_holders, graph_newer, graph_predict, graph_reads_pyarrow,
+        graph_retained, graph_survivors, graph_suspects, graph_types, graph_variables,
     };
     #[pymodule_export]
     use super::json::{json_dump, json_load};

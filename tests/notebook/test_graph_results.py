@@ -8,6 +8,7 @@ import weakref
 import cellheap
 import numpy as np
 import pytest
+from cellheap import api
 from cellheap.clearing import foresee
 from cellheap.held import Held
 from cellheap.owned import Owned
@@ -66,18 +67,32 @@ def test_hidden_outputs_and_tracebacks_have_rows_of_their_own(notebook: Terminal
     assert "user_ns_hidden" not in text
 
 
-def test_buffers_of_pyarrow_are_told_apart(notebook: Terminal) -> None:
+def test_what_goes_of_pyarrows_pool_is_told_apart(notebook: Terminal) -> None:
     arrow = pytest.importorskip("pyarrow")
     notebook.run("import pyarrow as pa\ntable = pa.table({'a': range(50_000), 'b': range(50_000)})")
+    notebook.run("other = table.select(['a']); third = pa.table({'c': range(50_000)})")
     before = arrow.total_allocated_bytes()
     row = variables(notebook, "table")["table"]
-    assert row.pooled >= 2 * 50_000 * 8
-    assert "pyarrow's buffers are reached by table 781 KiB" in " ".join(str(variables(notebook)).split())
-    for asked in (cellheap.holders(notebook.names["table"]), foresee("table")):
-        assert "pyarrow's buffers are reached by" in str(asked)
+    assert row.retained.pooled == row.shared - row.shared % 1000 == 400_000
+    assert row.shared_with == ("other",)
+    said = " ".join(str(variables(notebook, "table third")).split())
+    assert "gives back of pyarrow's pool, which is not in these: table 391 KiB and third 391 KiB" in said
+    for asked in (api.holders_of("table"), foresee("table")):
+        assert "and 391 KiB of pyarrow's pool" in " ".join(str(asked).split())
     cleared = cellheap.clear("table")
-    assert before - arrow.total_allocated_bytes() == row.pooled
-    assert any("gave back 781 KiB, as it says itself" in remark for remark in cleared.remarks)
+    assert before - arrow.total_allocated_bytes() == row.retained.pooled
+    assert any("gave back 391 KiB, as it says itself" in remark for remark in cleared.remarks)
+
+
+def test_an_array_that_a_table_holds_is_said_to_be_held_by_it(notebook: Terminal) -> None:
+    pytest.importorskip("pyarrow")
+    notebook.run("import pyarrow as pa, numpy\na = numpy.ones(1_000_000); t = pa.table({'price': a})")
+    assert "the data of column price (t)" in str(api.holders_of("a"))
+    said = " ".join(str(foresee("a")).split())
+    assert "a would not be freed: still held by the data of column price (t)" in said
+    assert foresee("a", "t").freed.bytes >= 8_000_000
+    notebook.run("del a")
+    assert 8_000_000 <= foresee("t").freed.bytes <= cellheap.clear("t").freed
 
 
 def test_names_that_do_not_exist_get_a_line(notebook: Terminal) -> None:

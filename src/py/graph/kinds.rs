@@ -6,6 +6,7 @@ use std::ffi::{CStr, c_int, c_void};
 use pyo3::ffi;
 
 use super::layout::{self, Layout, kind, word};
+use super::pyarrow::Form;
 use crate::hooks::python::symbol;
 
 type Visit = unsafe extern "C" fn(*mut ffi::PyObject, *mut c_void) -> c_int;
@@ -42,6 +43,8 @@ pub enum Adapter {
     /// A tensor of torch, and what several share the data of.
     Tensor,
     Storage,
+    /// What pyarrow wraps around an object of C++.
+    Arrow(Form),
 }
 
 #[derive(Clone, Copy)]
@@ -81,6 +84,16 @@ impl Kind {
         self.has(kind::GC)
             // SAFETY: the caller's promise; static types say so that they are none of the collector's.
             && self.is_gc.is_none_or(|asks| unsafe { asks(object as *mut ffi::PyObject) } != 0)
+    }
+
+    /// Whether a reference of such an object that the collector does not see may be part of a circle. Strings and tables
+    /// of names are not.
+    pub fn matters(&self) -> bool {
+        use Adapter::{Array, ByteArray, Dict, List, Range, Set, Text};
+        !matches!(
+            self.adapter,
+            Text | Dict | List | Set | ByteArray | Array | Range
+        )
     }
 }
 
@@ -191,7 +204,7 @@ fn before(layout: &Layout, flags: usize) -> usize {
 /// The types that need more than the collector is told, of what is loaded. Most special ones first.
 pub fn special() -> Vec<(usize, Adapter)> {
     let ordered = symbol(c"PyODict_Type").map(|of| (of as usize, Adapter::OrderedDict));
-    let statics: [(*mut ffi::PyTypeObject, Adapter); 10] = [
+    let statics: [(*mut ffi::PyTypeObject, Adapter); 11] = [
         (&raw mut ffi::PyDict_Type, Adapter::Dict),
         (&raw mut ffi::PySet_Type, Adapter::Set),
         (&raw mut ffi::PyFrozenSet_Type, Adapter::Set),
@@ -202,6 +215,7 @@ pub fn special() -> Vec<(usize, Adapter)> {
         (&raw mut ffi::PyMemberDescr_Type, Adapter::Descriptor),
         (&raw mut ffi::PyGetSetDescr_Type, Adapter::Descriptor),
         (&raw mut ffi::PyMethodDescr_Type, Adapter::Descriptor),
+        (&raw mut ffi::PyCapsule_Type, Adapter::Arrow(Form::Capsule)),
     ];
     let statics = statics.iter().map(|(of, adapter)| (*of as usize, *adapter));
     let mut special: Vec<_> = ordered.into_iter().chain(statics).collect();
@@ -218,6 +232,15 @@ pub fn special() -> Vec<(usize, Adapter)> {
         (c"numpy", c"ndarray", Adapter::Ndarray),
         (c"torch._C", c"TensorBase", Adapter::Tensor),
         (c"torch._C", c"StorageBase", Adapter::Storage),
+        (c"pyarrow.lib", c"Buffer", Adapter::Arrow(Form::Buffer)),
+        (c"pyarrow.lib", c"Array", Adapter::Arrow(Form::Array)),
+        (
+            c"pyarrow.lib",
+            c"ChunkedArray",
+            Adapter::Arrow(Form::Chunks),
+        ),
+        (c"pyarrow.lib", c"Table", Adapter::Arrow(Form::Table)),
+        (c"pyarrow.lib", c"RecordBatch", Adapter::Arrow(Form::Batch)),
     ];
     for (module, name, adapter) in loaded {
         special.extend(loaded_type(module, name).map(|of| (of, adapter)));

@@ -14,10 +14,13 @@ use super::layout::{self, kind, word};
 use super::names::code_name;
 use super::owned::{Found, owned};
 use super::picture::Picture;
+use super::pyarrow;
 use super::report::{Amount, TypeRow};
 use super::tensors;
 use super::texts::type_name;
-use super::walk::{COUNTER, ENTRY, FRAME, IMMORTAL, KEYS, STORAGE, TAGS, TENSOR, references};
+use super::walk::{
+    COUNTER, ENTRY, FRAME, IMMORTAL, KEYS, SHARED, STORAGE, TAGS, TENSOR, references,
+};
 
 /// Objects and bytes by type; by tag, which is less than any address, where there is none.
 pub type Sums = HashMap<usize, (u64, u64)>;
@@ -47,6 +50,7 @@ impl Picture {
             (ENTRY, _) => "name".into(),
             (FRAME, _) => "frame".into(),
             (STORAGE, _) => "data of a tensor".into(),
+            (SHARED, _) => "data of pyarrow".into(),
             _ => "tensor of C++".into(),
         }
     }
@@ -78,12 +82,15 @@ impl Picture {
     /// The same of an object of C++.
     fn site_behind(&self, books: &Books, node: u32) -> Option<SiteId> {
         let (inside, tag) = (self.objects[node as usize] & !TAGS, self.tag(node));
-        if !matches!(tag, TENSOR | STORAGE | COUNTER) {
-            return None;
-        }
         let mut largest = Largest { books, found: None };
         // SAFETY: no Python ran since the walk, which has read it too.
-        unsafe { tensors::found_in(inside, tag, &mut largest) };
+        unsafe {
+            match (tag, self.shared(node)) {
+                (_, Some(shared)) => pyarrow::found_in(shared, &mut largest),
+                (TENSOR | STORAGE | COUNTER, _) => tensors::found_in(inside, tag, &mut largest),
+                _ => return None,
+            }
+        }
         largest.found.map(|(site, _)| site)
     }
 
@@ -138,28 +145,18 @@ impl Picture {
     /// The sum of a set of nodes.
     pub fn amount(&mut self, nodes: &[u32]) -> Amount {
         let mut amount = Amount::default();
-        let older = self.older_bytes(nodes);
+        let older = among(&self.older, nodes).map(u64::from).sum();
+        let pooled = among(&self.pooled, nodes).map(|bytes| bytes as u64).sum();
         for node in nodes {
             amount.bytes += self.bytes[*node as usize];
             amount.objects += u64::from(self.is_object(*node));
             amount.finalizers += u64::from(self.has_finalizer(*node));
         }
-        Amount { older, ..amount }
-    }
-
-    /// Bytes from before tracing among these; the list of them is in the order of their numbers.
-    fn older_bytes(&self, nodes: &[u32]) -> u64 {
-        if self.older.is_empty() {
-            return 0;
+        Amount {
+            older,
+            pooled,
+            ..amount
         }
-        let known = nodes.iter().filter_map(|node| {
-            let at = self
-                .older
-                .binary_search_by_key(node, |(node, _)| *node)
-                .ok()?;
-            Some(u64::from(self.older[at].1))
-        });
-        known.sum()
     }
 
     /// Objects and bytes by type, the most bytes first.
@@ -185,6 +182,7 @@ impl Picture {
         for (of, (objects, bytes)) in sums {
             let name = match of {
                 STORAGE => "data of tensors".into(),
+                SHARED => "data of pyarrow".into(),
                 TENSOR | COUNTER => "tensors of C++".into(),
                 0..=TAGS => "names of attributes".into(),
                 // SAFETY: the type of an object that lives.
@@ -323,6 +321,15 @@ impl Picture {
         // SAFETY: an object of the collector's has its links before it; they are null where it is not tracked.
         unsafe { kind.is_gc(object) && word(object - 16, 0) != 0 }
     }
+}
+
+/// What is said of these nodes in a list that is in the order of their numbers.
+fn among<T: Copy>(known: &[(u32, T)], nodes: &[u32]) -> impl Iterator<Item = T> {
+    let nodes = if known.is_empty() { &[] } else { nodes };
+    let at = |node: &u32| known.binary_search_by_key(node, |(node, _)| *node).ok();
+    nodes
+        .iter()
+        .filter_map(move |node| Some(known[at(node)?].1))
 }
 
 struct Sight<'a> {

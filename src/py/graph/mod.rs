@@ -19,6 +19,7 @@ mod parts;
 mod patience;
 mod picture;
 mod places;
+mod pyarrow;
 mod report;
 mod steps;
 mod suspects;
@@ -127,6 +128,7 @@ fn layout(py: Python<'_>) -> PyResult<&'static Layout> {
         Some(Err(wrong)) => Err(differs(minor, wrong)),
         _ => {
             tensors::look(py);
+            pyarrow::look(py);
             Ok(layout)
         }
     }
@@ -168,16 +170,21 @@ fn raised(py: Python<'_>, stopped: &Stopped) -> PyErr {
     }
 }
 
-/// JSON of the variables' table.
+/// JSON of the variables' table: of these names, or of all.
 #[pyfunction]
-#[pyo3(signature = (places, progress = true))]
+#[pyo3(signature = (places, names = None, progress = true))]
 pub fn graph_variables(
     py: Python<'_>,
     places: &Bound<'_, PyList>,
+    names: Option<&Bound<'_, PySet>>,
     progress: bool,
 ) -> PyResult<String> {
-    let call = Call::new(places, progress);
-    call.ask(|picture, places, watch| table::variables(py, picture, places, watch))
+    let known = names.map(|names| names.extract()).transpose()?;
+    let call = Call {
+        arguments: names.iter().map(|names| names.as_ptr() as usize).collect(),
+        ..Call::new(places, progress)
+    };
+    call.ask(|picture, places, watch| table::variables(py, picture, places, known.as_ref(), watch))
 }
 
 /// JSON of what would go if an object went.
@@ -332,4 +339,10 @@ pub fn graph_newer(
 pub fn graph_types(py: Python<'_>) -> PyResult<String> {
     let counts = listed::counts(py, layout(py)?)?;
     serde_json::to_string(&counts).map_err(|error| PyRuntimeError::new_err(error.to_string()))
+}
+
+/// Whether what pyarrow's C++ has was read, as far as the last question knew; true where pyarrow is not loaded.
+#[pyfunction]
+pub fn graph_reads_pyarrow() -> bool {
+    pyarrow::is_read()
 }

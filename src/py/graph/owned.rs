@@ -8,6 +8,7 @@ use super::layout::{
     self, Layout, array, byte, bytearray, bytesio, cache, code, decimal, deque, descriptor, dict,
     hash_table, int, kind, list, module, ndarray, ordered, set, text, word,
 };
+use super::pyarrow::{self, Shared};
 use super::tensors;
 
 /// Where what was found goes.
@@ -20,6 +21,8 @@ pub trait Found {
     fn keys(&mut self, _address: usize) {}
     /// An object of C++ that counts who holds it, by its tag. Left out unless said otherwise.
     fn counted(&mut self, _address: usize, _tag: usize) {}
+    /// An object of C++ behind a shared pointer. Left out unless said otherwise.
+    fn shared(&mut self, _shared: Shared) {}
 }
 
 /// All that the collector is not told of.
@@ -78,6 +81,7 @@ pub unsafe fn owned(layout: &Layout, kind: &Kind, object: usize, found: &mut imp
             Adapter::Tensor | Adapter::Storage => {
                 tensors::found_behind(kind.adapter, object, found)
             }
+            Adapter::Arrow(form) => pyarrow::found_behind(form, object, found),
             Adapter::HashTable => {
                 let table = word(object, hash_table::TABLE);
                 found.block(table);

@@ -18,7 +18,8 @@ use super::kinds::{Kind, Kinds, marks, special};
 use super::layout::Layout;
 use super::listed::Listed;
 use super::places::Places;
-use super::walk::{ENTRY, Entry, FRAME, IMMORTAL, OBJECT, TAGS, Walk};
+use super::pyarrow::{self, Shared};
+use super::walk::{ENTRY, Entry, FRAME, IMMORTAL, OBJECT, SHARED, TAGS, Walk};
 
 pub struct Picture {
     pub layout: &'static Layout,
@@ -29,9 +30,12 @@ pub struct Picture {
     pub marks: Column<u8>,
     /// What is from before tracing, about.
     pub older: Column<(u32, u32)>,
+    /// What is in a pool of pyarrow's, which the books see as a whole.
+    pub pooled: Column<(u32, usize)>,
     pub kinds: Kinds,
     pub entries: Vec<Entry>,
     pub frames: Vec<Frame>,
+    pub shared: Vec<Shared>,
     pub unseen: HashMap<u32, u32>,
     /// What holds everything that is held.
     pub roots: Column<u32>,
@@ -93,7 +97,7 @@ impl Picture {
         counted: Range<usize>,
     ) -> Result<Self, Stopped> {
         // SAFETY: the caller's promise.
-        let older = unsafe { look_up(py, &mut walk)? };
+        let (older, pooled) = unsafe { look_up(py, &mut walk)? };
         let mut find = |address: &usize| walk.index.find(*address);
         let wanted = asked.wanted.iter().map(|at| find(at).unwrap_or(0));
         let wanted: Vec<u32> = wanted.collect();
@@ -113,9 +117,11 @@ impl Picture {
             bytes: walk.bytes,
             marks: walk.marks,
             older,
+            pooled,
             kinds: walk.kinds,
             entries: walk.entries,
             frames: walk.frames,
+            shared: walk.shared,
             unseen: walk.unseen,
             roots,
             ours,
@@ -167,6 +173,12 @@ impl Picture {
         nodes.into_iter()
     }
 
+    /// The object of pyarrow's C++ that a node is.
+    pub fn shared(&self, node: u32) -> Option<Shared> {
+        let object = self.objects[node as usize];
+        (object & TAGS == SHARED).then(|| self.shared[object >> 3])
+    }
+
     pub fn kind(&mut self, node: u32) -> Option<Kind> {
         let object = self.object(node)?;
         // SAFETY: no Python ran since the walk, so the object lives.
@@ -206,8 +218,11 @@ impl Picture {
     }
 }
 
-/// Asks the books for what the shadow does not have; the rest is older than tracing.
-unsafe fn look_up(py: Python<'_>, walk: &mut Walk) -> Result<Column<(u32, u32)>, Stopped> {
+/// Bytes by node that are not in the books: what is older than tracing, about, and what is in a pool.
+type Beside = (Column<(u32, u32)>, Column<(u32, usize)>);
+
+/// Asks the books for what the shadow does not have.
+unsafe fn look_up(py: Python<'_>, walk: &mut Walk) -> Result<Beside, Stopped> {
     let pending = std::mem::replace(&mut walk.pending, Column::new()?);
     let mut unknown: Column<(u32, usize)> = Column::new()?;
     let bytes = &mut walk.bytes;
@@ -224,9 +239,17 @@ unsafe fn look_up(py: Python<'_>, walk: &mut Walk) -> Result<Column<(u32, u32)>,
         Ok(looked) => looked.map(|()| unknown)?,
         Err(_) => pending,
     };
-    let mut older = Column::new()?;
+    let (mut older, mut pooled) = (Column::new()?, Column::new()?);
     for (node, address) in unknown.iter() {
         let object = walk.objects[*node as usize];
+        if object & TAGS == SHARED {
+            // SAFETY: the caller's promise.
+            let in_pool = unsafe { pyarrow::in_pool(walk.shared[object >> 3]) };
+            if let Some((_, size)) = in_pool.filter(|(data, _)| data == address) {
+                pooled.push((*node, size))?;
+            }
+            continue;
+        }
         let is_own = object & TAGS == OBJECT && object.wrapping_sub(*address) <= 32;
         if is_own && walk.references[*node as usize] != IMMORTAL {
             // SAFETY: the caller's promise.
@@ -234,7 +257,7 @@ unsafe fn look_up(py: Python<'_>, walk: &mut Walk) -> Result<Column<(u32, u32)>,
             older.push((*node, u32::try_from(about).unwrap_or(u32::MAX)))?;
         }
     }
-    Ok(older)
+    Ok((older, pooled))
 }
 
 /// Nodes that are referred to more often than anybody can see.

@@ -10,6 +10,7 @@ pub struct Amount {
     pub bytes: u64,
     pub objects: u64,
     pub older: u64,
+    pub pooled: u64,
     pub finalizers: u64,
     pub uncollectable: u64,
 }

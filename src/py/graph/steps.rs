@@ -7,6 +7,7 @@ use super::names::{arrow, code_name, key_text, own_dict};
 use super::owned::cache_links;
 use super::parts::{FUNCTION_CLOSURE, FUNCTION_CODE, FUNCTION_GLOBALS, is_function};
 use super::picture::Picture;
+use super::pyarrow::{Form, column_name};
 use super::walk::{KEYS, STORAGE};
 
 /// Words, what they are a name of, and how many nodes they go on.
@@ -23,6 +24,9 @@ impl Picture {
         }
         if let Some(frame) = self.frame(node).copied() {
             return (self.variable_of(frame.address, next), "local", 1);
+        }
+        if self.shared(node).or(self.shared(next)).is_some() {
+            return self.through_pyarrow(way);
         }
         let (Some(kind), Some(object)) = (self.kind(node), self.object(node)) else {
             return match self.tag(node) {
@@ -47,6 +51,41 @@ impl Picture {
             let (words, kind) = arrow(self.layout, &kind, object, held);
             (words, kind, 1)
         }
+    }
+
+    /// What pyarrow's C++ has is one step, however deep: of a table it is the data of a column.
+    fn through_pyarrow(&self, way: &[u32]) -> Skipped {
+        let inside = way.iter().skip(1);
+        let count = inside
+            .take_while(|node| self.shared(**node).is_some())
+            .count();
+        let words = match self.column_of(&way[..=count]) {
+            Some(name) => format!("the data of column {name}"),
+            None => "the data of pyarrow".into(),
+        };
+        (words, "data", (count + 1).min(way.len() - 1))
+    }
+
+    /// The column of a table or a batch that a way goes through.
+    fn column_of(&self, way: &[u32]) -> Option<String> {
+        let at = way.iter().position(|node| {
+            let form = self.shared(*node).map(|shared| shared.form);
+            matches!(form, Some(Form::Table | Form::Batch))
+        })?;
+        let table = self.shared(way[at])?;
+        let of = match table.form {
+            Form::Table => Form::Chunks,
+            _ => Form::Data,
+        };
+        let columns = self.network.of(way[at]);
+        let column = way[at + 1..].iter().find_map(|node| {
+            let is_column = self.shared(*node)?.form == of;
+            let column = columns.iter().position(|column| column == node);
+            column.filter(|_| is_column)
+        })?;
+        // SAFETY: no Python ran since the walk, so the table lives; its columns are the first that it leads to.
+        let name = unsafe { column_name(table, column) };
+        Some(name.unwrap_or_else(|| column.to_string()))
     }
 
     unsafe fn skipping(

@@ -38,8 +38,7 @@ pub fn suspects(
     wanted: &Wanted,
     watch: &mut Watch,
 ) -> Result<Suspects, Stopped> {
-    let mut variables = table::variables(py, picture, places, watch)?;
-    (variables.variables).retain(|row| wanted.names.contains(&row.name));
+    let variables = table::variables(py, picture, places, Some(&wanted.names), watch)?;
     let mut together = Vec::new();
     for mut set in sets(&variables.variables, wanted) {
         let taken = steps(&set, &wanted.steps);

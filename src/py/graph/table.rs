@@ -1,6 +1,6 @@
 //! The table of variables: what each keeps alive alone, and what it shares with which others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use pyo3::prelude::*;
@@ -26,14 +26,22 @@ struct Row {
     value: u32,
 }
 
+/// Of variables those with these names: IPython's own are no business of who asks.
 pub fn variables(
     py: Python<'_>,
     picture: &mut Picture,
     places: &Places,
+    names: Option<&HashSet<String>>,
     watch: &mut Watch,
 ) -> Result<Variables, Stopped> {
     let begun = Instant::now();
-    let rows = rows(picture, places);
+    let mut rows = rows(picture, places);
+    rows.retain(|row| match row.kind.as_str() {
+        "variable" => names.is_none_or(|names| names.contains(&row.name)),
+        // What IPython had at its start; outputs are of another kind.
+        "other" => names.is_none(),
+        _ => true,
+    });
     let roots = picture.roots.to_vec();
     let dominators = Dominators::new(&picture.network, &roots, watch)?;
     let mut sums = Sums::new(picture, &dominators, &rows, watch)?;
@@ -72,7 +80,10 @@ pub fn variables(
         .push(variable);
     }
     let order = |a: &Variable, b: &Variable| {
-        let key = |row: &Variable| (row.retained.bytes, row.shared, row.shallow);
+        let key = |row: &Variable| {
+            let frees = row.retained.bytes + row.retained.pooled;
+            (frees, row.shared, row.shallow)
+        };
         key(b).cmp(&key(a)).then_with(|| a.name.cmp(&b.name))
     };
     variables.sort_by(order);
@@ -167,6 +178,12 @@ impl Sums {
                 amount.older += u64::from(*bytes);
             }
         }
+        for (node, bytes) in picture.pooled.iter() {
+            total.pooled += *bytes as u64;
+            if let Some(amount) = amounts.get_mut(owners[*node as usize] as usize) {
+                amount.pooled += *bytes as u64;
+            }
+        }
         // Those below come later in the order, so they are added up from the end.
         let mut nested: Vec<usize> = (0..rows.len()).filter(|at| over[*at] != NONE).collect();
         nested.sort_by_key(|at| std::cmp::Reverse(order.numbers[rows[*at].node as usize]));
@@ -213,6 +230,7 @@ pub fn add(sum: &mut Amount, other: &Amount) {
     sum.bytes += other.bytes;
     sum.objects += other.objects;
     sum.older += other.older;
+    sum.pooled += other.pooled;
     sum.finalizers += other.finalizers;
     sum.uncollectable += other.uncollectable;
 }
@@ -220,6 +238,7 @@ pub fn add(sum: &mut Amount, other: &Amount) {
 pub fn take_out(sum: &mut Amount, stays: &Amount) {
     sum.bytes -= stays.bytes.min(sum.bytes);
     sum.older -= stays.older.min(sum.older);
+    sum.pooled -= stays.pooled.min(sum.pooled);
     sum.uncollectable += stays.objects;
 }
 
@@ -242,7 +261,9 @@ impl Shared {
             let masks = reachers(&picture.network, &from, &walls, watch)?;
             let mut sums: HashMap<u64, u64> = HashMap::new();
             let mut last = (0, 0);
+            let mut pooled = picture.pooled.iter().peekable();
             for (node, mask) in masks.iter().enumerate() {
+                let in_pool = pooled.next_if(|(of, _)| *of as usize == node);
                 if *mask & mask.wrapping_sub(1) == 0 {
                     continue;
                 }
@@ -250,7 +271,7 @@ impl Shared {
                     *sums.entry(last.0).or_default() += last.1;
                     last = (*mask, 0);
                 }
-                last.1 += picture.bytes[node];
+                last.1 += picture.bytes[node] + in_pool.map_or(0, |(_, bytes)| *bytes as u64);
             }
             *sums.entry(last.0).or_default() += last.1;
             for (mask, bytes) in sums {

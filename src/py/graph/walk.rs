@@ -14,6 +14,7 @@ use super::index::Index;
 use super::kinds::{Adapter, Kind, Kinds, marks};
 use super::layout::Layout;
 use super::owned::{Found, about, each_entry, found_keys, owned};
+use super::pyarrow::{self, Shared};
 use super::tensors;
 
 /// What a node stands for, in the low bits of its word; objects and tables of keys are at least 8 bytes apart.
@@ -28,6 +29,8 @@ pub const FRAME: usize = 3;
 pub const TENSOR: usize = 4;
 pub const STORAGE: usize = 5;
 pub const COUNTER: usize = 6;
+/// An object of pyarrow's C++.
+pub const SHARED: usize = 7;
 pub const TAGS: usize = 7;
 
 /// References of an object that lives for good.
@@ -55,6 +58,7 @@ pub struct Walk<'a> {
     pub index: Index,
     pub entries: Vec<Entry>,
     pub frames: Vec<Frame>,
+    pub shared: Vec<Shared>,
     /// Nodes with arrows that the collector does not see and that may lead to more: from which arrow on.
     pub unseen: HashMap<u32, u32>,
     /// Blocks that the shadow does not have, and whose they are; whether it is the object's own.
@@ -87,6 +91,7 @@ impl<'a> Walk<'a> {
             index: Index::new()?,
             entries: Vec::new(),
             frames: Vec::new(),
+            shared: Vec::new(),
             unseen: HashMap::new(),
             pending: Column::new()?,
             named,
@@ -161,6 +166,7 @@ impl<'a> Walk<'a> {
                     KEYS => self.read_keys(object & !TAGS),
                     ENTRY => self.read_entry(self.entries[object >> 3]),
                     FRAME => self.read_frame(object >> 3),
+                    SHARED => self.read_shared(self.shared[object >> 3]),
                     tag => self.read_counted(object & !TAGS, tag),
                 }
             };
@@ -210,7 +216,7 @@ impl<'a> Walk<'a> {
         let layout = self.layout;
         // SAFETY: the caller's promise.
         unsafe { owned(layout, kind, object, self) };
-        if matters(kind) && self.network.arrows().len() > before {
+        if kind.matters() && self.network.arrows().len() > before {
             let own = before - (self.network.arrows().len() - self.network.of(self.node).len());
             self.unseen.insert(self.node, own as u32);
         }
@@ -266,6 +272,14 @@ impl<'a> Walk<'a> {
         }
     }
 
+    unsafe fn read_shared(&mut self, shared: Shared) -> u32 {
+        // SAFETY: as above; only a pyarrow that is known leads here.
+        unsafe {
+            pyarrow::found_in(shared, self);
+            pyarrow::holders(shared)
+        }
+    }
+
     unsafe fn read_frame(&mut self, at: usize) -> u32 {
         let (frame, layout) = (self.frames[at].address, self.layout);
         // SAFETY: the frame runs, or waits for one that does.
@@ -288,16 +302,6 @@ impl<'a> Walk<'a> {
             about(self.layout, &kind, object)
         }
     }
-}
-
-/// Whether a reference of such an object that the collector does not see may be part of a circle. Strings and tables of
-/// names are not.
-fn matters(kind: &Kind) -> bool {
-    use super::kinds::Adapter::{Array, ByteArray, Dict, List, Range, Set, Text};
-    !matches!(
-        kind.adapter,
-        Text | Dict | List | Set | ByteArray | Array | Range
-    )
 }
 
 impl Found for Walk<'_> {
@@ -335,6 +339,19 @@ impl Found for Walk<'_> {
         if !known.is_some_and(|node| self.network.of(self.node).contains(&node)) {
             self.lead_to(address, tag);
         }
+    }
+
+    fn shared(&mut self, shared: Shared) {
+        let led = (|| {
+            let word = self.index.word(shared.control)?;
+            if *word == 0 {
+                self.objects.push(self.shared.len() << 3 | SHARED)?;
+                self.shared.push(shared);
+                *word = self.objects.len() as u32;
+            }
+            self.network.lead_to(*word - 1)
+        })();
+        self.failed = self.failed.take().or(led.err().map(Stopped::from));
     }
 }
 
