@@ -98,7 +98,7 @@ def foresee(
         )
         if figures and caching.figures():
             remarks.append(CLOSING)
-        remarks += pools.unread()
+        remarks += pools.unread(row.type for row in found.types)
         return Foreseen.of(found, tuple(remarks))
 
 

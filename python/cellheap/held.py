@@ -105,7 +105,7 @@ def _remarks(held: Held) -> Iterator[str]:
     if held.weak:
         many = count_text(held.weak, "weak reference")
         yield f"{many} to it {'does' if held.weak == 1 else 'do'} not keep it alive."
-    yield from pools.unread()
+    yield from pools.unread([held.type])
     if held.origin:
         yield f"It was allocated in {held.origin}."
     if any(step.kind == "cache" for chain in held.chains for step in chain.steps):

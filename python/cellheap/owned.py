@@ -113,7 +113,10 @@ class Owned(Variables, Result):
         if older := [row for row in self.variables if row.retained.older]:
             most = max(older, key=lambda row: row.retained.older)
             parts.append(Words(_older(len(older), most), quiet=True))
-        parts += [Words(words) for words in (*_pooled(self.variables), *pools.unread())]
+        parts += [
+            Words(words)
+            for words in (*_pooled(self.variables), *pools.unread(row.type for row in self.variables))
+        ]
         if self.hidden:
             parts.append(_hidden_table(self.hidden, self.clearing))
         return Bundle(_sentence(self), [*parts, Words(NOTE, quiet=True)], self._raw())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from cellheap import _core
 from cellheap.records import Pool
@@ -19,8 +19,10 @@ def pools() -> tuple[Pool, ...]:
     return (Pool(f"pyarrow's pool ({pool.backend_name})", pool.bytes_allocated(), pool.max_memory()),)
 
 
-def unread() -> Iterator[str]:
-    """Says so where what pyarrow's objects have cannot be read."""
+def unread(types: Iterable[str]) -> Iterator[str]:
+    """Says so where what objects of these types have, or pyarrow's, cannot be read."""
+    if any(kind.startswith("polars.") for kind in types):
+        yield "What polars' frames keep is not told: polars does not say where it is."
     if not _core.graph_reads_pyarrow():
         yield "What pyarrow's objects keep is not told: they do not lie as those of a pyarrow that is known."
 

@@ -84,6 +84,14 @@ def test_what_goes_of_pyarrows_pool_is_told_apart(notebook: Terminal) -> None:
     assert any("gave back 391 KiB, as it says itself" in remark for remark in cleared.remarks)
 
 
+def test_what_polars_keeps_is_said_to_be_untold(notebook: Terminal) -> None:
+    notebook.run("class Frame: __module__ = 'polars.dataframe.frame'\np = Frame()")
+    for asked in (variables(notebook, "p"), api.holders_of("p"), foresee("p")):
+        assert "What polars' frames keep is not told" in str(asked)
+    notebook.run("q = [1]")
+    assert "polars" not in str(variables(notebook, "q"))
+
+
 def test_an_array_that_a_table_holds_is_said_to_be_held_by_it(notebook: Terminal) -> None:
     pytest.importorskip("pyarrow")
     notebook.run("import pyarrow as pa, numpy\na = numpy.ones(1_000_000); t = pa.table({'price': a})")
