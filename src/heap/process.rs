@@ -49,8 +49,9 @@ pub fn open_files() -> Option<u64> {
     static PROC: OnceLock<Option<u64>> = OnceLock::new();
     let proc = (*PROC.get_or_init(|| Some(fs::metadata("/proc").ok()?.dev())))?;
     let counts = |number: libc::c_int, (device, mode): (u64, libc::mode_t)| {
-        // Each cell asks twice: only of files is a name read, which takes ten times as long.
-        device != proc && (mode & libc::S_IFMT != libc::S_IFREG || is_users(number))
+        // Each cell asks twice: only where it may be the history is a name read, which takes ten times as long.
+        let named = matches!(mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR);
+        device != proc && (!named || is_users(number))
     };
     let open = close_together().or_else(listed)?;
     let counted = open
@@ -94,11 +95,14 @@ fn kind(descriptor: libc::c_int) -> Option<Kind> {
     }
 }
 
-/// Whether it is a file, still, and none of IPython's history.
+/// Whether it is open, still, and none of IPython's history: its files, and their folder, which `SQLite` opens to have the
+/// system write what goes and comes there.
 fn is_users(descriptor: libc::c_int) -> bool {
+    const HISTORY: &str = "history.sqlite";
     fs::read_link(format!("/proc/self/fd/{descriptor}")).is_ok_and(|target| {
         let name = target.file_name().unwrap_or_default();
-        !name.as_encoded_bytes().starts_with(b"history.sqlite")
+        let file = name.as_encoded_bytes().starts_with(HISTORY.as_bytes());
+        !file && !target.join(HISTORY).exists()
     })
 }
 
@@ -230,6 +234,28 @@ mod tests {
         assert!(rss.abs_diff(judged) < 16 << 20, "{rss} and {judged}");
         assert!(process.tree_rss.expect("/proc") >= rss);
         assert!(process.open_files.expect("/proc/self/fd") >= 3);
+    }
+
+    #[test]
+    fn the_history_and_its_folder_are_not_the_users() {
+        use std::os::fd::AsRawFd;
+        let folder = std::env::temp_dir().join(format!("cellheap-history-{}", std::process::id()));
+        fs::create_dir(&folder).expect("a folder");
+        let is_users = |path: &std::path::Path| {
+            let open = File::open(path).expect("there");
+            is_users(open.as_raw_fd())
+        };
+        assert!(is_users(&folder));
+        for (name, users) in [
+            ("history.sqlite", false),
+            ("history.sqlite-journal", false),
+            ("data", true),
+        ] {
+            File::create(folder.join(name)).expect("a file");
+            assert_eq!(is_users(&folder.join(name)), users, "{name}");
+        }
+        assert!(!is_users(&folder));
+        fs::remove_dir_all(&folder).expect("ours");
     }
 
     #[test]
