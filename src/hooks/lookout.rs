@@ -12,6 +12,7 @@ use crate::heap::cells::CellId;
 use crate::heap::last::{Holder, Place};
 use crate::heap::pressure::Limit;
 use crate::heap::report::CellReport;
+use crate::heap::timeline::FIRST_INTERVAL;
 
 use super::looks::Looks;
 use super::standing::Thread;
@@ -147,7 +148,7 @@ pub fn begin(id: CellId, label: &str, file: &str, thread: Thread, charted: bool)
             ..Place::default()
         };
     });
-    TIMER.ring_in(LOOKED_AT_FROM);
+    TIMER.ring_in(FIRST_INTERVAL);
 }
 
 /// The cell has ended: when this returns, nothing more is shown for it. The display that its chart is, if it was drawn.
@@ -244,6 +245,7 @@ fn spawn() {
     drop(thread.spawn(|| {
         sampler::block_signals();
         crash::set_writer(&TIMER);
+        sampler::leave_waking_to_me();
         let mut looks = Looks::new();
         while !control::is_child() {
             rest(looks.look());
@@ -269,14 +271,18 @@ fn rest(long: Duration) {
     }
 }
 
-/// Whether a cell has run long enough to be looked at. One that has not is looked at then.
+/// Whether a cell has run long enough to be looked at. One that has not is looked at then; its timeline begins before.
 fn is_due() -> bool {
     let oldest = with(|state| state.running.first().map(|cell| cell.began.elapsed()));
-    oldest.is_some_and(|ran| match LOOKED_AT_FROM.checked_sub(ran) {
+    let Some(ran) = oldest else {
+        return false;
+    };
+    sampler::wake();
+    match LOOKED_AT_FROM.checked_sub(ran) {
         Some(rest) => {
             TIMER.ring_in(rest);
             false
         }
         None => true,
-    })
+    }
 }

@@ -1,19 +1,21 @@
 //! The thread that samples the timeline. It needs no interpreter: it draws also while C code holds the lock.
 
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::heap::cells::CellId;
 use crate::heap::process;
 use crate::heap::report::Point;
-use crate::heap::timeline::{FIRST_INTERVAL, Timeline};
+use crate::heap::timeline::Timeline;
 
 use super::control;
-use super::timer::Timer;
 use super::tracer::tracer;
 
 static TIMELINE: Mutex<Option<Timeline>> = Mutex::new(None);
-static TIMER: Timer = Timer::new();
+static WAKE: Condvar = Condvar::new();
+/// Another thread calls `wake`, once a cell has run long enough.
+static IS_WOKEN: AtomicBool = AtomicBool::new(false);
 static THREAD: Once = Once::new();
 
 /// A cell begins: sample it until `end`.
@@ -22,7 +24,19 @@ pub fn begin(cell: CellId, live: u64, rss: u64) {
     timeline()
         .get_or_insert_default()
         .begin(cell, Instant::now(), live, rss);
-    TIMER.ring_in(FIRST_INTERVAL);
+    if !IS_WOKEN.load(SeqCst) {
+        wake();
+    }
+}
+
+/// From here on who calls this calls `wake` when a cell has run for the first interval: a cell that ends before costs no
+/// switch of threads.
+pub fn leave_waking_to_me() {
+    IS_WOKEN.store(true, SeqCst);
+}
+
+pub fn wake() {
+    WAKE.notify_one();
 }
 
 pub fn end(cell: CellId, live: u64, rss: u64) {
@@ -54,14 +68,10 @@ fn timeline() -> MutexGuard<'static, Option<Timeline>> {
 
 /// Without the thread timelines have their two ends only.
 fn spawn() {
-    TIMER.open();
     let thread = std::thread::Builder::new().name("cellheap-timeline".into());
     drop(thread.stack_size(64 << 10).spawn(|| {
         block_signals();
-        loop {
-            TIMER.wait(None);
-            sample();
-        }
+        sample();
     }));
 }
 
@@ -76,14 +86,24 @@ pub fn block_signals() {
 }
 
 fn sample() {
-    let now = Instant::now();
     let memory = || (live(), process::rss().unwrap_or(0));
-    let due = timeline()
-        .as_mut()
-        .and_then(|timeline| timeline.sample(now, memory));
-    if let Some(due) = due {
-        let rest = due.saturating_duration_since(Instant::now());
-        TIMER.ring_in(rest.max(Duration::from_millis(1)));
+    let mut held = timeline();
+    loop {
+        let now = Instant::now();
+        let due = held
+            .as_mut()
+            .and_then(|timeline| timeline.sample(now, memory));
+        held = match due {
+            Some(due) => {
+                let rest = due
+                    .saturating_duration_since(Instant::now())
+                    .max(Duration::from_millis(1));
+                WAKE.wait_timeout(held, rest)
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .0
+            }
+            None => WAKE.wait(held).unwrap_or_else(PoisonError::into_inner),
+        };
     }
 }
 
