@@ -238,6 +238,16 @@ def test_the_growth_between_two_cells_has_a_suspect(notebook: Terminal) -> None:
     assert found[1] in exact, diff.suspect
 
 
+def test_of_many_that_grew_the_largest_is_the_suspect(notebook: Terminal) -> None:
+    """Not the namespace that they are all in."""
+    notebook.run("pass")
+    start = notebook.number
+    notebook.run("one, two, three = bytes(3_000_000), bytes(4_000_000), bytes(2_000_000)")
+    diff = cellheap.diff(start, notebook.number)
+    assert re.fullmatch(r"Of what came and lives, two keeps the most alive: 3\.81 MiB\.", diff.suspect)
+
+
+
 def test_a_watched_type_without_weak_references_is_counted(notebook: Terminal) -> None:
     notebook.run("rows = [[n] for n in range(500)]\n%memtrace watch rows")
     assert "rows is of type list, which has no weak references: it cannot be followed" in notebook.printed

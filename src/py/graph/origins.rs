@@ -1,6 +1,6 @@
 //! Objects by the cell that allocated them: the types of what is alive, and who holds what certain cells left behind.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use pyo3::prelude::*;
@@ -79,7 +79,13 @@ pub fn grown(
     });
     let roots = picture.roots.to_vec();
     let dominators = Dominators::new(&picture.network, &roots, watch)?;
-    let Some((node, bytes)) = heaviest(picture, &dominators, &weights, watch)? else {
+    // The notebook's namespace holds all that its cells left: who asks is told which of its variables.
+    let dicts = picture.places.iter().zip(&places.places);
+    let shared = dicts
+        .filter(|(_, place)| place.is_dict)
+        .map(|(node, _)| *node);
+    let shared: HashSet<u32> = shared.collect();
+    let Some((node, bytes)) = heaviest(picture, &dominators, &weights, &shared, watch)? else {
         return Ok(None);
     };
     let under = dominators.under(node)?;
@@ -99,11 +105,12 @@ pub fn grown(
     }))
 }
 
-/// The node furthest down that keeps most of the weight of the heaviest.
+/// The node furthest down that keeps most of the weight of the heaviest; the heaviest under what is `shared`.
 fn heaviest(
     picture: &Picture,
     dominators: &Dominators,
     weights: &[u64],
+    shared: &HashSet<u32>,
     watch: &mut Watch,
 ) -> Result<Option<(u32, u64)>, Stopped> {
     let nodes = &dominators.order.nodes;
@@ -123,7 +130,8 @@ fn heaviest(
         return Ok(None);
     }
     let mut found = at;
-    while best[at] != 0 && sums[best[at] as usize] as f64 >= sums[at] as f64 * MOSTLY {
+    let mostly = |at: usize, below: usize| sums[below] as f64 >= sums[at] as f64 * MOSTLY;
+    while best[at] != 0 && (shared.contains(&nodes[at]) || mostly(at, best[at] as usize)) {
         at = best[at] as usize;
         if picture.is_object(nodes[at]) {
             found = at;
