@@ -247,7 +247,6 @@ def test_of_many_that_grew_the_largest_is_the_suspect(notebook: Terminal) -> Non
     assert re.fullmatch(r"Of what came and lives, two keeps the most alive: 3\.81 MiB\.", diff.suspect)
 
 
-
 def test_a_watched_type_without_weak_references_is_counted(notebook: Terminal) -> None:
     notebook.run("rows = [[n] for n in range(500)]\n%memtrace watch rows")
     assert "rows is of type list, which has no weak references: it cannot be followed" in notebook.printed
