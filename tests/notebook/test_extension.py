@@ -1,5 +1,6 @@
 """Loading, loading again, unloading and reloading, in terminal IPython and in kernels."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -135,4 +136,7 @@ def test_an_empty_cell_reads_nothing_in_kernels(kernel: Kernel) -> None:
     reply, _ = kernel.run("pass")
     kernel.run("%memtrace off")
     cell = f"cellheap.cells[{reply['execution_count']}].cell"
-    assert kernel.value(f"({cell}.allocated, {cell}.net, {cell}.live)") == "(0, 0, 0)"
+    allocated, net, live = ast.literal_eval(kernel.value(f"({cell}.allocated, {cell}.net, {cell}.live)"))
+    assert (allocated, live) == (0, 0)
+    # What an earlier cell left with IPython, the text of it, may go meanwhile.
+    assert -200 < net <= 0

@@ -12,12 +12,13 @@ use super::super::check::is_address;
 use super::names::Names;
 use super::{COUNT, Known, NEAR, POINTER, Part};
 
-/// `pooled`, a buffer of a pool, and `piece`, a part of it; `one` and `other`, arrays; what is made of these; `lent`, buffers
-/// whose data are those of an object; `parted`, arrays with parts that are arrays, all of the same two.
+/// `pooled`, a buffer of a pool (not the usual one, whose peak is told), and `piece`, a part of it; `one` and `other`, arrays;
+/// what is made of these; `lent`, buffers whose data are those of an object; `parted`, arrays with parts that are arrays, all
+/// of the same two.
 const SAMPLES: &CStr = c"
 import sys
 lib = sys.modules['pyarrow.lib']
-pooled = lib.allocate_buffer(24)
+pooled = lib.allocate_buffer(24, memory_pool=lib.system_memory_pool())
 piece = pooled.slice(8)
 def array(*numbers, of=lib.int32()):
     data = b''.join(number.to_bytes(of.bit_width // 8, sys.byteorder) for number in numbers)
