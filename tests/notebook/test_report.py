@@ -165,7 +165,7 @@ def test_growth_is_told_apart_from_warm_up_and_from_cells_that_are_steady(runnin
     (steady,) = (rerun for rerun in report["reruns"] if len(rerun["later"]) == 3 and rerun is not growing)
     assert abs(growing["first"] - 1_000_000) < SLACK
     assert all(abs(net - 200_000) < SLACK for net in growing["later"])
-    assert steady["first"] >= 800_000
+    assert steady["first"] >= 800_000 - SLACK
     assert all(abs(net) < SLACK for net in steady["later"])
     said = " ".join(data["text/plain"].split())
     assert f"{label} has run 4 times: the first run (warm-up) left +977 KiB, each later one 195 KiB" in said
