@@ -187,12 +187,13 @@ class OpenNotebook:
 
 
 def command(page: Page, words: str) -> None:
-    """Asks for a command by its words, from the palette. It lists what there is as it opens; some commands come late."""
+    """Asks for a command by its words, from the palette. It lists what there is as it opens; some commands come late, and
+    a page that is not ready yet lets the keys go by."""
     item = page.locator(".lm-CommandPalette-item", has_text=words).first
     while True:
         page.keyboard.press("Control+Shift+C")
-        page.locator(".lm-CommandPalette-input").fill(words)
         try:
+            page.locator(".lm-CommandPalette-input").fill(words, timeout=10_000)
             item.click(timeout=10_000)
         except TimeoutError:
             page.keyboard.press("Escape")
