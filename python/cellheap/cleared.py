@@ -139,8 +139,8 @@ def _finalizers(cleared: Cleared) -> Iterator[str]:
     if words := finalizers_text(cleared.finalizers):
         yield words
     if cleared.came_back:
-        were = "was" if cleared.came_back == 1 else "were"
-        yield f"{count_text(cleared.came_back, 'object')} {were} brought back by a finalizer and stay."
+        were, stay = ("was", "stays") if cleared.came_back == 1 else ("were", "stay")
+        yield f"{count_text(cleared.came_back, 'object')} {were} brought back by a finalizer and {stay}."
     if cleared.uncollectable:
         yield f"{count_text(cleared.uncollectable, 'object')} cannot be collected: `gc.garbage` has them."
 

@@ -117,6 +117,10 @@ def test_finalizers_are_told_and_what_they_bring_back(notebook: Terminal) -> Non
     text = " ".join(str(result).split())
     assert "2 objects have finalizers (`__del__`): what that does cannot be foreseen." in text
     assert "2 objects were brought back by a finalizer and stay." in text
+    notebook.run("one = Back(); one.me = one; del one")
+    assert "1 object was brought back by a finalizer and stays." in " ".join(
+        str(cleared(notebook, "")).split()
+    )
 
 
 def test_cycles_can_be_had_before_they_are_collected(notebook: Terminal) -> None:
