@@ -265,7 +265,7 @@ fn rest(long: Duration) {
     while crash::crashed_thread().is_none()
         && let Some(rest) = until.checked_duration_since(Instant::now())
     {
-        if TIMER.wait(Some(rest)) && is_due() {
+        if TIMER.wait(rest) && is_due() {
             return;
         }
     }

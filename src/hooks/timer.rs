@@ -84,17 +84,15 @@ impl Timer {
     }
 
     /// Until it rings, or for so long. Whether it rang.
-    pub fn wait(&self, most: Option<Duration>) -> bool {
+    pub fn wait(&self, most: Duration) -> bool {
         let mut poll = libc::pollfd {
             fd: self.fd(),
             events: libc::POLLIN,
             revents: 0,
         };
-        let most = most.map_or(-1, |most| {
-            libc::c_int::try_from(most.as_millis()).map_or(libc::c_int::MAX, |most| most.max(1))
-        });
+        let most = libc::c_int::try_from(most.as_millis()).unwrap_or(libc::c_int::MAX);
         // SAFETY: one pollfd. Without a descriptor this waits for all the time.
-        unsafe { libc::poll(&raw mut poll, 1, most) };
+        unsafe { libc::poll(&raw mut poll, 1, most.max(1)) };
         poll.revents != 0 && self.heard()
     }
 }
@@ -103,15 +101,17 @@ impl Timer {
 mod tests {
     use super::*;
 
+    const LONG: Duration = Duration::from_secs(3600);
+
     #[test]
     fn the_earliest_moment_stands() {
         let timer = Timer::new();
         timer.open();
-        timer.ring_in(Duration::from_secs(3600));
+        timer.ring_in(LONG);
         timer.ring_in(Duration::from_millis(1));
-        timer.ring_in(Duration::from_secs(3600));
-        timer.wait(None);
-        assert!(!timer.wait(Some(Duration::from_millis(1))), "it rings once");
+        timer.ring_in(LONG);
+        timer.wait(LONG);
+        assert!(!timer.wait(Duration::from_millis(1)), "it rings once");
     }
 
     #[test]
@@ -125,13 +125,13 @@ mod tests {
             assert_eq!(libc::write(pipe[1], c"eightby".as_ptr().cast(), 8), 8);
             assert_eq!(libc::dup2(pipe[0], old), old);
         }
-        timer.wait(None);
+        timer.wait(LONG);
         let mut left = [0_u8; 9];
         // SAFETY: as above.
         unsafe { assert_eq!(libc::read(old, left.as_mut_ptr().cast(), 9), 8) };
         assert_ne!(timer.fd(), old);
         timer.ring_in(Duration::from_millis(1));
-        timer.wait(None);
+        timer.wait(LONG);
         for fd in [old, pipe[0], pipe[1]] {
             // SAFETY: as above.
             unsafe { libc::close(fd) };
@@ -144,7 +144,7 @@ mod tests {
         timer.open();
         for _ in 0..3 {
             timer.ring_in(Duration::from_millis(1));
-            timer.wait(None);
+            timer.wait(LONG);
         }
     }
 }
