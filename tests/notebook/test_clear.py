@@ -365,16 +365,6 @@ def test_it_charges_nothing_to_the_cell(notebook: Terminal) -> None:
     assert cell.live == 0
 
 
-def test_a_result_holds_nothing_of_the_users(notebook: Terminal) -> None:
-    notebook.run("class Thing: pass\na = Thing(); b = a")
-    watched = weakref.ref(notebook.names["a"])
-    notebook.run("kept = %gcclear a")
-    assert watched() is not None
-    notebook.run("del b")
-    gc.collect()
-    assert watched() is None
-
-
 def test_looking_for_holders_runs_no_code_of_the_users(notebook: Terminal) -> None:
     notebook.run(
         "class Trap:\n"

@@ -232,3 +232,13 @@ def test_a_cells_small_cycle_is_told_among_many_of_others(notebook: Terminal) ->
     del others, one
     said = " ".join(str(cleared(notebook, "")).split())
     assert re.search(r"a reference cycle made in In\[\d\] was garbage: Node.me -> Node", said), said
+
+
+def test_a_result_holds_nothing_of_the_users(notebook: Terminal) -> None:
+    notebook.run("class Thing: pass\na = Thing(); b = a")
+    watched = weakref.ref(notebook.names["a"])
+    notebook.run("kept = %gcclear a")
+    assert watched() is not None
+    notebook.run("del b")
+    gc.collect()
+    assert watched() is None
