@@ -1,6 +1,6 @@
 """The Rust half. Private: `cellheap`'s modules are the public face."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from contextvars import ContextVar
 from os import PathLike
 from types import TracebackType
@@ -135,17 +135,22 @@ def diff(from_cell: int, to_cell: int) -> str:
     "backwards" or "cut" (recording stopped between).
     """
 
-def live_bytes() -> int:
-    """All bytes live now that the books know."""
-
-def live_blocks() -> int:
-    """All blocks live now that the books know."""
-
-def malloc_bytes() -> int:
-    """Bytes in use of the C library's allocator; 0 where it does not tell."""
-
 def own_live() -> int:
     """Bytes live now that our own API made."""
+
+def weigh(
+    act: Callable[[], object], generation: int, addresses: Set[int]
+) -> tuple[int, int, int, int, list[object]]:
+    """Collect all, do `act`, collect `generation`: the bytes and blocks that went between by the books, what
+    malloc's use fell by, how many objects the second collection found, and the objects that the collector
+    knows at `addresses` then.
+
+    An act of C's alone keeps other threads out meanwhile. Raises what `act` raises.
+    """
+
+def let_go_unheld(values: list[Any]) -> None:
+    """Put None in the place of each value that nothing but the list holds, and of what is held by none but
+    those: all that are left then are held by others."""
 
 def live() -> str:
     """JSON of `heap::report::Live`."""

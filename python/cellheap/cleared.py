@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cellheap.display import LIVE, Bundle, Column, Folded, Part, Size, Table, Words
@@ -36,6 +36,11 @@ class Step:
     blocks: int
     native: int
     held_by: tuple[str, ...] = ()
+
+    def and_of(self, other: Step) -> Step:
+        """Both as one, under this one's name."""
+        freed, blocks = self.freed + other.freed, self.blocks + other.blocks
+        return replace(self, freed=freed, blocks=blocks, native=self.native + other.native)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,12 @@ Exact bytes are the books'; what blocks from before tracing gave back besides is
 from __future__ import annotations
 
 import gc
+import operator
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, TypeVar
 
 from IPython.core.getipython import get_ipython
@@ -28,6 +30,8 @@ from cellheap.units import count_text
 T = TypeVar("T")
 
 SOMETHING = "something else"
+#: The step that lets go of values together.
+EACH_OTHER = "what these held of each other"
 #: Native memory below this is malloc's own coming and going.
 NATIVE_FROM = 1 << 16
 #: Cycles that are looked at: most may be those of libraries.
@@ -109,30 +113,6 @@ def _shell() -> Any:
     return shell
 
 
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    """What lives at one moment: of everybody's, as a part of a variable may be a block that others had made
-    and that came to it by Python's free lists."""
-
-    live: int
-    blocks: int
-    malloc: int
-
-    @classmethod
-    def now(cls) -> _Reading:
-        """Reads the bytes last."""
-        if not _core.tracing():
-            return cls(live=0, blocks=0, malloc=_core.malloc_bytes())
-        return cls(malloc=_core.malloc_bytes(), blocks=_core.live_blocks(), live=_core.live_bytes())
-
-    def gone(self) -> tuple[int, int, int]:
-        """Bytes, blocks, and what malloc's use fell by, since this. Reads the bytes first."""
-        if not _core.tracing():
-            return 0, 0, self.malloc - _core.malloc_bytes()
-        live, blocks = _core.live_bytes(), _core.live_blocks()
-        return self.live - live, self.blocks - blocks, self.malloc - _core.malloc_bytes()
-
-
 @dataclass
 class _Doomed:
     """A variable whose name was deleted. Its value is let go of in turn, but while it is doubtful that
@@ -148,9 +128,6 @@ class _Doomed:
         """Whether anything but this refers to the value."""
         return sys.getrefcount(self.value) > 2
 
-    def let_go(self) -> None:
-        self.value = None
-
 
 @dataclass
 class _Work:
@@ -160,8 +137,6 @@ class _Work:
     wishes: Wishes
     steps: list[Step] = field(default_factory=list)
     found: int = 0
-    #: What a reading itself takes.
-    own: tuple[int, int, int] | None = None
 
     def run(self, chosen: list[str], remarks: list[str]) -> Cleared:
         wishes, rss_before = self.wishes, moments.now().process["rss"]
@@ -240,24 +215,19 @@ class _Work:
         self.steps.append(Step("garbage in cycles", freed, blocks, native if native >= NATIVE_FROM else 0))
 
     def _step(self, what: str, act: Callable[[], object]) -> None:
-        """Does something, collects, and notes what went by that, to the byte: from a heap whose free lists a
-        collection has emptied, less what the reading itself takes, always the same."""
-        if self.own is None:
-            self.own = self._gone(_nothing)
-        own, (live, blocks, malloc) = self.own, self._gone(act)
-        freed = max(0, live - own[0])
-        native = malloc - freed
-        step = Step(what, freed, max(0, blocks - own[1]), native if native >= NATIVE_FROM else 0)
+        """Does something, collects, and notes what went by that, to the byte."""
+        step, _ = self._weighed(what, act, set())
         self.steps.append(step)
 
-    def _gone(self, act: Callable[[], object]) -> tuple[int, int, int]:
-        gc.collect()
-        before = _Reading.now()
-        act()
-        found = gc.collect(self.wishes.generation)
-        gone = before.gone()
+    def _weighed(
+        self, what: str, act: Callable[[], object], addresses: set[int]
+    ) -> tuple[Step, list[object]]:
+        """Does something, collects: what went by that, and what the collector knows at `addresses` then."""
+        freed, blocks, malloc, found, there = _core.weigh(act, self.wishes.generation, addresses)
         self.found += found
-        return gone
+        freed = max(0, freed)
+        native = malloc - freed
+        return Step(what, freed, max(0, blocks), native if native >= NATIVE_FROM else 0), there
 
     def _delete(self, names: list[str], held_by: Mapping[str, tuple[str, ...]]) -> None:
         """Deletes variables; says who still holds the values that did not go."""
@@ -275,34 +245,42 @@ class _Work:
 
     def _drop(self, variable: _Doomed) -> None:
         """Lets go of a value, unless it is doubtful that anything besides the other values holds it."""
-        is_tracked, address = gc.is_tracked(variable.value), id(variable.value)
-        stays = not is_tracked and variable.has_others and not variable.held_by
-        self._step(variable.name, _nothing if stays else variable.let_go)
-        if is_tracked and not variable.held_by:
-            variable.value = _at(address)
-        variable.is_doubtful = variable.value is not None
+        if not gc.is_tracked(variable.value):
+            if variable.has_others and not variable.held_by:
+                variable.is_doubtful = True
+                self.steps.append(Step(variable.name, 0, 0, 0))
+            else:
+                self._step(variable.name, _letting_go(variable))
+            return
+        address = {id(variable.value)}
+        step, there = self._weighed(variable.name, _letting_go(variable), address)
+        self.steps.append(step)
+        if there and not variable.held_by:
+            (variable.value,) = there
+            variable.is_doubtful = True
 
     def _settle(self, doubtful: list[_Doomed]) -> None:
         """Finds which of these are held by something else than each other."""
         if not doubtful:
             return
-        places = {id(variable.value): variable for variable in doubtful if gc.is_tracked(variable.value)}
-
-        def let_go() -> None:
-            for variable in places.values():
-                variable.let_go()
-            gc.collect()
-            for variable in doubtful:
-                if variable.value is not None and variable.has_others:
-                    variable.held_by = (SOMETHING,)
-                variable.let_go()
-
-        self._step("what these held of each other", let_go)
-        for address in map(id, gc.get_objects()):
-            if address in places:
-                places[address].held_by = (SOMETHING,)
-        if not self.steps[-1].freed and not self.steps[-1].native:
-            del self.steps[-1]
+        tracked = [variable for variable in doubtful if gc.is_tracked(variable.value)]
+        places = {id(variable.value): variable for variable in tracked}
+        first, there = self._weighed(EACH_OTHER, _letting_go(*tracked), set(places))
+        left = {id(value) for value in there}
+        del there
+        rest = [variable for variable in doubtful if variable.value is not None]
+        values = [variable.value for variable in rest]
+        for variable in rest:
+            variable.value = None
+        second, there = self._weighed(EACH_OTHER, partial(_core.let_go_unheld, values), left)
+        for variable, value in zip(rest, values, strict=True):
+            if value is not None:
+                variable.held_by = (SOMETHING,)
+        for value in there:
+            places[id(value)].held_by = (SOMETHING,)
+        both = first.and_of(second)
+        if both.freed or both.native:
+            self.steps.append(both)
 
 
 def _apart(shell: Any, chosen: list[str], caches: bool) -> tuple[list[str], list[str]]:
@@ -311,8 +289,13 @@ def _apart(shell: Any, chosen: list[str], caches: bool) -> tuple[list[str], list
     return cached, [name for name in chosen if name not in cached]
 
 
-def _nothing() -> None:
-    """Does nothing, to be measured too."""
+def _letting_go(*doomed: _Doomed) -> Callable[[], object]:
+    """What lets go of these values, all in C. The list that has them keeps its length, so nothing of its own
+    goes with them."""
+    values = [variable.value for variable in doomed]
+    for variable in doomed:
+        variable.value = None
+    return partial(operator.setitem, values, slice(None), [None] * len(values))
 
 
 def _looked(look: Callable[..., T], otherwise: T, *asked: object, **options: object) -> T:
@@ -337,12 +320,6 @@ def _is_shared(value: object) -> bool:
     if type(value) in (str, bytes):
         return sys.getsizeof(value) < 1024
     return value is None or type(value) in (int, float, complex, bool)
-
-
-def _at(address: int) -> object | None:
-    """The tracked object at an address. The list of all objects is not in itself, even where it took the
-    place of one that went."""
-    return next((thing for thing in gc.get_objects() if id(thing) == address), None)
 
 
 def _uncollectable() -> int:

@@ -138,6 +138,11 @@ pub fn read() -> Process {
     process
 }
 
+/// Bytes in use of the C library's allocator, what it mapped on its own too; 0 where it does not tell.
+pub fn malloc_bytes() -> u64 {
+    malloc_info().map_or(0, |info| info.uordblks as u64 + info.hblkhd as u64)
+}
+
 #[cfg(target_env = "gnu")]
 fn malloc_info() -> Option<libc::mallinfo2> {
     type MallInfo2 = unsafe extern "C" fn() -> libc::mallinfo2;

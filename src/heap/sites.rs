@@ -210,11 +210,17 @@ impl Sites {
             .sum()
     }
 
-    /// Live blocks of all sites.
-    pub fn live_blocks(&self) -> u64 {
-        (1..self.slots())
-            .map(|id| self.get(SiteId(id)).live_blocks())
-            .fold(0, u64::wrapping_add)
+    /// Live bytes and blocks that may be parts of a variable: the cells', and all of Python's, whose free lists hand on to it
+    /// what others had made. What machinery has of C libraries comes and goes by other threads.
+    pub fn within_reach(&self) -> (u64, u64) {
+        let python = [machinery, cellheap].map(|fixed| fixed(Layer::Python));
+        (python.into_iter())
+            .chain((FIRST.0..self.slots()).map(SiteId))
+            .map(|id| self.get(id))
+            .fold((0, 0), |(bytes, blocks): (u64, u64), site| {
+                let blocks = blocks.wrapping_add(site.live_blocks());
+                (bytes.wrapping_add(site.live()), blocks)
+            })
     }
 
     pub fn find(&self, key: &Key) -> Option<SiteId> {

@@ -13,6 +13,7 @@ mod lookout;
 mod message;
 mod reports;
 mod tracer;
+mod weigh;
 mod writer;
 
 /// `cellheap._core`: what the Python package is built on. Private; a list.
@@ -52,14 +53,16 @@ mod _core {
     };
     #[pymodule_export]
     use super::reports::{
-        cell_report, diff, heap_map, live, live_blocks, live_bytes, malloc_bytes, overview,
-        own_live, process_json, span_begin, span_end, stacks_json,
+        cell_report, diff, heap_map, live, overview, own_live, process_json, span_begin, span_end,
+        stacks_json,
     };
     #[pymodule_export]
     use super::tracer::{
         Own, cell_begin, cell_end, cell_id, current_cell, reset, set_notebook_files,
         totals_address, trace_note, trace_start, trace_stop, tracing,
     };
+    #[pymodule_export]
+    use super::weigh::{let_go_unheld, weigh};
     #[pymodule_export]
     use super::writer::{Tee, Writer};
 }

@@ -68,25 +68,6 @@ pub fn own_live(py: Python<'_>) -> PyResult<u64> {
     with(py, |tracer| tracer.books.sites().live_of(cellheap))
 }
 
-/// All bytes live now that the books know.
-#[pyfunction]
-pub fn live_bytes(py: Python<'_>) -> PyResult<u64> {
-    with(py, |tracer| reporter::live_of_everything(&tracer.books))
-}
-
-/// All blocks live now that the books know.
-#[pyfunction]
-pub fn live_blocks(py: Python<'_>) -> PyResult<u64> {
-    with(py, |tracer| tracer.books.sites().live_blocks())
-}
-
-/// Bytes in use of the C library's allocator, what it mapped on its own too; 0 where it does not tell.
-#[pyfunction]
-pub fn malloc_bytes() -> u64 {
-    let process = process::read();
-    process.malloc_used.unwrap_or(0) + process.malloc_mapped.unwrap_or(0)
-}
-
 /// JSON of `heap::report::Live`.
 #[pyfunction]
 pub fn live(py: Python<'_>) -> PyResult<String> {

@@ -50,3 +50,22 @@ def test_an_awaiting_cells_exception_goes_too(kernel: Kernel) -> None:
     assert kernel.value("watched() is None") == "False"
     kernel.run("%gcclear --traceback")
     assert kernel.value("watched() is None") == "True"
+
+
+def test_what_a_value_freed_is_exact_while_other_threads_work(kernel: Kernel) -> None:
+    """They fill Python's free lists and take addresses that have become free."""
+    kernel.run(
+        "import sys, threading\n"
+        "stop = threading.Event()\n"
+        "def churn():\n"
+        "    while not stop.is_set():\n"
+        "        kept = [[{}, (1, str(n))] for n in range(100)]\n"
+        "threads = [threading.Thread(target=churn) for _ in range(2)]\n"
+        "for thread in threads: thread.start()"
+    )
+    for _ in range(5):
+        kernel.run("x = [0] * 1_000_000\nsize = sys.getsizeof(x)")
+        kernel.run("result = %gcclear x")
+        step = kernel.value("[(s.freed, s.held_by) for s in result.steps if s.what == 'x'] + [size]")
+        assert step == "[(8000056, ()), 8000056]"
+    kernel.run("stop.set()\nfor thread in threads: thread.join()")

@@ -242,3 +242,22 @@ def test_a_result_holds_nothing_of_the_users(notebook: Terminal) -> None:
     notebook.run("del b")
     gc.collect()
     assert watched() is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["x = 'ab' * 50_000\ny = x", "x = (1.5, 'q' * 9_000)\ny = (x, x)", "x = {'a': 1.5}\ny = (x,)\nz = y"],
+)
+def test_values_that_the_collector_does_not_track_are_freed_together(notebook: Terminal, source: str) -> None:
+    notebook.run(source).raise_error()
+    gc.collect()
+    result = cleared(notebook, "x y z")
+    assert [one.what for one in result.steps if one.held_by] == []
+
+
+def test_what_something_else_holds_stays_told(notebook: Terminal) -> None:
+    notebook.run("x = 'ab' * 50_000\ny = x\nz = [x]").raise_error()
+    assert {one.what: one.held_by for one in cleared(notebook, "x y").steps if one.held_by} == {
+        "x": ("z[0]",),
+        "y": ("z[0]",),
+    }

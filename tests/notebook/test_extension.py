@@ -1,6 +1,5 @@
 """Loading, loading again, unloading and reloading, in terminal IPython and in kernels."""
 
-import ast
 import os
 import subprocess
 import sys
@@ -131,12 +130,10 @@ def test_a_mistake_is_an_error_reply_and_one_line(kernel: Kernel) -> None:
 
 def test_an_empty_cell_reads_nothing_in_kernels(kernel: Kernel) -> None:
     kernel.run("%memtrace on")
-    kernel.run("import cellheap")
+    # Python's cache of attributes keeps names that a cell made, and lets go of one when another takes its place.
+    kernel.run("import cellheap, sys\ngetattr(sys, '_clear_internal_caches', sys._clear_type_cache)()")
     kernel.run("pass")
     reply, _ = kernel.run("pass")
     kernel.run("%memtrace off")
     cell = f"cellheap.cells[{reply['execution_count']}].cell"
-    allocated, net, live = ast.literal_eval(kernel.value(f"({cell}.allocated, {cell}.net, {cell}.live)"))
-    assert (allocated, live) == (0, 0)
-    # What an earlier cell left with IPython, the text of it, may go meanwhile.
-    assert -200 < net <= 0
+    assert kernel.value(f"({cell}.allocated, {cell}.net, {cell}.live)") == "(0, 0, 0)"
