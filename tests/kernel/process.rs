@@ -167,10 +167,11 @@ fn an_interrupt_request_stops_what_runs() {
 #[test]
 fn an_interrupt_reaches_the_children_of_a_group_leader() {
     let (_process, mut front) = Process::start();
-    let code = "system exec sleep 1000";
+    text(&mut front, "capture");
+    let code = "system echo begun; exec sleep 1000";
     front.execute(code);
-    front.sees([busy(), input(code)]);
-    // A signal before `sleep` has begun would stop the shell instead, which is as good.
+    // An interrupt before there is a child reaches none. One before `sleep` has begun stops the shell, which is as good.
+    front.sees([busy(), input(code), stdout("begun\n")]);
     front.command("interrupt_request", json!({}));
     while front.hears().seen() != error("Failed") {}
 }
