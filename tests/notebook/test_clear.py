@@ -141,6 +141,7 @@ def test_values_die_with_their_names(notebook: Terminal) -> None:
             "keep.__defaults__[0]",
         ),
         ("a = [1]\ndef f(*, x=a): pass", "a", "f.__kwdefaults__['x']"),
+        ("x = bytearray(1_000_000)\nview = memoryview(x)[10:]", "x", "view.obj"),
     ],
 )
 def test_who_still_holds_a_value_is_named(notebook: Terminal, source: str, name: str, holder: str) -> None:

@@ -11,6 +11,9 @@ pub const FUNCTION_GLOBALS: usize = 16;
 pub const FUNCTION_CODE: usize = 48;
 pub const FUNCTION_CLOSURE: usize = 72;
 
+/// In a memoryview, the same for all minors.
+pub const MEMORYVIEW_BUFFER: usize = 24;
+
 const FUNCTION: [(usize, &str); 11] = [
     (56, ".__defaults__"),
     (64, ".__kwdefaults__"),
@@ -66,4 +69,8 @@ pub unsafe fn part(kind: &Kind, object: usize, held: usize) -> Option<Named> {
 
 pub fn is_function(kind: &Kind) -> bool {
     kind.of == &raw mut ffi::PyFunction_Type as usize
+}
+
+pub fn is_memoryview(kind: &Kind) -> bool {
+    kind.of == &raw mut ffi::PyMemoryView_Type as usize
 }

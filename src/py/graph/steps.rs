@@ -5,7 +5,10 @@ use super::kinds::{Adapter, Kind};
 use super::layout::{self, cache, tuple, word};
 use super::names::{arrow, code_name, key_text, own_dict};
 use super::owned::cache_links;
-use super::parts::{FUNCTION_CLOSURE, FUNCTION_CODE, FUNCTION_GLOBALS, is_function};
+use super::parts::{
+    FUNCTION_CLOSURE, FUNCTION_CODE, FUNCTION_GLOBALS, MEMORYVIEW_BUFFER, is_function,
+    is_memoryview,
+};
 use super::picture::Picture;
 use super::pyarrow::{Form, column_name};
 use super::walk::{KEYS, STORAGE};
@@ -105,6 +108,11 @@ impl Picture {
         };
         if special.is_some() {
             return special;
+        }
+        // SAFETY: as above.
+        if is_memoryview(kind) && unsafe { word(object, MEMORYVIEW_BUFFER) } == held {
+            // Between them there is an object of C's alone, which all views of it share.
+            return Some((".obj".to_owned(), "base", 2.min(way.len() - 1)));
         }
         let after = way.get(2).copied()?;
         let beyond = self.object(after);
