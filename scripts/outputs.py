@@ -41,7 +41,7 @@ NOISE = re.compile(
 )
 #: What a slow machine or a first time says on the way, and garbage of IPython's own.
 PASSING = re.compile(
-    r"^(?:cellheap looks at all objects|Matplotlib is building the font cache).*\n?", re.MULTILINE
+    r"^\r?(?:cellheap looks at all objects|Matplotlib is building the font cache).*\n?", re.MULTILINE
 )
 NOBODYS = re.compile(r"[\d,]+ objects? in reference cycles w(?:as|ere) garbage; ")
 #: So little of a cell's may have gone before, with garbage of IPython's own.

@@ -1,5 +1,5 @@
-//! How long a question takes: past a second it says so once a second, and an interrupt ends it. No Python runs meanwhile:
-//! what is said goes to descriptor 2, and the signal's handler runs when the question was given up.
+//! How long a question takes: past a second it says so once a second, on one line, and an interrupt ends it. No Python runs
+//! meanwhile: what is said goes to descriptor 2, and the signal's handler runs when the question was given up.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ const EVERY: Duration = Duration::from_secs(1);
 pub struct Patience {
     tells: bool,
     next: Instant,
+    told: bool,
 }
 
 impl Patience {
@@ -18,6 +19,7 @@ impl Patience {
         Self {
             tells,
             next: Instant::now() + EVERY,
+            told: false,
         }
     }
 
@@ -29,15 +31,31 @@ impl Patience {
         }
         if self.tells && Instant::now() >= self.next {
             self.next += EVERY;
-            let words = format!(
-                "cellheap looks at all objects: {:.1} million steps so far\n",
-                done as f64 / 1e6
-            );
-            // SAFETY: plain bytes to a descriptor; where it is closed nothing is said.
-            unsafe { libc::write(2, words.as_ptr().cast(), words.len()) };
+            // Over what was said before, of which nothing must be left.
+            let back = if self.told { "\r" } else { "" };
+            let millions = format!("{:.1}", done as f64 / 1e6);
+            tell(&format!(
+                "{back}cellheap looks at all objects: {millions} million steps so far{:1$}",
+                "",
+                8_usize.saturating_sub(millions.len())
+            ));
+            self.told = true;
         }
         true
     }
+}
+
+impl Drop for Patience {
+    fn drop(&mut self) {
+        if self.told {
+            tell("\n");
+        }
+    }
+}
+
+fn tell(words: &str) {
+    // SAFETY: plain bytes to a descriptor; where it is closed nothing is said.
+    unsafe { libc::write(2, words.as_ptr().cast(), words.len()) };
 }
 
 /// Lets the handler of the signal that was seen run.
