@@ -33,6 +33,8 @@ class CellMagic:
     def wanted(self, raw: str) -> argparse.Namespace | None:
         """What a cell's source asks for: the arguments of `%%memtrace` on its first line or under other cell
         magics; None without."""
+        if "%%memtrace" not in raw:
+            return None
         lines = raw.splitlines(keepends=True)
         for clean in self._shell.input_transformer_manager.cleanup_transforms:
             lines = clean(lines)

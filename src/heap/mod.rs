@@ -9,6 +9,7 @@ pub mod books;
 pub mod boxfile;
 pub mod cells;
 pub mod codes;
+pub mod descriptors;
 pub mod fullness;
 pub mod hint;
 pub mod history;

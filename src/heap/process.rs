@@ -2,11 +2,9 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::os::unix::fs::MetadataExt;
-use std::sync::OnceLock;
 
-use super::allowance;
 use super::report::Process;
+use super::{allowance, descriptors};
 
 /// Resident set size, bytes (`/proc/self/statm`).
 pub fn rss() -> Option<u64> {
@@ -43,69 +41,6 @@ pub fn reset_rss_peak() -> bool {
     fs::write("/proc/self/clear_refs", "5").is_ok()
 }
 
-/// Open descriptors: files, sockets, pipes. Without those into `/proc`, which whoever looks opens for a moment, and without
-/// IPython's history, which a thread of its own writes as cells begin.
-pub fn open_files() -> Option<u64> {
-    static PROC: OnceLock<Option<u64>> = OnceLock::new();
-    let proc = (*PROC.get_or_init(|| Some(fs::metadata("/proc").ok()?.dev())))?;
-    let counts = |number: libc::c_int, (device, mode): (u64, libc::mode_t)| {
-        // Each cell asks twice: only where it may be the history is a name read, which takes ten times as long.
-        let named = matches!(mode & libc::S_IFMT, libc::S_IFREG | libc::S_IFDIR);
-        device != proc && (!named || is_users(number))
-    };
-    let open = close_together().or_else(listed)?;
-    let counted = open
-        .into_iter()
-        .filter(|(number, kind)| counts(*number, *kind));
-    Some(counted.count() as u64)
-}
-
-type Kind = (u64, libc::mode_t);
-
-/// Every open descriptor, asked for one by one, which is quicker than a list: a new one gets the lowest number that is free.
-/// None where they lie further apart, or the system does not say how many there are (Linux before 6.2).
-fn close_together() -> Option<Vec<(libc::c_int, Kind)>> {
-    const GAPS: u64 = 16;
-    let count = fs::metadata("/proc/self/fd").ok()?.size();
-    let numbers = 0..libc::c_int::try_from(count + GAPS).ok()?;
-    let open: Vec<_> = numbers
-        .filter_map(|number| Some((number, kind(number)?)))
-        .collect();
-    (open.len() as u64 == count).then_some(open)
-}
-
-fn listed() -> Option<Vec<(libc::c_int, Kind)>> {
-    let files = fs::read_dir("/proc/self/fd").ok()?;
-    let numbers = files
-        .flatten()
-        .filter_map(|file| file.file_name().to_str()?.parse().ok());
-    Some(
-        numbers
-            .filter_map(|number| Some((number, kind(number)?)))
-            .collect(),
-    )
-}
-
-/// The device and the mode of what a descriptor stands for.
-fn kind(descriptor: libc::c_int) -> Option<Kind> {
-    // SAFETY: `stat` is plain data, read only when the call filled it.
-    unsafe {
-        let mut stat: libc::stat = std::mem::zeroed();
-        (libc::fstat(descriptor, &raw mut stat) == 0).then_some((stat.st_dev, stat.st_mode))
-    }
-}
-
-/// Whether it is open, still, and none of IPython's history: its files, and their folder, which `SQLite` opens to have the
-/// system write what goes and comes there.
-fn is_users(descriptor: libc::c_int) -> bool {
-    const HISTORY: &str = "history.sqlite";
-    fs::read_link(format!("/proc/self/fd/{descriptor}")).is_ok_and(|target| {
-        let name = target.file_name().unwrap_or_default();
-        let file = name.as_encoded_bytes().starts_with(HISTORY.as_bytes());
-        !file && !target.join(HISTORY).exists()
-    })
-}
-
 /// Page faults so far: minor, major.
 pub fn faults() -> (u64, u64) {
     // SAFETY: an all-zero rusage is valid, and getrusage fills it.
@@ -127,7 +62,7 @@ pub fn read() -> Process {
         rss,
         cgroup_limit: allowance::control_group().map(|limit| limit.bytes),
         tree_rss: tree_rss(rss),
-        open_files: open_files(),
+        open_files: descriptors::open_files(),
         ..Process::default()
     };
     if let Some(info) = malloc_info() {
@@ -210,27 +145,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descriptors_are_the_same_one_by_one_and_listed() {
-        // Other tests of this process open and close files meanwhile, and `/proc` while they look.
-        let same = || {
-            let proc = fs::metadata("/proc").map(|proc| proc.dev()).ok();
-            let (quick, listed) = (close_together(), listed().expect("/proc/self/fd"));
-            let kept = |(_, (device, _)): &&(libc::c_int, Kind)| Some(*device) != proc;
-            quick.map(|quick| quick.iter().filter(kept).eq(listed.iter().filter(kept)))
-        };
-        // Whoever started this may have left a descriptor far away, as we do below.
-        assert!((0..100).any(|_| same() != Some(false)));
-        let far = 700;
-        // SAFETY: descriptor 0 is duplicated to a number that nobody uses, and closed.
-        unsafe {
-            assert_eq!(libc::dup2(0, far), far);
-            assert!((0..100).any(|_| close_together().is_none()));
-            assert!(listed().is_some_and(|listed| listed.iter().any(|(number, _)| *number == far)));
-            libc::close(far);
-        }
-    }
-
-    #[test]
     fn the_process_reads_as_the_kernel_says() {
         let process = read();
         let rss = process.rss.expect("Linux has statm");
@@ -239,28 +153,6 @@ mod tests {
         assert!(rss.abs_diff(judged) < 16 << 20, "{rss} and {judged}");
         assert!(process.tree_rss.expect("/proc") >= rss);
         assert!(process.open_files.expect("/proc/self/fd") >= 3);
-    }
-
-    #[test]
-    fn the_history_and_its_folder_are_not_the_users() {
-        use std::os::fd::AsRawFd;
-        let folder = std::env::temp_dir().join(format!("cellheap-history-{}", std::process::id()));
-        fs::create_dir(&folder).expect("a folder");
-        let is_users = |path: &std::path::Path| {
-            let open = File::open(path).expect("there");
-            is_users(open.as_raw_fd())
-        };
-        assert!(is_users(&folder));
-        for (name, users) in [
-            ("history.sqlite", false),
-            ("history.sqlite-journal", false),
-            ("data", true),
-        ] {
-            File::create(folder.join(name)).expect("a file");
-            assert_eq!(is_users(&folder.join(name)), users, "{name}");
-        }
-        assert!(!is_users(&folder));
-        fs::remove_dir_all(&folder).expect("ours");
     }
 
     #[test]

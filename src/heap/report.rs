@@ -53,7 +53,7 @@ pub struct Cell {
     pub rss_end: Option<u64>,
     /// The resident set's high-water mark while it ran, *about* (the kernel batches its counters).
     pub rss_peak: Option<u64>,
-    /// Descriptors (files, sockets, pipes) that the process had open at its start and end, as `process::open_files` counts.
+    /// Descriptors (files, sockets, pipes) that the process had open at its start and end, as `descriptors::open_files` counts.
     pub open_files_start: Option<u64>,
     pub open_files_end: Option<u64>,
     pub minor_faults: u64,

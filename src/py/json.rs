@@ -1,8 +1,11 @@
 //! JSON between the wire and Python objects. Owns the plain cases; what is not plain is jupyter_client's to decide.
 
+use std::io::{self, Write};
+
 use pyo3::prelude::*;
 use pyo3::types::{
-    PyBool, PyBytes, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyNone, PyString, PyTuple,
+    PyBool, PyBytes, PyDateAccess, PyDateTime, PyDict, PyFloat, PyInt, PyList, PyNone, PyString,
+    PyTimeAccess, PyTuple, PyTzInfo, PyTzInfoAccess,
 };
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
@@ -98,14 +101,29 @@ fn write_dict(out: &mut Vec<u8>, map: &Bound<'_, PyDict>, depth: usize) -> Resul
 
 /// As headers have them: ISO 8601 with `Z`. A date without a time zone has a rule of its own, in Python.
 fn write_date(out: &mut Vec<u8>, date: &Bound<'_, PyDateTime>) -> Result<(), NotPlain> {
-    let zone = date.getattr("tzinfo").map_err(|_| NotPlain)?;
-    if zone.is_none() {
-        return Err(NotPlain);
+    let zone = date.get_tzinfo().ok_or(NotPlain)?;
+    let utc = PyTzInfo::utc(date.py()).map_err(|_| NotPlain)?;
+    if zone.is(utc) {
+        return write_utc(out, date).map_err(|_| NotPlain);
     }
     let text = date.call_method0("isoformat").map_err(|_| NotPlain)?;
     let text = text.cast_exact::<PyString>().map_err(|_| NotPlain)?;
     let text = text.to_str().map_err(|_| NotPlain)?;
     serde_json::to_writer(out, &text.replace("+00:00", "Z")).map_err(|_| NotPlain)
+}
+
+/// What `isoformat` says, read from the object itself: each message has one or two.
+fn write_utc(out: &mut Vec<u8>, date: &Bound<'_, PyDateTime>) -> io::Result<()> {
+    let (year, month, day) = (date.get_year(), date.get_month(), date.get_day());
+    let (hour, minute, second) = (date.get_hour(), date.get_minute(), date.get_second());
+    write!(
+        out,
+        "\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
+    )?;
+    match date.get_microsecond() {
+        0 => write!(out, "Z\""),
+        part => write!(out, ".{part:06}Z\""),
+    }
 }
 
 /// Python objects of one JSON text. `unpacker` is asked where the text is more than plain JSON (NaN, large integers).

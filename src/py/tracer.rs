@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::heap::cells::{CellId, Reading};
-use crate::heap::process;
+use crate::heap::{descriptors, process};
 use crate::hooks::python::Api;
 use crate::hooks::tracer::Tracer;
 use crate::hooks::{control, lookout, sampler};
@@ -203,7 +203,7 @@ fn reading(py: Python<'_>) -> PyResult<Reading> {
     let (minor_faults, major_faults) = process::faults();
     Ok(Reading {
         rss: process::rss(),
-        open_files: process::open_files(),
+        open_files: descriptors::open_files(),
         minor_faults,
         major_faults,
         collections: collections(py)?,

@@ -44,7 +44,7 @@ class Lane:
             self._at_end = then
 
     def _take(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Called when a request waits, and after each one."""
+        """Called when a request waits, and at the end of each one."""
         if self._at_end is not None:
             if self._open is None:
                 self._at_end()
@@ -53,8 +53,7 @@ class Lane:
         elif (taken := self._next()) is not None:
             number, idents, message = taken
             self._open = number
-            task = loop.create_task(self._serve(number, idents, message), context=self._context)
-            task.add_done_callback(lambda _: self._take(loop))
+            loop.create_task(self._serve(loop, number, idents, message), context=self._context)
 
     def _next(self) -> tuple[int, list[bytes], Message] | None:
         kernel = self._kernel
@@ -64,7 +63,9 @@ class Lane:
             kernel.log.error("A request on %s cannot be read: %s", self.name, error)
             return None
 
-    async def _serve(self, number: int, idents: list[bytes], message: Message) -> None:
+    async def _serve(
+        self, loop: asyncio.AbstractEventLoop, number: int, idents: list[bytes], message: Message
+    ) -> None:
         try:
             async with self.lock:
                 if self.name == "control":
@@ -74,6 +75,8 @@ class Lane:
         finally:
             self._open = None
             self._kernel.wire.finish(self.name, number)
+            # Here, and not once the task is done: that would take another turn of the loop.
+            self._take(loop)
 
     def _take_comms(self, loop: asyncio.AbstractEventLoop) -> None:
         """While a cell awaits, comm messages pass: it may await a widget's value."""
