@@ -9,6 +9,7 @@ from typing import Any
 from cellheap.display import LIVE, Bundle, Column, Folded, Part, Size, Table, Words
 from cellheap.graphtypes import Prediction
 from cellheap.held import amount_text, texts
+from cellheap.knotted import finalizers_text
 from cellheap.results import Result
 from cellheap.typetables import types_table
 from cellheap.units import count_text, listed
@@ -62,6 +63,8 @@ class Foreseen(Prediction, Result):
             rows: list[list[str | Size]] = [[label, Size(size)] for label, size in self.origins[:20]]
             columns = [Column("Origin"), Column("Would go", LIVE, strip=True)]
             parts.append(Folded("By origin", [Table("Where it had been allocated", columns, rows)]))
+        if words := finalizers_text(sum(amount.finalizers for _, amount in self.each)):
+            parts.append(Words(words))
         if self.others.objects:
             garbage = f"{count_text(self.others.objects, 'object')} ({amount_text(self.others)})"
             parts.append(

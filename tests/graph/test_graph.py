@@ -204,6 +204,10 @@ async def main():
     assert "task.get_coro(), variable thing" in texts(task.get_coro().cr_frame.f_locals["thing"])
     assert "g, variable inner" in texts(keeps[0]), texts(keeps[0])
     assert "future, a callback.__defaults__[0]" in texts(keeps[0]), texts(keeps[0])
+    left = task; del task
+    (held,) = [c.text for c in graph.holders(left, 9).chains if "event loop" in c.text][:1]
+    assert held.startswith("the running event loop._scheduled[0]."), held
+    task = left
     task.cancel()
 things, keeps = [], []
 asyncio.run(main())

@@ -117,7 +117,10 @@ def test_finalizers_are_told_and_what_they_bring_back(notebook: Terminal) -> Non
     text = " ".join(str(result).split())
     assert "2 objects have finalizers (`__del__`): what that does cannot be foreseen." in text
     assert "2 objects were brought back by a finalizer and stay." in text
-    notebook.run("one = Back(); one.me = one; del one")
+    notebook.run("one = Back(); one.me = one")
+    said = " ".join(str(foreseen(notebook, "one")).split())
+    assert "1 object has a finalizer (`__del__`): what that does cannot be foreseen." in said
+    notebook.run("del one")
     assert "1 object was brought back by a finalizer and stays." in " ".join(
         str(cleared(notebook, "")).split()
     )

@@ -84,6 +84,17 @@ unsafe fn is_of(layout: &Layout, code: usize, own: &str) -> bool {
         .is_some_and(|file| file.starts_with(own))
 }
 
+/// Whether this is code of an event loop of asyncio's, which holds what waits.
+///
+/// # Safety
+/// A live code object, with the interpreter's lock.
+pub unsafe fn is_event_loop(layout: &Layout, code: usize) -> bool {
+    // SAFETY: a live code object has str there.
+    let text = |at: usize| unsafe { super::texts::text(layout, word(code, at)) };
+    text(hooks::QUALNAME).is_some_and(|name| name.starts_with("BaseEventLoop."))
+        && text(code::FILE).is_some_and(|file| file.ends_with("/asyncio/base_events.py"))
+}
+
 /// Visits what a frame owns: its function, its code, its variables, and its stack as far as that can be told.
 ///
 /// # Safety

@@ -273,8 +273,10 @@ fn in_words(root: &str, kind: &str, steps: &[Step]) -> String {
         "module" => root.trim_start_matches("module ").to_owned(),
         _ => root.to_owned(),
     };
-    for step in steps {
-        if step.kind == "frame" {
+    for (at, step) in steps.iter().enumerate() {
+        if at == 0 && root.contains("event loop") && step.words == "variable self" {
+            // The frames of a loop are known by the loop.
+        } else if step.kind == "frame" {
             // The frames of a traceback are known by their functions, not by how far down they are.
             if step.words != ".tb_next" {
                 text = format!("{} in {root}", step.words);

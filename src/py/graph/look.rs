@@ -9,6 +9,7 @@ use crate::heap::books::Books;
 use crate::heap::cells::CellId;
 use crate::heap::sites::SiteId;
 
+use super::frames;
 use super::kinds::Adapter;
 use super::layout::{self, kind, word};
 use super::names::code_name;
@@ -286,7 +287,18 @@ impl Picture {
         let frame = self.frame(node)?;
         debug_assert!(self.tag(node) == FRAME);
         // SAFETY: the frame still runs, so its code lives.
-        let name = unsafe { code_name(self.layout, frame.code) };
+        let (name, is_loop) = unsafe {
+            let is_loop = frames::is_event_loop(self.layout, frame.code);
+            (code_name(self.layout, frame.code), is_loop)
+        };
+        if is_loop {
+            let of = if frame.here {
+                "the running event loop"
+            } else {
+                "the event loop of another thread"
+            };
+            return Some(of.to_owned());
+        }
         Some(match frame.here {
             true => format!("{name}, running"),
             false => format!("{name}, running in another thread"),
