@@ -2,7 +2,7 @@
 
 use super::caches::Owner;
 use super::chain::{Base, DEEPEST, Looked};
-use super::layout::{Layout, code_of, word};
+use super::layout::{Layout, code_of, leaf_frame, word};
 use super::tracer::Tracer;
 
 /// Frames that are remembered at once.
@@ -20,6 +20,33 @@ pub enum Below {
 }
 
 impl Tracer {
+    /// Whether what runs now runs for the notebook: under a frame of it, or in a thread that a cell started.
+    ///
+    /// # Safety
+    /// `turn_to` or `is_turned_to` the thread, which is the current one or null.
+    pub(super) unsafe fn is_for_notebook<L: Layout>(&mut self, thread: *const u8) -> bool {
+        if self.in_own {
+            return false;
+        }
+        // SAFETY: the caller's promise; frames of the current thread stay while we run.
+        unsafe {
+            let frame = leaf_frame::<L>(thread);
+            if frame.is_null() {
+                return self.started;
+            }
+            match self.owner::<L>(code_of::<L>(frame)) {
+                Owner::Notebook => true,
+                Owner::Cellheap => false,
+                Owner::Library => match self.below::<L>(frame) {
+                    Below::Line(_) => true,
+                    Below::Cellheap => false,
+                    Below::Nothing => self.started,
+                    Below::TooMany => self.in_cell,
+                },
+            }
+        }
+    }
+
     /// What lies below a library frame.
     #[inline(always)]
     pub(super) unsafe fn below<L: Layout>(&mut self, leaf: *const u8) -> Below {

@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use crate::heap::books::Lifted;
+use crate::heap::cells::CellId;
 use crate::heap::sources::Layer;
 
 use super::elf::{self, Found, Hook};
@@ -316,7 +317,8 @@ pub unsafe extern "C" fn pvalloc<L: Layout>(size: usize, caller: usize) -> *mut 
     unsafe { made::<L>(reals::pvalloc(size), size, caller) }
 }
 
-/// A thread is the cell's that starts it.
+/// A thread is the cell's whose code starts it. One that machinery starts while a cell runs is nobody's: IPython's history
+/// begins a thread anew after a fork, in the next cell.
 pub unsafe extern "C" fn pthread_create<L: Layout>(
     thread: *mut libc::pthread_t,
     attributes: *const libc::pthread_attr_t,
@@ -328,7 +330,10 @@ pub unsafe extern "C" fn pthread_create<L: Layout>(
     unsafe {
         let mut cell = None;
         if let Some(holder) = noted::<L>() {
-            slowly::<L>(holder, |tracer, _| cell = Some(tracer.cell));
+            slowly::<L>(holder, |tracer, state| {
+                let is_cells = tracer.is_for_notebook::<L>(state);
+                cell = Some(if is_cells { tracer.cell } else { CellId(0) });
+            });
         }
         let Some(cell) = cell else {
             return reals::pthread_create(thread, attributes, routine, argument);

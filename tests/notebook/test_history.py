@@ -1,6 +1,7 @@
 """What was typed is in IPython's history, though the saving waits until a short cell is over. Read from the file itself."""
 
 import sqlite3
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,11 +42,11 @@ def test_a_cell_that_kills_the_kernel_is_in_the_history(
         f"saved = sqlite3.connect({file!r})\n"
         "found = \"SELECT 1 FROM history WHERE source LIKE '%never mind%'\"\n"
         "while not list(saved.execute(found)): time.sleep(0.02)  # Who reads keeps others from writing.\n"
-        "print('saved', flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)  # never mind"
     )
     front.client.execute(code)
-    front.says("saved")
+    assert front.manager.provisioner is not None
+    front.manager.provisioner.process.wait(60)  # type: ignore[attr-defined]
     assert typed(file)[-1] == code
 
 
@@ -56,3 +57,37 @@ def test_what_waits_to_be_saved_is_found_at_once(starting: Callable[..., Front],
     reply = front.client.history(hist_access_type="tail", n=1, reply=True, timeout=60)
     assert "a_name_to_find" in reply["content"]["history"][-1][2]
     assert typed(file)[-1] == "a_name_to_find = 1"
+
+
+def test_what_cannot_be_saved_now_is_saved_later(starting: Callable[..., Front], tmp_path: Path) -> None:
+    front = starting(f"--HistoryManager.hist_file={tmp_path / 'history.sqlite'}").ready()
+    file = began(front)
+    front.run("import time\nhist.save_thread.db.execute('PRAGMA busy_timeout = 50'); None")
+    usual = front.run("print(hist.save_flag.delay)").text()
+    other = sqlite3.connect(file, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    assert (
+        "unexpected"
+        not in front.run(f"locked_out = 1\nwhile hist.save_flag.delay == {usual}: time.sleep(0.01)").text()
+    )
+    other.execute("COMMIT")
+    other.close()
+    while not any(source.startswith("locked_out") for source in typed(file)):
+        time.sleep(0.05)
+
+
+def test_the_thread_that_saves_is_no_cells_after_a_fork(
+    starting: Callable[..., Front], tmp_path: Path
+) -> None:
+    """IPython ends it before a fork, and starts another in a cell that comes later."""
+    front = starting(f"--HistoryManager.hist_file={tmp_path / 'history.sqlite'}").ready()
+    file = began(front)
+    front.run("import os, cellheap\npid = os.fork()\nif pid == 0: os._exit(0)\nos.waitpid(pid, 0); None")
+    front.run("forked = 1")
+    front.run("alive = hist.save_thread.is_alive()")
+    while "forked = 1" not in typed(file):
+        front.run("None")
+    assert front.run("print(alive, hist.save_thread.is_alive())").text() == "True True\n"
+    lines = "{line.function for number in cellheap.cells for line in cellheap.cells[number].lines}"
+    assert "without notebook code" not in front.run(f"print({lines})").text()
+    assert "malloc in libsqlite3" not in front.run("print(cellheap.live())").text()

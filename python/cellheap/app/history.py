@@ -9,8 +9,8 @@ from IPython.core.history import HistoryManager as _HistoryManager
 
 Rows = list[tuple[Any, ...]]
 
-# How long what came first waits to be saved, seconds.
-DELAY = 0.1
+# How long what came first waits to be saved, seconds; and what could not be.
+DELAY, AGAIN = 0.1, 1.0
 
 
 class Soon(threading.Event):
@@ -22,6 +22,7 @@ class Soon(threading.Event):
         super().__init__()
         self._thread = thread
         self._ended = threading.Event()
+        self.delay = DELAY
 
     def set(self) -> None:
         if self._thread._stop_now:
@@ -30,8 +31,14 @@ class Soon(threading.Event):
 
     def wait(self, timeout: float | None = None) -> bool:
         came = super().wait(timeout)
-        self._ended.wait(DELAY)
+        self._ended.wait(self.delay)
+        self.delay = DELAY
         return came
+
+    def again(self) -> None:
+        """Wakes it once more, later."""
+        self.delay = AGAIN
+        self.set()
 
 
 class HistoryManager(_HistoryManager):
@@ -57,12 +64,16 @@ class HistoryManager(_HistoryManager):
                 inputs = []
                 self._save_outputs(conn, outputs)
             except sqlite3.OperationalError:
-                # The disk is full, or another process has held the database for long: for the next time.
+                # The disk is full, or another process has held the database for long.
                 with self.db_input_cache_lock:
                     self.db_input_cache = inputs + self.db_input_cache
                 with self.db_output_cache_lock:
                     self.db_output_cache = outputs + self.db_output_cache
-                raise
+                flag = self.save_flag
+                if conn is self.db or not isinstance(flag, Soon):
+                    raise
+                # The thread would end by it, and nothing be saved any more.
+                flag.again()
 
     def _save_inputs(self, conn: sqlite3.Connection, inputs: Rows) -> None:
         """A session that another process has written to goes on under a new number, as in IPython."""
@@ -90,6 +101,18 @@ class HistoryManager(_HistoryManager):
         with conn:
             conn.executemany(f"INSERT INTO {table}", [(self.session_number, *row) for row in rows])
 
+    def _restart_thread_if_stopped(self) -> None:
+        """After a fork, before which IPython ends its thread."""
+        super()._restart_thread_if_stopped()
+        _wake_late(self.save_thread)
+
+
+def _wake_late(thread: Any) -> None:
+    """Have a saving thread let cells end first."""
+    if thread is not None and not isinstance(thread.save_flag, Soon):
+        first, thread.save_flag = thread.save_flag, Soon(thread)
+        first.set()
+
 
 def adopt(shell: Any) -> None:
     """Have this shell's history saved so. One of somebody else's class stays as it is."""
@@ -97,7 +120,4 @@ def adopt(shell: Any) -> None:
     if type(manager) is _HistoryManager:
         vars(manager)["_writing"] = threading.Lock()
         manager.__class__ = HistoryManager
-        thread = manager.save_thread
-        if thread is not None:
-            first, thread.save_flag = thread.save_flag, Soon(thread)
-            first.set()
+        _wake_late(manager.save_thread)
