@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cellheap.display import ALLOCATED, LIVE, PEAK, Column, Size, Table
 from cellheap.records import Cell, Change, Grown, Line, Pin, Process, Share
@@ -30,7 +30,7 @@ BY_LINE = "By line; └ is what asked for it: library code, a native allocator"
 SIZE_CLASSES = ("< 8 B", "< 64 B", "< 512 B", "< 4 KiB", "< 32 KiB", "< 256 KiB", "< 2 MiB", "2 MiB and up")
 
 
-def biggest(rows: Sequence[R], size: Callable[[R], int], most: int) -> tuple[list[R], list[R]]:
+def biggest(rows: Sequence[R], size: Callable[[R], Any], most: int) -> tuple[list[R], list[R]]:
     """The biggest rows, in their old order, and the others."""
     if len(rows) <= most:
         return list(rows), []
@@ -110,7 +110,7 @@ def of_lines(lines: Sequence[Line], names: Mapping[str, str], top: int) -> Table
         Column("Live", LIVE),
     ]
     rows: list[Row] = []
-    for label, line in rows_of(lines, names, line_size, top, _sum):
+    for label, line in rows_of(lines, names, line_size, top, _sum, _held):
         bar = not label.startswith(_UNDER)
         sizes = [Size(n, bar=bar) for n in (line.allocated, line.peak, line.temporary)]
         rows.append([label, *sizes, f"{line.blocks:,}", Size(line.live, bar=bar)])
@@ -180,6 +180,7 @@ def rows_of(
     size: Callable[[L], int],
     top: int,
     total: Callable[[Sequence[L]], L],
+    part_size: Callable[[L], Any] | None = None,
 ) -> Iterator[tuple[str, L]]:
     shown, rest = biggest(lines, size, top)
     for line in shown:
@@ -188,7 +189,7 @@ def rows_of(
         if isinstance(line, Line):
             parts += _direct(line)
         most = LIBRARY_ROWS + (len(parts) == LIBRARY_ROWS + 1)
-        asked, others = biggest(parts, lambda part: size(part[1]), most)
+        asked, others = biggest(parts, lambda part: (part_size or size)(part[1]), most)
         for label, leaf in asked:
             yield f"{_UNDER}{label}", leaf
         if others:
@@ -196,6 +197,11 @@ def rows_of(
             yield f"{_UNDER}{label}", total([leaf for _, leaf in others])
     if rest:
         yield count_text(len(rest), "other line"), total(rest)
+
+
+def _held(part: Line) -> tuple[int, int]:
+    """What is held counts before what came and went."""
+    return max(part.live, part.peak), part.allocated
 
 
 def _called(leaf: Line | Change | Grown, names: Mapping[str, str]) -> str:

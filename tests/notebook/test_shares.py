@@ -9,7 +9,7 @@ import cellheap
 import pytest
 from cellheap.records import Line
 
-from tests.notebook.shells import terminal
+from tests.notebook.shells import Terminal, terminal
 
 SOURCE = """\
 import json
@@ -101,3 +101,14 @@ def test_old_numbers_without_the_new_fields_still_read() -> None:
     old = {"cell": {"label": "In[1]", "traced": True, "allocated": 5}, "lines": [{"line": 1, "allocated": 5}]}
     report = cellheap.CellReport.from_json(json.dumps(old))
     assert "In[1] allocated 5 B" in str(report)
+
+
+def test_of_a_lines_library_parts_those_that_hold_most_are_shown(notebook: Terminal, tmp_path: Path) -> None:
+    parts = "".join(
+        f"def part{n}(): return [len(bytearray(100_000)) for _ in range(100)]\n" for n in range(4)
+    )
+    (tmp_path / "parts_of_a_line.py").write_text(f"{parts}def holds(): return bytearray(1_000_000)\n")
+    notebook.run(f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport parts_of_a_line as p")
+    notebook.run("x = [p.part0(), p.part1(), p.part2(), p.part3(), p.holds()]").raise_error()
+    notebook.run("r = %memtrace 3\nsys.path.pop(0)")
+    assert "line 5 in holds" in str(notebook.names["r"])
