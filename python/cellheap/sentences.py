@@ -181,10 +181,12 @@ def of_lines_chart(report: CellReport) -> str:
 
 def where(line: Line | Change | Grown | Frame | Pin, names: Mapping[str, str]) -> str:
     """How a line is named: `In[2], line 5 in make`, `copy.py, line 193 in deepcopy`."""
-    if line.line == 0:
+    if not line.file or (line.line == 0 and line.function.startswith("(")):
         return line.function or "(other)"
+    # Some instructions are of no line: those that begin a function, say.
+    number = f", line {line.line}" if line.line else ""
     inside = "" if line.function in ("", "<module>") else f" in {line.function}"
-    return f"{names.get(line.file) or short_file(line.file)}, line {line.line}{inside}"
+    return f"{names.get(line.file) or short_file(line.file)}{number}{inside}"
 
 
 def allocator(share: Share) -> str:

@@ -201,16 +201,21 @@ fn library(path: &str) -> String {
 
 /// How a place in code is called: `In[2], line 5 in make`.
 pub fn place(frame: &Frame, names: &Names) -> String {
-    if frame.line == 0 {
+    if frame.file.is_empty() || frame.line == 0 && frame.function.starts_with('(') {
         return frame.function.clone();
     }
     let file = names.get(&frame.file).map_or_else(
         || frame.file.rsplit('/').next().unwrap_or_default(),
         String::as_str,
     );
+    // Some instructions are of no line: those that begin a function, say.
+    let number = match frame.line {
+        0 => String::new(),
+        number => format!(", line {number}"),
+    };
     match frame.function.as_str() {
-        "" | "<module>" => format!("{file}, line {}", frame.line),
-        function => format!("{file}, line {} in {function}", frame.line),
+        "" | "<module>" => format!("{file}{number}"),
+        function => format!("{file}{number} in {function}"),
     }
 }
 

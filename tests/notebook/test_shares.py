@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cellheap
 import pytest
 from cellheap.records import Line
 
+from tests.notebook.front import Front
 from tests.notebook.shells import Terminal, terminal
 
 SOURCE = """\
@@ -112,3 +114,16 @@ def test_of_a_lines_library_parts_those_that_hold_most_are_shown(notebook: Termi
     notebook.run("x = [p.part0(), p.part1(), p.part2(), p.part3(), p.holds()]").raise_error()
     notebook.run("r = %memtrace 3\nsys.path.pop(0)")
     assert "line 5 in holds" in str(notebook.names["r"])
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="no instrumented code")
+def test_what_is_of_no_line_of_a_cell_is_told_by_the_cell(starting: Callable[..., Front]) -> None:
+    """`settrace` has the first instruction of a cell ask, which is of no line. It leaves its traces in Python:
+    in a process of its own."""
+    front = starting().ready()
+    front.run("import sys, cellheap\nsys.settrace(lambda *_: None); sys.settrace(None)")
+    front.run("x = [str(n) for n in range(1000)]")
+    report = front.run("r = cellheap.cells[2]\nprint(sorted({line.line for line in r.lines}), r)").text()
+    assert report.startswith("[0, 1] ")
+    assert "In[2]  " in report
+    assert "<module>" not in report
