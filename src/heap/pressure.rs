@@ -95,16 +95,26 @@ pub struct Alarm {
 impl Alarm {
     /// The limit that a warning is due for, of a process with this RSS.
     pub fn look(&mut self, limits: &[Limit], rss: u64) -> Option<Limit> {
-        let concerns =
-            |limit: &&Limit| limit.by != By::Machine || rss as f64 >= PART * limit.bytes as f64;
-        let nearest = limits.iter().find(concerns)?;
+        let nearest = nearest(limits, rss)?;
         if self.rang {
             self.rang = nearest.share() >= CALM;
             return None;
         }
         self.rang = nearest.share() >= ALARM;
-        self.rang.then_some(*nearest)
+        self.rang.then_some(nearest)
     }
+
+    /// The same while there is nobody to warn.
+    pub fn rest(&mut self, limits: &[Limit], rss: u64) {
+        self.rang &= nearest(limits, rss).is_some_and(|nearest| nearest.share() >= CALM);
+    }
+}
+
+/// The nearest limit that concerns a process with this RSS.
+fn nearest(limits: &[Limit], rss: u64) -> Option<Limit> {
+    let concerns =
+        |limit: &&Limit| limit.by != By::Machine || rss as f64 >= PART * limit.bytes as f64;
+    limits.iter().find(concerns).copied()
 }
 
 #[cfg(test)]
@@ -114,6 +124,17 @@ mod tests {
     fn container(used: u64) -> [Limit; 1] {
         let (by, bytes) = (By::Container, 100);
         [Limit { by, bytes, used }]
+    }
+
+    #[test]
+    fn what_was_low_between_cells_is_told_of_again() {
+        let mut alarm = Alarm::default();
+        assert!(alarm.look(&container(95), 95).is_some());
+        alarm.rest(&container(85), 85);
+        assert!(alarm.look(&container(95), 95).is_none());
+        alarm.rest(&container(50), 50);
+        alarm.rest(&container(95), 95);
+        assert!(alarm.look(&container(95), 95).is_some());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::Once;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -106,6 +107,17 @@ pub(super) fn with<T>(work: impl FnOnce(&mut State) -> T) -> T {
 /// From here on warnings and charts are shown so.
 pub fn set_herald(herald: std::sync::Arc<dyn Herald>) {
     with(|state| state.herald = Some(herald));
+}
+
+/// The limit that the notebook set for itself; `u64::MAX` for none. Read at each look, which must not take a turn at the books.
+static NOTEBOOK_LIMIT: AtomicU64 = AtomicU64::new(u64::MAX);
+
+pub fn set_notebook_limit(most: Option<u64>) {
+    NOTEBOOK_LIMIT.store(most.unwrap_or(u64::MAX), Relaxed);
+}
+
+pub(super) fn notebook_limit() -> Option<u64> {
+    Some(NOTEBOOK_LIMIT.load(Relaxed)).filter(|most| *most != u64::MAX)
 }
 
 pub fn set_notebook_files(prefixes: Vec<String>) {

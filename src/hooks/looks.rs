@@ -41,8 +41,6 @@ pub struct Looks {
     words: Words,
     /// The last minute, each with what set the limit that was the nearest.
     samples: VecDeque<(By, Sample)>,
-    /// The limit that the notebook set for itself, as of the last look at the books.
-    notebook: Option<u64>,
     page_due: Instant,
     books_due: Instant,
     chart_due: Instant,
@@ -61,7 +59,6 @@ impl Looks {
                 ..Words::default()
             },
             samples: VecDeque::new(),
-            notebook: None,
             page_due: at,
             books_due: at,
             chart_due: at,
@@ -84,6 +81,7 @@ impl Looks {
             (self.page_due, self.written_at) = (at + rest, share);
         }
         let Some((cell, thread)) = running else {
+            self.alarm.rest(&self.words.limits, rss);
             return SELDOM;
         };
         self.warn(cell, thread, rss);
@@ -108,7 +106,7 @@ impl Looks {
     /// Reads the limits and, if it is time, adds to the last minute.
     fn sample(&mut self, at: Instant, rss: u64) {
         let live = sampler::live();
-        self.words.limits = self.limits.look(at, live, self.notebook);
+        self.words.limits = self.limits.look(at, live, lookout::notebook_limit());
         self.words.at = now();
         let nearest = self.words.limits.first();
         let sample = Sample {
@@ -150,14 +148,9 @@ impl Looks {
             return;
         }
         let began = Instant::now();
-        let look = |tracer: &Tracer| {
-            let books = &tracer.books;
-            (Taken::from(books), books.tide.limit.notebook())
-        };
-        let Some((taken, notebook)) = with_books(look) else {
+        let Some(taken) = with_books(|tracer| Taken::from(&tracer.books)) else {
             return;
         };
-        self.notebook = notebook;
         self.books_due = at + (began.elapsed() * PART).max(PAGE / 2);
         self.words.holders = told(&taken, HOLDERS);
         self.words.looked = now();

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use crate::heap::allowance::{self, Source};
 use crate::heap::limit::CallId;
 use crate::heap::stops::{Stop, Stops};
-use crate::hooks::{control, limit};
+use crate::hooks::{control, limit, lookout};
 
 use super::tracer::{Inside, with};
 
@@ -50,6 +50,7 @@ pub fn limit_set(py: Python<'_>, most: Option<u64>) -> PyResult<()> {
     with(py, |_| ())?;
     // SAFETY: there is a tracer, and `Python` proves the lock.
     unsafe { limit::change(|limit| limit.set_notebook(most)) };
+    lookout::set_notebook_limit(most);
     Ok(())
 }
 

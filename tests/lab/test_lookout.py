@@ -125,7 +125,7 @@ def the_end_is_told(notebook: OpenNotebook) -> None:
     labels_apart(notebook, chart)
     use_theme(notebook, "Dark")
     notebook.shoot("last-dark", told)
-    notebook.shoot("warning-dark", notebook.page.get_by_text("Memory is nearly used up"))
+    notebook.shoot("warning-dark", notebook.page.get_by_text("Memory is nearly used up").last)
 
 
 def use_theme(notebook: OpenNotebook, name: str) -> None:

@@ -141,6 +141,13 @@ def test_a_limit_is_warned_of_once_before_it_stops_the_cell(fresh: Front) -> Non
     assert fresh.run("del rows\nlen(big)").result == str(38 << 20)
 
 
+def test_a_limit_is_known_at_once_and_so_is_that_it_was_lifted(fresh: Front) -> None:
+    fresh.run("%memtrace limit 300 MiB")
+    assert len(warnings(fresh.run(f"big = bytearray(285 << 20)\n{BRIEF}"))) == 1
+    cell = f"del big\n{BRIEF}\n%memtrace limit off\nmore = bytearray(350 << 20)\n{BRIEF}"
+    assert warnings(fresh.run(cell)) == []
+
+
 def test_other_kernels_show_the_same_when_the_lock_is_free() -> None:
     with kernel_of("python3") as kernel:
         _, outputs = kernel.run("%%memtrace\nbig = bytearray(20_000_000)\nimport time\ntime.sleep(3)")
