@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from cellheap import _core
+from cellheap.cleared import Cleared
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from jupyter_client.manager import start_new_kernel
@@ -16,6 +17,11 @@ from traitlets.config import Config
 
 #: What IPython's own call of a magic takes and gives back at most: a list and a dict of arguments.
 DISPATCH = 256
+
+
+#: Empties Python's cache of attributes, which keeps names that a cell made, and lets go of one when another takes its
+#: place: in whatever cell that happens.
+FORGET_NAMES = "import sys\ngetattr(sys, '_clear_internal_caches', sys._clear_type_cache)()"
 
 
 class Terminal:
@@ -46,6 +52,14 @@ class Terminal:
     def number(self) -> int:
         """The execution count of the cell that ran last."""
         return int(self.shell.execution_count) - 1
+
+
+def cleared(notebook: Terminal, line: str) -> Cleared:
+    """Runs `%gcclear` and takes its result."""
+    notebook.run(f"cleared = %gcclear {line}").raise_error()
+    result = notebook.names.pop("cleared")
+    assert isinstance(result, Cleared)
+    return result
 
 
 @contextlib.contextmanager

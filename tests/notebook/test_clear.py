@@ -11,18 +11,10 @@ import numpy as np
 import pytest
 from cellheap.cleared import Cleared, Step
 
-from tests.notebook.shells import DISPATCH, Terminal
+from tests.notebook.shells import DISPATCH, Terminal, cleared
 
 NUMBERS = "application/vnd.cellheap.v1+json"
 MIB = 1 << 20
-
-
-def cleared(notebook: Terminal, line: str) -> Cleared:
-    """Runs `%gcclear` and takes its result."""
-    notebook.run(f"cleared = %gcclear {line}").raise_error()
-    result = notebook.names.pop("cleared")
-    assert isinstance(result, Cleared)
-    return result
 
 
 def step(result: Cleared, what: str) -> Step:

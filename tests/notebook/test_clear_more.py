@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 import cellheap
 import pytest
-from cellheap.cleared import Cleared
 from cellheap.foreseen import Foreseen
 
-from tests.notebook.shells import Terminal
+from tests.notebook.shells import Terminal, cleared
 
 NUMBERS = "application/vnd.cellheap.v1+json"
 NODES = "class Node: pass\na, b = Node(), Node()\na.other, b.other = b, a\na.data = [0] * 100_000"
@@ -22,13 +21,6 @@ def _no_collections_by_themselves() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
-
-
-def cleared(notebook: Terminal, line: str) -> Cleared:
-    notebook.run(f"cleared = %gcclear {line}").raise_error()
-    result = notebook.names.pop("cleared")
-    assert isinstance(result, Cleared)
-    return result
 
 
 def foreseen(notebook: Terminal, line: str) -> Foreseen:

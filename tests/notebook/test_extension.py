@@ -10,7 +10,7 @@ from cellheap import _core
 from cellheap.extension import load_ipython_extension
 from cellheap.recorder import active
 
-from tests.notebook.shells import Kernel, Terminal, terminal, texts
+from tests.notebook.shells import FORGET_NAMES, Kernel, Terminal, terminal, texts
 
 
 @pytest.fixture
@@ -130,8 +130,7 @@ def test_a_mistake_is_an_error_reply_and_one_line(kernel: Kernel) -> None:
 
 def test_an_empty_cell_reads_nothing_in_kernels(kernel: Kernel) -> None:
     kernel.run("%memtrace on")
-    # Python's cache of attributes keeps names that a cell made, and lets go of one when another takes its place.
-    kernel.run("import cellheap, sys\ngetattr(sys, '_clear_internal_caches', sys._clear_type_cache)()")
+    kernel.run(f"import cellheap\n{FORGET_NAMES}")
     kernel.run("pass")
     reply, _ = kernel.run("pass")
     kernel.run("%memtrace off")
