@@ -53,7 +53,7 @@ class Lane:
         elif (taken := self._next()) is not None:
             number, idents, message = taken
             self._open = number
-            loop.create_task(self._serve(loop, number, idents, message), context=self._context)
+            loop.create_task(self._serve(number, idents, message), context=self._context)
 
     def _next(self) -> tuple[int, list[bytes], Message] | None:
         kernel = self._kernel
@@ -63,9 +63,7 @@ class Lane:
             kernel.log.error("A request on %s cannot be read: %s", self.name, error)
             return None
 
-    async def _serve(
-        self, loop: asyncio.AbstractEventLoop, number: int, idents: list[bytes], message: Message
-    ) -> None:
+    async def _serve(self, number: int, idents: list[bytes], message: Message) -> None:
         try:
             async with self.lock:
                 if self.name == "control":
@@ -76,7 +74,7 @@ class Lane:
             self._open = None
             self._kernel.wire.finish(self.name, number)
             # Here, and not once the task is done: that would take another turn of the loop.
-            self._take(loop)
+            self._take(asyncio.get_running_loop())
 
     def _take_comms(self, loop: asyncio.AbstractEventLoop) -> None:
         """While a cell awaits, comm messages pass: it may await a widget's value."""
