@@ -93,7 +93,7 @@ pub fn live(
 }
 
 /// All live bytes: the notebook's, the machinery's and ours.
-pub fn live_of_everything(books: &Books) -> u64 {
+fn live_of_everything(books: &Books) -> u64 {
     books.tide.live + books.sites().live_of(machinery) + books.sites().live_of(cellheap)
 }
 

@@ -169,8 +169,13 @@ impl Picture {
                 number: way[at],
             });
         }
+        // The frames of a loop are known by the loop.
+        let told = match &steps[..] {
+            [own, rest @ ..] if own.words == "variable self" && self.is_event_loop(first) => rest,
+            all => all,
+        };
         Chain {
-            text: in_words(&root, &kind, &steps),
+            text: in_words(&root, &kind, told),
             clears: clears(&kind),
             of: self.type_of(number),
             root,
@@ -273,10 +278,8 @@ fn in_words(root: &str, kind: &str, steps: &[Step]) -> String {
         "module" => root.trim_start_matches("module ").to_owned(),
         _ => root.to_owned(),
     };
-    for (at, step) in steps.iter().enumerate() {
-        if at == 0 && root.contains("event loop") && step.words == "variable self" {
-            // The frames of a loop are known by the loop.
-        } else if step.kind == "frame" {
+    for step in steps {
+        if step.kind == "frame" {
             // The frames of a traceback are known by their functions, not by how far down they are.
             if step.words != ".tb_next" {
                 text = format!("{} in {root}", step.words);

@@ -286,23 +286,26 @@ impl Picture {
     pub fn frame_text(&self, node: u32) -> Option<String> {
         let frame = self.frame(node)?;
         debug_assert!(self.tag(node) == FRAME);
-        // SAFETY: the frame still runs, so its code lives.
-        let (name, is_loop) = unsafe {
-            let is_loop = frames::is_event_loop(self.layout, frame.code);
-            (code_name(self.layout, frame.code), is_loop)
-        };
-        if is_loop {
-            let of = if frame.here {
-                "the running event loop"
-            } else {
-                "the event loop of another thread"
+        if self.is_event_loop(node) {
+            let of = match frame.here {
+                true => "the running event loop",
+                false => "the event loop of another thread",
             };
             return Some(of.to_owned());
         }
+        // SAFETY: the frame still runs, so its code lives.
+        let name = unsafe { code_name(self.layout, frame.code) };
         Some(match frame.here {
             true => format!("{name}, running"),
             false => format!("{name}, running in another thread"),
         })
+    }
+
+    /// Whether a node is a frame of an event loop of asyncio's.
+    pub fn is_event_loop(&self, node: u32) -> bool {
+        // SAFETY: the frame still runs, so its code lives.
+        self.frame(node)
+            .is_some_and(|frame| unsafe { frames::is_event_loop(self.layout, frame.code) })
     }
 
     /// What of these would stay, and how many they are, when `first` goes and one collection follows.

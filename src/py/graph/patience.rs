@@ -33,12 +33,11 @@ impl Patience {
             self.next += EVERY;
             // Over what was said before, of which nothing must be left.
             let back = if self.told { "\r" } else { "" };
-            let millions = format!("{:.1}", done as f64 / 1e6);
-            tell(&format!(
-                "{back}cellheap looks at all objects: {millions} million steps so far{:1$}",
-                "",
-                8_usize.saturating_sub(millions.len())
-            ));
+            let words = format!(
+                "cellheap looks at all objects: {:.1} million steps so far",
+                done as f64 / 1e6
+            );
+            tell(&format!("{back}{words:<60}"));
             self.told = true;
         }
         true
