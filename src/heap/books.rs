@@ -56,8 +56,11 @@ pub struct Books {
     pub(super) sweep_at: usize,
     pub(super) refused: u64,
     pub ids_ran_out: bool,
-    /// Grows whenever an instruction's address or a site's id may come to mean another: caches of them are void then.
+    /// Grows whenever a site's id may come to mean another, or any address: caches of them are void then.
     pub generation: u64,
+    /// Addresses of code objects that died since the caches were looked through for them: instructions there may come to mean
+    /// others.
+    pub died: Vec<usize>,
     /// How many live tables there were.
     pub(super) table: u32,
     /// Closed marks of the whole notebook.
@@ -97,6 +100,7 @@ impl Books {
             refused: 0,
             ids_ran_out: false,
             generation: 0,
+            died: Vec::new(),
             table: 0,
             highest: 0,
             spans: Vec::new(),
@@ -138,8 +142,8 @@ impl Books {
         Some(entry.size())
     }
 
-    /// As `freed`, for what is not in the shadow. Unknown addresses are blocks from before tracing. May begin a
-    /// new generation.
+    /// As `freed`, for what is not in the shadow. Unknown addresses are blocks from before tracing. Code may have died
+    /// with it.
     pub fn freed_aside(&mut self, address: usize) -> Option<u64> {
         let block = self.take_aside(address)?;
         self.give_back(block.site, block.size);
@@ -147,7 +151,7 @@ impl Books {
     }
 
     /// Takes a block off the books, uncounted: it is about to be reallocated, and another thread may get its address
-    /// before it is known where it went. May begin a new generation.
+    /// before it is known where it went. Code may have died with it.
     #[inline]
     pub fn lift(&mut self, address: usize) -> Option<Lifted> {
         let (site, size) = match self.shadow.take(address) {
@@ -270,7 +274,7 @@ impl Books {
             self.codes.release(code);
         }
         if block.code != Seen::Not {
-            self.generation += 1;
+            self.died.push(address);
         }
         (block.site.0 != 0).then_some(block)
     }

@@ -132,6 +132,7 @@ unsafe fn made_slowly<L: Layout>(block: *mut c_void, size: usize, thread: *mut u
             in_turn::<L>(thread, true, |tracer| {
                 let site = tracer.site::<L>(thread);
                 tracer.books.allocated(block as usize, size, site);
+                tracer.catch_up();
             });
         }
     }

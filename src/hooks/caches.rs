@@ -136,6 +136,14 @@ impl Caches {
         self.owners[code >> 4 & (OWNERS - 1)] = Known { code, stamp, owner };
     }
 
+    /// The code object there is gone.
+    pub fn forget_owner(&mut self, code: usize) {
+        let known = &mut self.owners[code >> 4 & (OWNERS - 1)];
+        if known.code == code {
+            known.stamp = 0;
+        }
+    }
+
     /// Forgets everything at once, so that stamps may begin again.
     pub fn clear(&mut self) {
         for leaf in &mut self.leaves {

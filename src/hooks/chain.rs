@@ -166,6 +166,11 @@ impl Chain {
         self.replace_above(0, fresh);
     }
 
+    /// Code at some address may be another's by now.
+    pub fn forget(&mut self) {
+        self.start(Base::Unknown, &[], 0);
+    }
+
     fn replace_above(&mut self, from: usize, fresh: &[(usize, usize)]) {
         self.links.truncate(from);
         if self.links.len() + fresh.len() > MOST {

@@ -48,7 +48,7 @@ pub struct Tracer {
     /// Record nothing: stopped, or a forked child.
     pub muted: bool,
     /// Stamps of cells since the caches were voided last, and the last that was given out.
-    stamps: HashMap<CellId, u32>,
+    stamps: Map<CellId, u32>,
     last_stamp: u32,
     /// What entries on owners carry.
     pub voided: u32,
@@ -138,7 +138,7 @@ impl Tracer {
             way: Vec::new(),
             deep: (0, SiteId::default()),
             muted: true,
-            stamps: HashMap::new(),
+            stamps: Map::default(),
             last_stamp: 1,
             voided: 1,
             generation: 0,
@@ -332,18 +332,35 @@ impl Tracer {
         self.look_again();
     }
 
-    /// Voids the caches, if what they hold may have come to mean another.
+    /// Voids of the caches what may have come to mean another.
     pub fn catch_up(&mut self) {
         if self.generation != self.books.generation {
             self.void();
+        } else if !self.books.died.is_empty() {
+            self.forget_code();
         }
     }
 
     /// Voids the caches.
     pub fn void(&mut self) {
         self.generation = self.books.generation;
-        self.stamps.clear();
+        self.books.died.clear();
         self.voided = self.next_stamp();
+        self.void_instructions();
+    }
+
+    /// Code has died: each cell leaves some. Whose the rest is stays known, which takes longest to find out.
+    fn forget_code(&mut self) {
+        for code in self.books.died.drain(..) {
+            // SAFETY: the tracer is reached in a turn.
+            unsafe { caches() }.forget_owner(code);
+        }
+        self.chain.forget();
+        self.void_instructions();
+    }
+
+    fn void_instructions(&mut self) {
+        self.stamps.clear();
         self.stamp = self.stamp_of(self.cell);
     }
 
