@@ -142,12 +142,18 @@ impl Kernel {
         });
     }
 
-    /// The next request of the lane; publishes busy for it. None when nothing waits or one is open still.
+    /// The next request of the lane; publishes busy for it. None when nothing waits or one is open still. Busy of an
+    /// `execute_request` leaves with what is published next; `wake` where that may be long.
     pub fn take(&self, lane: Lane) -> Option<Request> {
         if self.is_child() {
             return None;
         }
         self.shared.take(lane)
+    }
+
+    /// What was queued leaves now.
+    pub fn wake(&self) {
+        self.shared.outbox.wake();
     }
 
     /// The next comm message, past other requests, while a request of the lane is open. No busy, no idle.
@@ -172,13 +178,25 @@ impl Kernel {
     /// Sends to `message.ids` on a channel. On shell and stdin this comes after all output before it, that of
     /// captured descriptors too; on control at once.
     pub fn reply(&self, channel: Channel, message: Outgoing) {
-        if self.is_child() {
-            return;
+        if self.drained(channel) {
+            self.shared.reply(channel, message);
         }
-        if channel != Channel::Control {
+    }
+
+    /// As `reply`, for the last of a request that is finished right after: it leaves with its idle.
+    pub fn reply_at_end(&self, channel: Channel, message: Outgoing) {
+        if self.drained(channel) {
+            self.shared.reply_at_end(channel, message);
+        }
+    }
+
+    /// Has come before a reply what was written before it. False in a forked child, which replies to nobody.
+    fn drained(&self, channel: Channel) -> bool {
+        let child = self.is_child();
+        if !child && channel != Channel::Control {
             self.shared.inlets.drain(&self.shared);
         }
-        self.shared.reply(channel, message);
+        !child
     }
 
     /// Publishes on iopub, after all text that was written before, to captured descriptors too. Blocks only while

@@ -44,6 +44,18 @@ impl Outbox {
         self.added(queue, true);
     }
 
+    /// As `push`, of what more follows at once: the sender is not woken for it alone.
+    pub fn push_ahead(&self, item: Item) {
+        let mut queue = self.queue.lock();
+        queue.push(item);
+        self.added(queue, false);
+    }
+
+    /// Has the sender look.
+    pub fn wake(&self) {
+        self.due.notify_one();
+    }
+
     pub fn flush(&self) {
         let mut queue = self.queue.lock();
         let due = queue.seal();

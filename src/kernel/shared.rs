@@ -147,7 +147,13 @@ impl Shared {
                         self.speaking.begin(request.id, &parent);
                     }
                     let state = State::Busy;
-                    self.outbox.push([Item::Status { state, parent }]);
+                    let busy = Item::Status { state, parent };
+                    // A cell's input follows at once; or the interpreter says that it does not (`wake`).
+                    if &request.message.header.msg_type[..] == "execute_request" {
+                        self.outbox.push_ahead(busy);
+                    } else {
+                        self.outbox.push([busy]);
+                    }
                     return Some(request);
                 }
                 Next::Nothing => return None,
@@ -219,6 +225,14 @@ impl Shared {
             Channel::Control => drop(self.control_replies.send(message)),
             _ => self.outbox.push([Item::Reply { channel, message }]),
         }
+    }
+
+    /// Sends the last reply of an open request, with the idle that follows at once.
+    pub fn reply_at_end(&self, channel: Channel, message: Outgoing) {
+        if channel == Channel::Control || !self.speaking.is_open() {
+            return self.reply(channel, message);
+        }
+        self.outbox.push_ahead(Item::Reply { channel, message });
     }
 
     fn answer(&self, channel: Channel, message: &Message) {

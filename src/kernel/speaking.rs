@@ -30,6 +30,11 @@ impl Speaking {
         }
     }
 
+    /// Whether any runs.
+    pub fn is_open(&self) -> bool {
+        !self.0.lock().open.is_empty()
+    }
+
     /// The header of that request; empty before the first.
     pub fn parent(&self) -> Bytes {
         self.0.lock().last.clone()
@@ -47,12 +52,15 @@ mod tests {
         let id = |lane| RequestId { lane, number: 1 };
         let (main, side) = (id(Lane::Shell), id(Lane::Subshell(SubshellId(1))));
         assert_eq!(speaking.parent(), "");
+        assert!(!speaking.is_open());
         speaking.begin(main, &Bytes::from("main"));
         speaking.begin(side, &Bytes::from("side"));
         assert_eq!(speaking.parent(), "side");
         speaking.end(side);
         assert_eq!(speaking.parent(), "main");
+        assert!(speaking.is_open());
         speaking.end(main);
+        assert!(!speaking.is_open());
         assert_eq!(speaking.parent(), "main");
     }
 }

@@ -88,11 +88,12 @@ impl PyKernel {
             return Ok(None);
         };
         let read = || -> PyResult<Taken<'py>> {
-            Ok((
-                request.id.number,
-                message::ids(unpacker.py(), &request.message)?,
-                message::to_python(&request.message, unpacker)?,
-            ))
+            let message = message::to_python(&request.message, unpacker)?;
+            if message::is_silent(&message)? {
+                self.kernel.wake();
+            }
+            let ids = message::ids(unpacker.py(), &request.message)?;
+            Ok((request.id.number, ids, message))
         };
         read()
             .map(Some)
@@ -117,7 +118,7 @@ impl PyKernel {
     /// The request is done. In a forked child this ends the process.
     fn finish(&self, py: Python<'_>, lane: &str, number: u64) -> PyResult<()> {
         let lane = self.lane(lane)?;
-        py.detach(|| self.kernel.finish(RequestId { lane, number }));
+        self.surely(py, || self.kernel.finish(RequestId { lane, number }));
         Ok(())
     }
 
@@ -178,7 +179,11 @@ impl PyKernel {
             return self.patiently(py, || self.kernel.publish(&topic, message));
         }
         let channel = named(channel)?;
-        py.detach(|| self.kernel.reply(channel, message));
+        let at_end = message::is_of_cell(header)?;
+        self.surely(py, || match at_end {
+            true => self.kernel.reply_at_end(channel, message),
+            false => self.kernel.reply(channel, message),
+        });
         Ok(())
     }
 
@@ -250,6 +255,15 @@ impl PyKernel {
                 let subshell = self.kernel.subshell(other).map(Lane::Subshell);
                 subshell.ok_or_else(|| unknown("lane", other))
             }
+        }
+    }
+
+    /// As `patiently`, of what no interrupt may keep from happening.
+    fn surely(&self, py: Python<'_>, send: impl FnOnce() + Send) {
+        if self.kernel.is_full() {
+            py.detach(send);
+        } else {
+            send();
         }
     }
 

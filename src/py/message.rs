@@ -47,6 +47,34 @@ pub fn ids<'py>(py: Python<'py>, message: &Message) -> PyResult<Bound<'py, PyLis
     PyList::new(py, message.ids.iter().map(|id| PyBytes::new(py, id)))
 }
 
+/// Whether it asks to run a cell of which nothing is published.
+pub fn is_silent(message: &Bound<'_, PyDict>) -> PyResult<bool> {
+    let py = message.py();
+    let content = message.get_item(intern!(py, "content"))?;
+    let Some(content) = content
+        .as_ref()
+        .and_then(|content| content.cast_exact::<PyDict>().ok())
+    else {
+        return Ok(true);
+    };
+    match content.get_item(intern!(py, "silent"))? {
+        Some(silent) => silent.is_truthy(),
+        None => Ok(false),
+    }
+}
+
+/// Whether a message with this header is the reply to a cell that ran: nothing but idle comes after it.
+pub fn is_of_cell(header: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = header.py();
+    let Ok(header) = header.cast_exact::<PyDict>() else {
+        return Ok(false);
+    };
+    match header.get_item(intern!(py, "msg_type"))? {
+        Some(kind) => kind.eq(intern!(py, "execute_reply")),
+        None => Ok(false),
+    }
+}
+
 /// A header whose date is a datetime, as jupyter_client reads it; a date that is none stays as it is.
 fn dated<'py>(header: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = header.py();

@@ -1,6 +1,8 @@
 """What a cell may do, and what its front end sees of it."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from jupyter_client.manager import KernelManager
@@ -40,6 +42,19 @@ class TestOrder:
         ran = shared.run("print('x'); 5", silent=True)
         assert ran.kinds == ["busy", "stream", "idle"]
         assert shared.run("1").reply["content"]["execution_count"] == before + 1
+
+    @pytest.mark.parametrize("silent", [False, True])
+    def test_a_cell_is_known_to_run_while_it_does(self, shared: Front, silent: bool, tmp_path: Path) -> None:
+        os.mkfifo(pipe := tmp_path / "pipe")
+        request = shared.client.execute(f"open({str(pipe)!r}).read()", silent=silent)
+        shared.published(
+            lambda message: (
+                message["parent_header"].get("msg_id") == request
+                and message["content"].get("execution_state") == "busy"
+            )
+        )
+        pipe.write_text("go on")
+        assert shared.done(request).status == "ok"
 
     def test_an_error_aborts_what_is_queued_and_nothing_later(self, shared: Front) -> None:
         failing = shared.client.execute("input_is_not_asked = 1; 1 / 0")
