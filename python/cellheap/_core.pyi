@@ -97,6 +97,11 @@ def trace_stop() -> None:
 def tracing() -> bool:
     """Whether allocations are being recorded."""
 
+def murmur2(data: str, seed: int) -> int:
+    """As `ipykernel.compiler.murmur2_x86`: an unsigned number of 32 bits. A lone surrogate raises
+    UnicodeEncodeError.
+    """
+
 def trace_note() -> str | None:
     """What to know of the numbers, or why there are none, in one line."""
 

@@ -11,6 +11,7 @@ mod kernel;
 mod limit;
 mod lookout;
 mod message;
+mod murmur;
 mod reports;
 mod tracer;
 mod weigh;
@@ -51,6 +52,8 @@ mod _core {
         lookout_begin, lookout_by_waiting, lookout_by_wire, lookout_end, lookout_uncharted,
         next_sight,
     };
+    #[pymodule_export]
+    use super::murmur::murmur2;
     #[pymodule_export]
     use super::reports::{
         cell_report, diff, heap_map, live, overview, own_live, process_json, span_begin, span_end,

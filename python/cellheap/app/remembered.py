@@ -1,10 +1,11 @@
-"""What ipykernel works out anew for each cell, remembered. Owns that alone: the answers are ipykernel's."""
+"""What ipykernel works out anew for each cell, remembered or made quicker. The answers are ipykernel's."""
 
-from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from ipykernel import compiler, ipkernel, kernelbase
+
+from cellheap import _core
 
 _ask_parameters = kernelbase._accepts_parameters
 _parameters: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
@@ -19,12 +20,8 @@ def accepts_parameters(method: Any, names: list[str]) -> dict[str, Any]:
     return known
 
 
-# The name of a cell's file is a hash of its source, made in Python, character by character. Our records ask
-# for it, and then IPython.
-murmur2_x86 = lru_cache(maxsize=2)(compiler.murmur2_x86)
-
-
 def adopt() -> None:
     """Have ipykernel ask here."""
     vars(ipkernel)["_accepts_parameters"] = accepts_parameters
-    vars(compiler)["murmur2_x86"] = murmur2_x86
+    # The name of a cell's file is a hash of its source, which it makes in Python, byte by byte.
+    vars(compiler)["murmur2_x86"] = _core.murmur2
