@@ -1,5 +1,5 @@
-"""A cell is transformed once, and compiled once to see whether it awaits: ipykernel does both to choose how
-to run it, and IPython again to run it.
+"""What is worked out of a cell's text is worked out once: ipykernel transforms a cell and compiles it to see
+whether it awaits, our records ask for the name of its code, and IPython does all three again to run it.
 
 Owns what is remembered between the two, for one thread and one cell. Knows nothing of transformers.
 """
@@ -9,47 +9,63 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from IPython.core.interactiveshell import InteractiveShell
+
+_USED = (object(), None)
+
 
 class Once:
-    """Stands in the place of the shell's `transform_cell` and `should_run_async`."""
+    """Stands in the place of the shell's `transform_cell` and `should_run_async`, and of its compiler's
+    `get_code_name`."""
 
     def __init__(self, shell: Any) -> None:
         self._transform: Callable[[str], str] = shell.transform_cell
         self._awaits: Callable[..., bool] = shell.should_run_async
+        self._name: Callable[[str, str, int], str] = shell.compile.get_code_name
+        self._asks_compiler = type(shell).should_run_async is InteractiveShell.should_run_async
         self._local = threading.local()
         shell.transform_cell = self
         shell.should_run_async = self.should_run_async
+        shell.compile.get_code_name = self.code_name
 
     def __call__(self, raw_cell: str) -> str:
-        remembered = getattr(self._local, "remembered", None)
-        if remembered is None:
-            return self._transform(raw_cell)
-        if raw_cell in remembered:
-            # Once: a cell may run the same text again after it has changed what transforms it.
-            self._local.remembered = None
-            return str(remembered[raw_cell])
-        transformed = self._transform(raw_cell)
-        if not remembered:
-            remembered[raw_cell] = transformed
-        return transformed
+        return str(self._once("transformed", raw_cell, lambda: self._transform(raw_cell)))
 
     def should_run_async(self, raw_cell: str, **transformed: Any) -> bool:
-        """As IPython's, of one transformed cell and its error."""
-        asked = (raw_cell, transformed)
-        known: tuple[object, bool] | None = getattr(self._local, "awaits", None)
-        if known is not None and known[0] == asked:
-            self._local.awaits = None
-            return known[1]
-        awaits = self._awaits(raw_cell, **transformed)
-        if getattr(self._local, "remembered", None) is not None:
-            self._local.awaits = (asked, awaits)
-        return awaits
+        """As IPython's, of one transformed cell and its error. It compiles the cell; without one of these two
+        words it need not.
+        """
+        text = transformed.get("transformed_cell")
+        if self._asks_compiler and isinstance(text, str) and "await" not in text and "async" not in text:
+            return False
+        asked = raw_cell, transformed
+        return bool(self._once("awaits", asked, lambda: self._awaits(raw_cell, **transformed)))
+
+    def code_name(self, raw_code: str, code: str, number: int) -> str:
+        """The name of the file that the cell's code is of."""
+        asked = raw_code, code, number
+        return str(self._once("name", asked, lambda: self._name(*asked)))
+
+    def _once(self, what: str, asked: object, ask: Callable[[], object]) -> object:
+        known: dict[str, tuple[object, object]] | None = getattr(self._local, "known", None)
+        if known is None:
+            return ask()
+        first = known.get(what)
+        if first is None:
+            answer = ask()
+            known[what] = asked, answer
+            return answer
+        if first[0] == asked:
+            # Once: a cell may run the same text again after it has changed what transforms it.
+            known[what] = _USED
+            return first[1]
+        return ask()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """While a cell is asked for: its second transformation gives what the first one gave."""
-        self._local.remembered = {}
+        """While a cell is asked for: what is asked the second time was answered the first time."""
+        self._local.known = {}
         try:
             yield
         finally:
-            self._local.remembered = self._local.awaits = None
+            self._local.known = None
