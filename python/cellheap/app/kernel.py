@@ -18,7 +18,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Float
 
 from cellheap import _core
-from cellheap.app import info, remembered
+from cellheap.app import info, quiet, remembered
 from cellheap.app.debug import Inspector, not_yet
 from cellheap.app.early import early
 from cellheap.app.lanes import Lane
@@ -47,6 +47,7 @@ class Kernel(IPythonKernel):
         with not_yet():
             super().__init__(**kwargs)
         remembered.adopt()
+        quiet.adopt(self.log)
         self._inspector = Inspector(self)
         self._once = Once(self.shell)
         self._subshells = self.shell_channel_thread.manager = Subshells(self)
