@@ -18,7 +18,7 @@ from traitlets import Any as AnyTrait
 from traitlets import Float
 
 from cellheap import _core
-from cellheap.app import info, quiet, remembered
+from cellheap.app import info, quiet, remembered, tokens
 from cellheap.app.debug import Inspector, not_yet
 from cellheap.app.early import early
 from cellheap.app.lanes import Lane
@@ -48,6 +48,7 @@ class Kernel(IPythonKernel):
             super().__init__(**kwargs)
         remembered.adopt()
         quiet.adopt(self.log)
+        tokens.adopt(self.shell)
         self._inspector = Inspector(self)
         self._once = Once(self.shell)
         self._subshells = self.shell_channel_thread.manager = Subshells(self)
