@@ -7,6 +7,9 @@ use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 
+use super::process;
+use super::standing_file::StandingFile;
+
 /// The files of IPython's history begin so.
 const HISTORY: &str = "history.sqlite";
 
@@ -94,7 +97,12 @@ fn is_of_history(target: &Path) -> bool {
 /// None where they lie further apart, or the system does not say how many there are (Linux before 6.2).
 fn close_together() -> Option<Vec<File>> {
     const GAPS: u64 = 16;
-    let count = fs::metadata("/proc/self/fd").ok()?.size();
+    static STANDING: Mutex<StandingFile> = Mutex::new(StandingFile::new("/proc/self/fd"));
+    let folder = match process::is_standing() {
+        true => STANDING.lock().metadata()?,
+        false => fs::metadata("/proc/self/fd").ok()?,
+    };
+    let count = folder.size();
     let numbers = 0..libc::c_int::try_from(count + GAPS).ok()?;
     let open: Vec<_> = numbers
         .filter_map(File::of)

@@ -1,7 +1,7 @@
 //! A file that stays open between reads. The program that we are a guest of may close every descriptor it finds, and open
 //! others under the same numbers: each read makes sure that ours is still there.
 
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions};
 use std::os::fd::IntoRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 
@@ -10,30 +10,59 @@ type Identity = (u64, u64);
 
 pub struct StandingFile {
     path: &'static str,
+    written: bool,
     open: Option<(File, Identity)>,
 }
 
 impl StandingFile {
     pub const fn new(path: &'static str) -> Self {
-        Self { path, open: None }
+        Self {
+            path,
+            written: false,
+            open: None,
+        }
+    }
+
+    /// One that is only written.
+    pub const fn to_write(path: &'static str) -> Self {
+        Self {
+            path,
+            written: true,
+            open: None,
+        }
     }
 
     /// Reads from an offset on: how many bytes there were. None where the file cannot be read.
     pub fn read_at(&mut self, buffer: &mut [u8], offset: u64) -> Option<usize> {
-        self.file()?.read_at(buffer, offset).ok()
+        self.file()?.0.read_at(buffer, offset).ok()
     }
 
-    fn file(&mut self) -> Option<&File> {
+    /// Writes at the start. False where the file cannot be written.
+    pub fn write(&mut self, text: &[u8]) -> bool {
+        (self.file()).is_some_and(|(file, _)| file.write_all_at(text, 0).is_ok())
+    }
+
+    /// What the system says of it.
+    pub fn metadata(&mut self) -> Option<Metadata> {
+        Some(self.file()?.1)
+    }
+
+    fn file(&mut self) -> Option<(&File, Metadata)> {
         if let Some((file, identity)) = self.open.take() {
-            if file.metadata().ok().as_ref().map(identity_of) == Some(identity) {
-                return Some(&self.open.insert((file, identity)).0);
+            if let Ok(metadata) = file.metadata()
+                && identity_of(&metadata) == identity
+            {
+                return Some((&self.open.insert((file, identity)).0, metadata));
             }
             // The number is another's by now, or nobody's: not for us to close.
             let _ = file.into_raw_fd();
         }
-        let file = File::open(self.path).ok()?;
-        let identity = identity_of(&file.metadata().ok()?);
-        Some(&self.open.insert((file, identity)).0)
+        let mut options = OpenOptions::new();
+        let options = options.read(!self.written).write(self.written);
+        let file = options.open(self.path).ok()?;
+        let metadata = file.metadata().ok()?;
+        let open = self.open.insert((file, identity_of(&metadata)));
+        Some((&open.0, metadata))
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::chart::output;
 use crate::heap::cells::CellId;
+use crate::heap::process;
 use crate::heap::report::CellReport;
 use crate::hooks::lookout::{self, Herald, Kind, Picture, Warning};
 use crate::hooks::standing::Thread;
@@ -32,6 +33,7 @@ pub fn box_begin(py: Python<'_>, connection_file: PathBuf) -> PyResult<()> {
     // Nobody starts this kernel again: whoever starts one at its connection file is not told of a crash that was none.
     when_forsaken(blackbox::end);
     let begun = py.detach(|| {
+        process::stand();
         let begun = blackbox::begin(&connection_file);
         blackbox::sweep(&connection_file);
         lookout::prepare();
