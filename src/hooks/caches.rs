@@ -8,7 +8,7 @@ use crate::heap::sites::SiteId;
 const LEAVES: usize = 1 << 12;
 const PAIRS: usize = 1 << 12;
 const NATIVES: usize = 1 << 11;
-const OWNERS: usize = 1 << 10;
+const OWNERS: usize = 1 << 12;
 
 /// An instruction that asked for memory.
 #[derive(Clone, Copy)]

@@ -50,6 +50,8 @@ pub struct Chain {
     stamp: u32,
     /// Of the links that lead to a notebook's frame, those from which that is near enough.
     near: usize,
+    /// The links that lead to no notebook's frame.
+    bare: usize,
 }
 
 /// How a look along the chain ended.
@@ -70,6 +72,7 @@ impl Chain {
             places: [0; PLACES],
             stamp: 0,
             near: 0,
+            bare: 0,
         }
     }
 
@@ -79,12 +82,32 @@ impl Chain {
     /// The frame is live and of this thread, or null.
     #[inline(always)]
     pub unsafe fn line<L: Layout>(&self, frame: *const u8, stamp: u32) -> *const u8 {
+        // SAFETY: the caller's promise.
+        unsafe { self.lowest::<L>(frame, stamp, self.near) }
+    }
+
+    /// Whether no notebook's frame, nor one of ours, lies below a live frame: as far as the chain knows.
+    ///
+    /// # Safety
+    /// As `line`.
+    #[inline(always)]
+    pub unsafe fn is_bare<L: Layout>(&self, frame: *const u8, stamp: u32) -> bool {
+        // SAFETY: the caller's promise; what was found is a live frame.
+        unsafe {
+            let lowest = self.lowest::<L>(frame, stamp, self.bare);
+            !lowest.is_null() && word(lowest, L::PREVIOUS) == 0
+        }
+    }
+
+    /// The frame of the lowest link, where the chain leads there from one of the lowest `most`. Null where not.
+    #[inline(always)]
+    unsafe fn lowest<L: Layout>(&self, frame: *const u8, stamp: u32, most: usize) -> *const u8 {
         let at = usize::from(self.places[place(frame as usize)]);
-        if at >= self.near || self.stamp != stamp {
+        if at >= most || self.stamp != stamp {
             return std::ptr::null();
         }
         let first = self.links.as_ptr();
-        // SAFETY: `near` counts links. One is looked into once it is known to be what a live frame has before it.
+        // SAFETY: `most` counts links. One is looked into once it is known to be what a live frame has before it.
         unsafe {
             let mut link = first.add(at);
             if (*link).frame != frame as usize {
@@ -183,6 +206,10 @@ impl Chain {
         }
         self.near = match self.base {
             Base::Notebook => self.links.len().min(DEEPEST),
+            _ => 0,
+        };
+        self.bare = match self.base {
+            Base::Nothing => self.links.len(),
             _ => 0,
         };
     }

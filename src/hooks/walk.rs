@@ -130,6 +130,10 @@ impl Tracer {
     unsafe fn library_slowly<L: Layout>(&mut self, leaf: *const u8, instruction: usize) -> SiteId {
         // SAFETY: as above.
         unsafe {
+            let below = word(leaf, L::PREVIOUS) as *const u8;
+            if self.chain.is_bare::<L>(below, self.voided) {
+                return self.frameless(Source::default());
+            }
             match self.below::<L>(leaf) {
                 Below::Cellheap => cellheap(Layer::Python),
                 Below::Nothing => self.frameless(Source::default()),
