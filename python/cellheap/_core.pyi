@@ -97,6 +97,11 @@ def trace_stop() -> None:
 def tracing() -> bool:
     """Whether allocations are being recorded."""
 
+def code_number(text: str, cell_id: object) -> int:
+    """The same for the same text, but for blanks around it, in the same cell where the front end says which. It
+    has 48 bits and is never zero.
+    """
+
 def murmur2(data: str, seed: int) -> int:
     """As `ipykernel.compiler.murmur2_x86`: an unsigned number of 32 bits. A lone surrogate raises
     UnicodeEncodeError.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -113,7 +112,8 @@ class Recorder:
     def _begin(self, info: Any, run: int, wanted: Any | None = None) -> None:
         number = run if info.store_history else None
         try:
-            cell = _core.cell_begin(number, self._settings.reset_hwm, code_number(info))
+            code = _core.code_number(info.raw_cell, getattr(info, "cell_id", None))
+            cell = _core.cell_begin(number, self._settings.reset_hwm, code)
         except RuntimeError:
             return
         self._running = Running(cell, number, wanted)
@@ -131,13 +131,6 @@ class Recorder:
             self._running = None
             _core.cell_end(running.cell, result is None or not result.success)
             self._after(running.cell, running.wanted)
-
-
-def code_number(info: Any) -> int:
-    """The same for runs of the same text, in the same cell where the front end says which."""
-    text = f"{getattr(info, 'cell_id', None) or ''}\0{info.raw_cell.strip()}"
-    digest = hashlib.blake2b(text.encode(errors="surrogatepass"), digest_size=6).digest()
-    return int.from_bytes(digest) or 1
 
 
 def _never_began(result: Any) -> bool:

@@ -6,12 +6,12 @@ mod bells;
 mod chart;
 mod errors;
 mod graph;
+mod hashes;
 mod json;
 mod kernel;
 mod limit;
 mod lookout;
 mod message;
-mod murmur;
 mod reports;
 mod tracer;
 mod weigh;
@@ -38,6 +38,8 @@ mod _core {
         graph_retained, graph_survivors, graph_suspects, graph_types, graph_variables,
     };
     #[pymodule_export]
+    use super::hashes::{code_number, murmur2};
+    #[pymodule_export]
     use super::json::{json_dump, json_load};
     #[pymodule_export]
     use super::kernel::PyKernel;
@@ -52,8 +54,6 @@ mod _core {
         lookout_begin, lookout_by_waiting, lookout_by_wire, lookout_end, lookout_uncharted,
         next_sight,
     };
-    #[pymodule_export]
-    use super::murmur::murmur2;
     #[pymodule_export]
     use super::reports::{
         cell_report, diff, heap_map, live, overview, own_live, process_json, span_begin, span_end,

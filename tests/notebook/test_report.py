@@ -5,12 +5,11 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from cellheap import _core
 from cellheap.needs import ask_for
-from cellheap.recorder import code_number
 
 from tests.notebook.shells import FORGET_NAMES, Kernel, kernel_of, texts
 
@@ -174,12 +173,11 @@ def test_growth_is_told_apart_from_warm_up_and_from_cells_that_are_steady(runnin
 
 
 def test_runs_are_the_same_where_text_and_cell_are() -> None:
-    def number(text: str, cell: str | None) -> int:
-        return code_number(SimpleNamespace(raw_cell=text, cell_id=cell))
-
+    number = _core.code_number
     assert number("x = 1\n", "a") == number("x = 1", "a") > 0
     assert len({number("x = 1", "a"), number("x = 1", "b"), number("x = 2", "a"), number("x = 1", None)}) == 4
-    assert code_number(SimpleNamespace(raw_cell="\ud800")) > 0
+    assert number("\ud800", None) > 0
+    assert number("x = 1", 7) == number("x = 1", "7")
 
 
 def test_the_history_tells_where_an_origin_went(running: Kernel) -> None:

@@ -3,6 +3,7 @@
 The wire publishes busy and idle and keeps the queue; here a request becomes a call of its handler.
 """
 
+import _signal  # type: ignore[import-not-found]
 import asyncio
 import inspect
 import signal
@@ -27,6 +28,8 @@ from cellheap.app.subshells import Subshells
 from cellheap.app.transform import Once
 
 Message = dict[str, Any]
+
+_SIGINT = int(signal.SIGINT)
 
 
 class Kernel(IPythonKernel):
@@ -128,6 +131,13 @@ class Kernel(IPythonKernel):
             if output is not None:
                 output.flush()
 
+    # As ipykernel's, by the functions that `signal` wraps: its enumerations take longer than the calls.
+    def pre_handler_hook(self) -> None:
+        self.saved_sigint_handler = _signal.signal(_SIGINT, signal.default_int_handler)
+
+    def post_handler_hook(self) -> None:
+        _signal.signal(_SIGINT, self.saved_sigint_handler)
+
     def _hook(self, hook: Any) -> None:
         """Hooks set signal handlers, which fails where others have replaced them."""
         try:
@@ -166,8 +176,11 @@ class Kernel(IPythonKernel):
         if self._unwanted:
             self._unwanted = False
             args, kwargs = (), {"code": "raise KeyboardInterrupt", "silent": True, "store_history": False}
-        with self._once.running():
+        self._once.begin()
+        try:
             reply: Message = await super().do_execute(*args, **kwargs)
+        finally:
+            self._once.end()
         parent = self.get_parent("shell")
         request = parent.get("content", {})
         if reply["status"] == "error" and not request.get("silent") and request.get("stop_on_error", True):

@@ -18,6 +18,7 @@ class Lane:
         self.name = name
         self.lock = lock
         self._kernel = kernel
+        self._wire = kernel.wire
         # One context for every request: what a cell puts into a ContextVar is there in the next.
         self._context = context or copy_context()
         self._open: int | None = None
@@ -33,11 +34,11 @@ class Lane:
 
     def serve(self, loop: asyncio.AbstractEventLoop) -> None:
         """Watch for requests in this loop from now on."""
-        loop.add_reader(self._kernel.wire.fileno(self.name), self._take, loop)
+        loop.add_reader(self._wire.fileno(self.name), self._take, loop)
 
     def end(self, loop: asyncio.AbstractEventLoop, then: Callable[[], object]) -> None:
         """Take no more; `then` is called when the open request is done. Called in the loop's thread."""
-        loop.remove_reader(self._kernel.wire.fileno(self.name))
+        loop.remove_reader(self._wire.fileno(self.name))
         if self._open is None:
             then()
         else:
@@ -58,7 +59,7 @@ class Lane:
     def _next(self) -> tuple[int, list[bytes], Message] | None:
         kernel = self._kernel
         try:
-            return kernel.wire.take(self.name, kernel.session.unpack)  # type: ignore[no-any-return]
+            return self._wire.take(self.name, kernel.session.unpack)  # type: ignore[no-any-return]
         except Exception as error:
             kernel.log.error("A request on %s cannot be read: %s", self.name, error)
             return None
@@ -72,14 +73,14 @@ class Lane:
                     await self._kernel.dispatch_shell((idents, message), subshell_id=self.subshell)
         finally:
             self._open = None
-            self._kernel.wire.finish(self.name, number)
+            self._wire.finish(self.name, number)
             # Here, and not once the task is done: that would take another turn of the loop.
             self._take(asyncio.get_running_loop())
 
     def _take_comms(self, loop: asyncio.AbstractEventLoop) -> None:
         """While a cell awaits, comm messages pass: it may await a widget's value."""
         kernel = self._kernel
-        while (taken := kernel.wire.take_comm(self.name, kernel.session.unpack)) is not None:
+        while (taken := self._wire.take_comm(self.name, kernel.session.unpack)) is not None:
             loop.create_task(self._serve_comm(*taken), context=self._context)
 
     async def _serve_comm(self, idents: list[bytes], message: Message) -> None:

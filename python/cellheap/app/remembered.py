@@ -14,8 +14,10 @@ _parameters: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 def accepts_parameters(method: Any, names: list[str]) -> dict[str, Any]:
     """Which of these IPython's function takes, read from its signature once."""
     function = getattr(method, "__func__", method)
-    known = _parameters.setdefault(function, {})
-    if not known.keys() >= set(names):
+    known = _parameters.get(function)
+    if known is None:
+        known = _parameters[function] = {}
+    if any(name not in known for name in names):
         known.update(_ask_parameters(method, names))
     return known
 

@@ -5,8 +5,7 @@ Owns what is remembered between the two, for one thread and one cell. Knows noth
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from IPython.core.interactiveshell import InteractiveShell
@@ -61,11 +60,9 @@ class Once:
             return first[1]
         return ask()
 
-    @contextmanager
-    def running(self) -> Iterator[None]:
-        """While a cell is asked for: what is asked the second time was answered the first time."""
+    def begin(self) -> None:
+        """A cell is asked for: until its end what is asked the second time was answered the first time."""
         self._local.known = {}
-        try:
-            yield
-        finally:
-            self._local.known = None
+
+    def end(self) -> None:
+        self._local.known = None
