@@ -98,8 +98,8 @@ def tracing() -> bool:
     """Whether allocations are being recorded."""
 
 def code_number(text: str, cell_id: object) -> int:
-    """The same for the same text, but for blanks around it, in the same cell where the front end says which. It
-    has 48 bits and is never zero.
+    """The same for the same text, but for blanks around it, in the same cell where the front end says which.
+    48 bits, never zero.
     """
 
 def murmur2(data: str, seed: int) -> int:
