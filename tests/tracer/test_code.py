@@ -1,5 +1,7 @@
 """Code objects are looked at and let go; and what our books may cost, in bytes."""
 
+import pytest
+
 from tests.tracer.conftest import Run
 
 MIB = 1 << 20
@@ -115,6 +117,36 @@ say(lines(cell, 1))
             leaf["line"] for leaf in lines[number]["library"] if leaf["file"] == "<made>" and leaf["live"]
         ]
         assert sorted(leaves) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("asked", ["bytes(1000)", "make()"])
+def test_an_address_is_a_librarys_and_a_notebooks_in_turn(run: Run, asked: str) -> None:
+    reused, caller, own = run(
+        f"""
+import marshal
+from notebook import *
+notebook = Notebook()
+exec(compile("def make(): return bytes(1000)", "library.py", "exec"), notebook.names)
+files = notebook.file(77), "library.py"
+codes = [marshal.dumps(compile("made[n] = {asked}", file, "exec")) for file in files]
+notebook.names.update(load=marshal.loads, codes=codes)
+cell = notebook.run('''
+made, at = [None] * 400, []
+def go(whose):
+    code = load(codes[whose])
+    at.append((whose, id(code)))
+    exec(code)
+for n in range(400):
+    go(n % 8 in (1, 2, 4, 7))
+''')
+at = notebook.names["at"]
+reused = sum(a[1] == b[1] and a[0] != b[0] for a, b in zip(at, at[1:]))
+say([reused, lines(cell, 1)[6]["live"], lines(cell, 77)[1]["live"]])
+"""
+    )
+    assert reused > 100  # or nothing was shown
+    for live in (caller, own):
+        assert 200 * 1033 <= live < 201 * 1033
 
 
 def test_a_thousand_empty_cells_cost_at_most_512_bytes_each(run: Run) -> None:
