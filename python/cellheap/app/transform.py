@@ -28,7 +28,8 @@ class Once:
         shell.compile.get_code_name = self.code_name
 
     def __call__(self, raw_cell: str) -> str:
-        return str(self._once("transformed", raw_cell, lambda: self._transform(raw_cell)))
+        transformed: str = self._once("transformed", self._transform, raw_cell)
+        return transformed
 
     def should_run_async(self, raw_cell: str, **transformed: Any) -> bool:
         """As IPython's, of one transformed cell and its error. It compiles the cell; without one of these two
@@ -37,28 +38,28 @@ class Once:
         text = transformed.get("transformed_cell")
         if self._asks_compiler and isinstance(text, str) and "await" not in text and "async" not in text:
             return False
-        asked = raw_cell, transformed
-        return bool(self._once("awaits", asked, lambda: self._awaits(raw_cell, **transformed)))
+        return bool(self._once("awaits", self._awaits, raw_cell, **transformed))
 
     def code_name(self, raw_code: str, code: str, number: int) -> str:
         """The name of the file that the cell's code is of."""
-        asked = raw_code, code, number
-        return str(self._once("name", asked, lambda: self._name(*asked)))
+        name: str = self._once("name", self._name, raw_code, code, number)
+        return name
 
-    def _once(self, what: str, asked: object, ask: Callable[[], object]) -> object:
-        known: dict[str, tuple[object, object]] | None = getattr(self._local, "known", None)
+    def _once(self, what: str, ask: Callable[..., Any], *args: object, **kwargs: object) -> Any:
+        known: dict[str, Any] | None = getattr(self._local, "known", None)
         if known is None:
-            return ask()
+            return ask(*args, **kwargs)
+        asked = args, kwargs
         first = known.get(what)
         if first is None:
-            answer = ask()
+            answer = ask(*args, **kwargs)
             known[what] = asked, answer
             return answer
         if first[0] == asked:
             # Once: a cell may run the same text again after it has changed what transforms it.
             known[what] = _USED
             return first[1]
-        return ask()
+        return ask(*args, **kwargs)
 
     def begin(self) -> None:
         """A cell is asked for: until its end what is asked the second time was answered the first time."""
