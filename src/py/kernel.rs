@@ -13,7 +13,7 @@ use pyo3::types::{PyDict, PyList};
 use super::bells::Bells;
 use super::errors::{taken_name, unknown};
 use super::message;
-use crate::hooks::crash;
+use crate::hooks::{crash, turn};
 use crate::kernel::{Channel, Kernel, KernelInfo, Lane, RequestId, Stream};
 use crate::wire::Connection;
 
@@ -49,6 +49,9 @@ impl PyKernel {
             username,
             ident,
         };
+        // The system lets a process of one thread register at once; one of many waits until all its processors have
+        // passed by, which is longer than all else that recording needs to begin.
+        turn::begin();
         let kernel = py.detach(|| Kernel::start(connection, info))?;
         Ok(Self {
             kernel,
