@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from cellheap.app import lazy, standins
+from cellheap.app import lazily, lazy, standins
 
 from tests.notebook.front import Front
 
@@ -21,6 +21,14 @@ WAITING = (
     "dateutil.parser._parser",
     "packaging._structures",
     "psutil",
+    "_hashlib",
+    "_ctypes",
+    "_curses",
+    "_pickle",
+    "html.entities",
+    "ipaddress",
+    "platformdirs.api",
+    "readline",
 )
 
 
@@ -34,10 +42,10 @@ def at_start(shared: Front) -> list[str]:
 
 def test_a_start_needs_none_of_them(at_start: list[str]) -> None:
     assert {"jupyter_client.session", "asyncio", "IPython"} <= set(at_start)
-    assert set(WAITING).isdisjoint(at_start)
+    assert set(WAITING) & set(at_start) == set()
 
 
-@pytest.mark.parametrize("module", lazy._LAZY)
+@pytest.mark.parametrize("module", lazily.LAZY)
 def test_a_kernels_module_has_what_a_plain_pythons_has(
     module: str, shared: Front, at_start: list[str]
 ) -> None:
@@ -79,6 +87,28 @@ USES = {
     "dateutil": "from dateutil.parser import isoparse\nisoparse.__module__ == 'dateutil.parser.isoparser'",
     "versions": "from packaging.version import Version\nVersion('1.10') > Version('1.9')",
     "a gui": "from ipykernel.eventloops import V\nV('1.10') > V('1.9')",
+    "hashes": "import hashlib, _blake2\n"
+    "hashlib.blake2b is _blake2.blake2b and hashlib.new('sha256', b'1').name == 'sha256'",
+    "signatures": "import hmac\n"
+    "a = get_ipython().kernel.session\n"
+    "same = a.sign([b'1']) == hmac.new(a.key, b'1', 'sha256').hexdigest().encode()\n"
+    "same and type(a.auth) is hmac.HMAC and s.compare_digest is hmac.compare_digest",
+    "another key": "b = type(a)(key=b'1'); first = b.sign([b'x']); b.key = b'2'; second = b.sign([b'x'])\n"
+    "b.key = b''; (first != second, b.auth, b.sign([b'x'])) == (True, None, b'')",
+    "pickles": "import pickle\n"
+    "s.PICKLE_PROTOCOL == pickle.DEFAULT_PROTOCOL and s.pickle_unpacker is pickle.loads",
+    "a server": "import logging.config as c, socketserver\nc.ThreadingTCPServer is socketserver.ThreadingTCPServer",
+    "a formatter": "import argparse\nargparse.HelpFormatter('x', width=40)._width == 40",
+    "addresses": "import urllib.parse\nurllib.parse.urlsplit('http://[::1]:80/x').port == 80",
+    "escapes": "import html, tornado.escape\nhtml.unescape('&gt;') + tornado.escape.xhtml_escape('<') == '>&lt;'",
+    "C": "import ctypes, ctypes.util\nctypes.sizeof(ctypes.c_int64) == 8",
+    "old messages": "s.adapt({'header': {'version': '5.0', 'msg_type': 'x'}}, 5)['header']['msg_type'] == 'x'",
+    "a subclass": "import pdb, IPython.core.debugger\nclass P(pdb.Pdb): pass\nissubclass(P, IPython.core.debugger.InterruptiblePdb)",
+    "a patch": "import platform\nfrom unittest import mock\n"
+    "with mock.patch('platform.node', lambda: 'of nobody'): patched = platform.node()\n"
+    "patched == 'of nobody' != platform.node()",
+    "a module's text": "import shutil\nshutil.__doc__.startswith('Utility functions')",
+    "a module's source": "import inspect, pprint\n'def pprint(' in inspect.getsource(pprint)",
     "reload": "import importlib\nimportlib.reload(ssl) is ssl and importlib.reload(jupyter_client) is not None",
     "a pickle": "import pickle\npickle.loads(pickle.dumps(ssl.SSLError)) is ssl.SSLError",
 }
@@ -95,7 +125,7 @@ class TestModules:
     @pytest.fixture
     def source(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setattr(lazy, "_LAZY", ("drowsy",))
+        monkeypatch.setattr(lazily, "LAZY", ("drowsy",))
         yield tmp_path / "drowsy.py"
         sys.modules.pop("drowsy", None)
 
@@ -119,11 +149,12 @@ class TestModules:
         assert callable(look)
         assert "x" in look(self.imported())
 
-    def test_threads_wait_until_it_has_run(self, source: Path) -> None:
-        source.write_text("import threading\nbegun.set(); go.wait(60)\nx = 1\n")
+    def test_threads_wait_until_it_has_run(self, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        source.write_text("import sys\nsys.begun.set(); sys.go.wait(60)\nx = 1\n")
         module = self.imported()
-        begun = module.begun = threading.Event()  # type: ignore[attr-defined]
-        go = module.go = threading.Event()  # type: ignore[attr-defined]
+        begun, go = threading.Event(), threading.Event()
+        monkeypatch.setattr(sys, "begun", begun, raising=False)
+        monkeypatch.setattr(sys, "go", go, raising=False)
         seen: list[int] = []
         threads = [threading.Thread(target=lambda: seen.append(module.x)) for _ in range(3)]
         for thread in threads:
@@ -144,6 +175,47 @@ class TestModules:
         source.write_text("x = 'better now'\n")
         assert module.x == "better now"
 
+    def test_what_is_put_in_the_place_of_a_name_stays_there(self, source: Path) -> None:
+        source.write_text("x = y = z = 1\n")
+        module = self.imported()
+        module.x = 2  # type: ignore[attr-defined]
+        del module.y
+        assert (module.x, hasattr(module, "y"), module.z) == (2, False, 1)
+
+    def test_a_submodule_runs_and_its_package_waits(self, source: Path) -> None:
+        package = source.with_suffix("")
+        package.mkdir()
+        (package / "__init__.py").write_text("x = 1\n")
+        (package / "part.py").write_text("y = 2\n")
+        module = self.imported()
+        part = importlib.import_module("drowsy.part")
+        del sys.modules["drowsy.part"]
+        assert (part.y, type(module)) == (2, lazy._Lazy)
+        assert (module.part, module.x) == (part, 1)
+
+    def test_its_text_is_its_own(self, source: Path) -> None:
+        source.write_text("'What it is.'\n")
+        assert self.imported().__doc__ == "What it is."
+
+    def test_what_is_to_follow_follows_once_or_at_once(self, source: Path) -> None:
+        source.write_text("x = 1\n")
+        module, seen = self.imported(), list[int]()
+        lazy.afterwards("drowsy", lambda: seen.append(module.x))
+        assert seen == []
+        lazy.run("drowsy")
+        lazy.run("drowsy")
+        assert seen == [1]
+        lazy.afterwards("drowsy", lambda: seen.append(2))
+        assert seen == [1, 2]
+
+    def test_a_module_that_lacks_an_extension_is_imported_at_once(
+        self, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source.write_text("import _drowsy\n")
+        monkeypatch.setattr(lazily, "NEEDS", {"drowsy": "_drowsy"})
+        with pytest.raises(ModuleNotFoundError, match="_drowsy"):
+            self.imported()
+
     def test_outside_of_a_start_nothing_waits(self, source: Path) -> None:
         source.write_text("x = 1\n")
         assert type(importlib.import_module("drowsy")) is ModuleType
@@ -162,8 +234,8 @@ class TestClasses:
             "def look(box: drowsy.Box[int]): ...\n"
         )
         monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setattr(lazy, "_LAZY", ("drowsy",))
-        monkeypatch.setattr(lazy, "_CLASSES", {("drowsy", "Box")})
+        monkeypatch.setattr(lazily, "LAZY", ("drowsy",))
+        monkeypatch.setattr(lazily, "CLASSES", {("drowsy", "Box")})
         monkeypatch.setattr(standins, "_KEEPERS", ("keeper",))
         with lazy.waiting():
             yield importlib.import_module("keeper")
@@ -195,3 +267,36 @@ class TestClasses:
         assert isinstance(real(), before)
         assert issubclass(real, before)
         assert before(1, 2).things == (1, 2)
+
+
+def test_a_function_that_was_taken_gives_its_place_to_the_real_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "drowsy.py").write_text("def twice(x):\n    return 2 * x\n")
+    (tmp_path / "keeper.py").write_text("from drowsy import twice\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(lazily, "LAZY", ("drowsy",))
+    monkeypatch.setattr(lazily, "CALLED", {("drowsy", "twice")})
+    monkeypatch.setattr(standins, "_KEEPERS", ("keeper",))
+    with lazy.waiting():
+        keeper = importlib.import_module("keeper")
+    drowsy = sys.modules["drowsy"]
+    try:
+        taken = keeper.twice
+        assert (type(drowsy), taken(4), taken.__name__) == (lazy._Lazy, 8, "twice")
+        assert keeper.twice is drowsy.twice is not taken
+        assert taken(x=5) == 10
+    finally:
+        for name in ("drowsy", "keeper"):
+            sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("first", ["pdb", "IPython.core.debugger"])
+def test_whichever_debugger_is_used_first_pdb_is_ipythons(first: str, fresh: Front) -> None:
+    assert fresh.run("import sys; 'cmd' in sys.modules").result == "False"
+    fresh.run(f"import {first} as first; first.Pdb")
+    assert (
+        fresh.run("import pdb, IPython.core.debugger as d\npdb.Pdb is d.Pdb is d.InterruptiblePdb").result
+        == "True"
+    )
+    assert fresh.run("pdb.set_trace is d.set_trace, d.OldPdb.__module__").result == "(True, 'pdb')"

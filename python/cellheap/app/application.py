@@ -4,9 +4,12 @@ Owns what is made in place of sockets. Configuration, flags, startup files and t
 """
 
 import atexit
+import bdb  # noqa: F401  # These wait until somebody debugs.
+import pdb  # noqa: F401
 import sys
 from typing import Any
 
+import IPython.core.debugger  # noqa: F401
 import jupyter_client
 from ipykernel.control import ControlThread
 from ipykernel.kernelapp import IPKernelApp
@@ -17,7 +20,7 @@ from traitlets import Any as AnyTrait
 from traitlets import DottedObjectName, Type, Unicode, default
 
 from cellheap import _core
-from cellheap.app import DRAIN, history, tee
+from cellheap.app import DRAIN, history, lazy, tee
 from cellheap.app.kernel import Kernel
 from cellheap.app.session import WireSession
 from cellheap.app.sockets import Handle, IOPub, Requests
@@ -53,6 +56,11 @@ class KernelApp(IPKernelApp):
     def _ip_default(self) -> str:
         """What the wire has written counts; jupyter_client would look through all interfaces, with psutil."""
         return "127.0.0.1"
+
+    def init_pdb(self) -> None:
+        """IPython's debugger takes the place of pdb's when either is first used, and not before."""
+        lazy.afterwards("pdb", lambda: lazy.run("IPython.core.debugger"))
+        lazy.afterwards("IPython.core.debugger", super().init_pdb)
 
     def init_connection_file(self) -> None:
         """The wire has read it, or made it, and written the real ports."""

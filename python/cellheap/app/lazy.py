@@ -1,7 +1,7 @@
 """Others' modules that come with the kernel and need not run in it: they run when they are first used.
 
-Owns that moment, and the list. Such a module is in `sys.modules` with its own spec; who takes a name from it
-has the whole of it.
+Owns that moment. Which ones is in `lazily`. Such a module is in `sys.modules` with its own spec; who takes a
+name from it has the whole of it.
 """
 
 import sys
@@ -12,35 +12,7 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-from cellheap.app import standins
-
-# What is imported for something else: all of jupyter_client's clients and managers for its `session`, sockets
-# where our wire is, TLS for asyncio, and what reads dates and versions that nobody has sent yet.
-_LAZY = (
-    "jupyter_client",
-    "zmq",
-    "zmq.asyncio",
-    "zmq.eventloop",
-    "zmq.eventloop.zmqstream",
-    "ssl",
-    "asyncio.sslproto",
-    "dateutil.parser",
-    "dateutil.tz",
-    "packaging.version",
-)
-# What the kernel's own modules take from them as they are imported. It is in a module that is there anyway,
-_ELSEWHERE = {
-    ("jupyter_client", "write_connection_file"): "jupyter_client.connect",
-    **dict.fromkeys([("zmq", kind) for kind in ("DEALER", "NOBLOCK", "REQ", "SUB")], "zmq.constants"),
-}
-# or is nothing but called, much later.
-_CALLED = {
-    ("dateutil.parser", "isoparse"),
-    ("dateutil.tz", "tzlocal"),
-    ("packaging.version", "Version"),
-}
-# Or is a class that others name.
-_CLASSES = {("zmq", "Context"), ("zmq", "MessageTracker"), ("zmq.eventloop.zmqstream", "ZMQStream")}
+from cellheap.app import lazily, standins
 
 
 class _Lazy(ModuleType):
@@ -48,16 +20,32 @@ class _Lazy(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         asked = self.__name__, name
-        if asked in _ELSEWHERE:
-            return getattr(import_module(_ELSEWHERE[asked]), name)
-        if _Finder.active and asked in _CALLED:
-            return _later(*asked)
-        if _Finder.active and asked in _CLASSES:
+        if asked in lazily.ELSEWHERE:
+            return getattr(import_module(lazily.ELSEWHERE[asked]), name)
+        if _Finder.active and asked in lazily.VALUES:
+            return lazily.VALUES[asked]
+        if _Finder.active and asked in lazily.CALLED:
+            return standins.function_of(self, name)
+        if _Finder.active and asked in lazily.CLASSES:
             return standins.class_of(self, name)
         if name == "__path__":  # Every import asks whether a module is a package.
             raise AttributeError(name)
         _run(self)
         return ModuleType.__getattribute__(self, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        # What somebody puts in the place of a name must stay there when the code has run.
+        if not self._is_part(name, value):
+            _run(self)
+        ModuleType.__setattr__(self, name, value)
+
+    def __delattr__(self, name: str) -> None:
+        _run(self)
+        ModuleType.__delattr__(self, name)
+
+    def _is_part(self, name: str, value: object) -> bool:
+        """An import leaves a submodule in its package."""
+        return isinstance(value, ModuleType) and value is sys.modules.get(f"{self.__name__}.{name}")
 
     def __dir__(self) -> list[str]:
         _run(self)
@@ -68,9 +56,17 @@ class _Lazy(ModuleType):
         _run(self)
         return _names(self)
 
+    # Python gives every module one, so that nobody would ask us.
+    @property
+    def __doc__(self) -> str | None:  # type: ignore[override]
+        doc: str | None = self.__dict__["__doc__"]
+        return doc
+
 
 # How any module gets at its names.
 _names: Callable[[ModuleType], dict[str, Any]] = vars(ModuleType)["__dict__"].__get__
+# What is done when a module has run.
+_afterwards: dict[ModuleType, Callable[[], object]] = {}
 
 
 def _run(module: ModuleType) -> None:
@@ -85,17 +81,31 @@ def _run(module: ModuleType) -> None:
         try:
             # Where this fails who asks next hears why, too.
             spec.loader.exec_module(module)
-            module.__class__ = ModuleType  # type: ignore[assignment]
+            object.__setattr__(module, "__class__", ModuleType)
             standins.give_way(module)
         finally:
             spec._initializing = False
+    _afterwards.pop(module, _nothing)()
 
 
-def _later(module: str, name: str) -> Callable[..., Any]:
-    def call(*args: Any, **kwargs: Any) -> Any:
-        return getattr(import_module(module), name)(*args, **kwargs)
+def _nothing() -> None:
+    """Most modules have nothing that follows."""
 
-    return call
+
+def run(name: str) -> None:
+    """Have a module that was imported run, if it has not."""
+    module = sys.modules[name]
+    if type(module) is _Lazy:
+        _run(module)
+
+
+def afterwards(name: str, call: Callable[[], object]) -> None:
+    """Call this when the module has run: at once if it has."""
+    module = sys.modules[name]
+    if type(module) is _Lazy:
+        _afterwards[module] = call
+    else:
+        call()
 
 
 class _Finder:
@@ -106,8 +116,7 @@ class _Finder:
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        # A Python without TLS has the module, but it cannot run.
-        if fullname not in _LAZY or (fullname == "ssl" and not _has_tls()):
+        if fullname not in lazily.LAZY or not _can_run(fullname):
             return None
         spec = PathFinder.find_spec(fullname, path)
         if spec is not None and spec.loader is not None:
@@ -124,8 +133,10 @@ class _Finder:
         module.__class__ = _Lazy
 
 
-def _has_tls() -> bool:
-    return "_ssl" in sys.builtin_module_names or PathFinder.find_spec("_ssl") is not None
+def _can_run(module: str) -> bool:
+    """A Python that was built without TLS, say, has the module, but not what that needs."""
+    needs = lazily.NEEDS.get(module)
+    return needs is None or needs in sys.builtin_module_names or PathFinder.find_spec(needs) is not None
 
 
 @contextmanager

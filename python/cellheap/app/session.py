@@ -1,8 +1,10 @@
 """Messages through the wire: jupyter_client's Session, except that our handles are sent to in Rust."""
 
+import hmac
 from typing import Any
 
 from jupyter_client.session import DONE, Message, Session
+from traitlets import default
 
 from cellheap import _core
 from cellheap.app.sockets import Handle
@@ -12,6 +14,16 @@ _COMMS = {"comm_open", "comm_msg", "comm_close"}
 
 class WireSession(Session):
     """Sends to a `Handle` by the wire, which packs, signs and queues; to anything else as Session does."""
+
+    @default("auth")
+    def _auth(self) -> hmac.HMAC | None:
+        """The wire signs: what signs in Python, and OpenSSL with it, is made when somebody asks for it."""
+        return hmac.HMAC(self.key, digestmod=self.digest_mod) if self.key else None
+
+    def _new_auth(self) -> None:
+        """The key, or how to sign with it, has changed."""
+        if self.trait_has_value("auth"):
+            super()._new_auth()
 
     def send(
         self,

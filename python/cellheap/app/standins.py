@@ -1,15 +1,17 @@
-"""What stands for a class of a module whose code has not run. Knows who may keep one.
+"""What stands for a class or a function of a module whose code has not run. Knows who may keep one.
 
 A stand-in is asked rarely: annotations and traits name it. Whatever is done with it is done with the class
-itself, whose module runs then; and from there on those who kept the stand-in have the class.
+itself, whose module runs then; and from there on those who kept the stand-in have the class. So with
+functions.
 """
 
 import sys
-from types import ModuleType
+from collections.abc import Callable
+from types import FunctionType, ModuleType
 from typing import Any
 
 # Whose modules keep stand-ins: only what is imported while modules wait gets one.
-_KEEPERS = ("cellheap.", "ipykernel.", "jupyter_client.")
+_KEEPERS = ("IPython.", "cellheap.", "ipykernel.", "jupyter_client.", "logging.")
 
 
 class _Class(type):
@@ -73,16 +75,36 @@ def class_of(module: ModuleType, name: str) -> type:
 _made: dict[tuple[ModuleType, str], _Class] = {}
 
 
+def function_of(module: ModuleType, name: str) -> Callable[..., Any]:
+    """A stand-in for a function of this module, or for a class that is only called; the same each time."""
+    for stand_in, (of, known) in _functions.items():
+        if of is module and known == name:
+            return stand_in
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return vars(module)[name](*args, **kwargs)  # To look at all names runs it.
+
+    call.__name__, call.__module__ = name, module.__name__
+    _functions[call] = module, name
+    return call
+
+
+_functions: dict[Callable[..., Any], tuple[ModuleType, str]] = {}
+
+
 def give_way(module: ModuleType) -> None:
-    """The module has run: whoever kept a stand-in for a class of it has the class now."""
-    gone = [_made.pop(key) for key in list(_made) if key[0] is module]
-    if not gone:
+    """The module has run: whoever kept a stand-in for something of it has the thing itself now."""
+    classes = [_made.pop(key) for key in list(_made) if key[0] is module]
+    functions = {key: _functions.pop(key)[1] for key in list(_functions) if _functions[key][0] is module}
+    if not classes and not functions:
         return
     for name, keeper in list(sys.modules.items()):
         if name.startswith(_KEEPERS) and type(keeper) is ModuleType:
             for key, value in list(vars(keeper).items()):
-                if _stand_in(value) in gone:
+                if _stand_in(value) in classes:
                     setattr(keeper, key, value._itself())
+                elif type(value) is FunctionType and value in functions:
+                    setattr(keeper, key, getattr(module, functions[value]))
 
 
 def _stand_in(value: object) -> _Class | None:
