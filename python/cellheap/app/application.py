@@ -21,6 +21,7 @@ from traitlets import DottedObjectName, Type, Unicode, default
 
 from cellheap import _core
 from cellheap.app import DRAIN, history, lazy, tee
+from cellheap.app.commandline import one_file
 from cellheap.app.kernel import Kernel
 from cellheap.app.session import WireSession
 from cellheap.app.sockets import Handle, IOPub, Requests
@@ -56,6 +57,9 @@ class KernelApp(IPKernelApp):
     def _ip_default(self) -> str:
         """What the wire has written counts; jupyter_client would look through all interfaces, with psutil."""
         return "127.0.0.1"
+
+    def _create_loader(self, argv: Any, aliases: Any, *args: Any, **kwargs: Any) -> Any:
+        return one_file(argv, aliases, type(self)) or super()._create_loader(argv, aliases, *args, **kwargs)
 
     def init_pdb(self) -> None:
         """IPython's debugger takes the place of pdb's when either is first used, and not before."""
