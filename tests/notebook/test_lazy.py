@@ -17,6 +17,7 @@ from tests.notebook.front import Front
 WAITING = (
     "jupyter_client.manager",
     "zmq.backend",
+    "zmq.constants",
     "_ssl",
     "dateutil.parser._parser",
     "packaging._structures",
@@ -95,6 +96,10 @@ USES = {
     "same and type(a.auth) is hmac.HMAC and s.compare_digest is hmac.compare_digest",
     "another key": "b = type(a)(key=b'1'); first = b.sign([b'x']); b.key = b'2'; second = b.sign([b'x'])\n"
     "b.key = b''; (first != second, b.auth, b.sign([b'x'])) == (True, None, b'')",
+    "a default": "type(s.Session.recv.__defaults__[0]) is zmq.Flag",
+    "kinds of sockets": "import jupyter_client.connect as c\n"
+    "all(kind is zmq.SocketType(kind) for kind in c.channel_socket_types.values()) and "
+    "[kind.name for kind in c.channel_socket_types.values()][:2] == ['REQ', 'DEALER']",
     "pickles": "import pickle\n"
     "s.PICKLE_PROTOCOL == pickle.DEFAULT_PROTOCOL and s.pickle_unpacker is pickle.loads",
     "a server": "import logging.config as c, socketserver\nc.ThreadingTCPServer is socketserver.ThreadingTCPServer",
@@ -300,3 +305,34 @@ def test_whichever_debugger_is_used_first_pdb_is_ipythons(first: str, fresh: Fro
         == "True"
     )
     assert fresh.run("pdb.set_trace is d.set_trace, d.OldPdb.__module__").result == "(True, 'pdb')"
+
+
+def test_a_number_that_was_taken_is_one_and_gives_its_place_to_the_constant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "drowsy.py").write_text(
+        "from enum import IntEnum\nclass Lid(IntEnum):\n    SHUT = 3\nSHUT = Lid.SHUT\n"
+    )
+    (tmp_path / "keeper.py").write_text(
+        "from drowsy import SHUT\nlids = {'box': SHUT}\nclass Box:\n    def close(self, lid=SHUT): return lid\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(lazily, "LAZY", ("drowsy",))
+    monkeypatch.setattr(lazily, "CONSTANTS", {("drowsy", "SHUT"): 3})
+    monkeypatch.setattr(standins, "_KEEPERS", ("keeper",))
+    with lazy.waiting():
+        keeper = importlib.import_module("keeper")
+    drowsy = sys.modules["drowsy"]
+    try:
+        taken = keeper.SHUT
+        assert (taken, taken | 4, keeper.lids, type(drowsy)) == (3, 7, {"box": 3}, lazy._Lazy)
+        assert (taken.name, repr(taken)) == ("SHUT", "<Lid.SHUT: 3>")
+        assert keeper.SHUT is keeper.lids["box"] is keeper.Box().close() is drowsy.SHUT is not taken
+    finally:
+        for name in ("drowsy", "keeper"):
+            sys.modules.pop(name, None)
+
+
+def test_numbers_are_what_their_modules_say() -> None:
+    for (module, name), value in (lazily.VALUES | lazily.CONSTANTS).items():
+        assert getattr(importlib.import_module(module), name) == value

@@ -47,12 +47,13 @@ NEEDS = {"ssl": "_ssl", "curses": "_curses", "ctypes": "_ctypes"}
 # What is asked of them at a start. It is in a module that is there anyway,
 ELSEWHERE = {
     ("jupyter_client", "write_connection_file"): "jupyter_client.connect",
-    **dict.fromkeys([("zmq", kind) for kind in ("DEALER", "NOBLOCK", "REQ", "SUB")], "zmq.constants"),
     # Which cell has the same text: asked at each cell, and OpenSSL has no part in it.
     ("hashlib", "blake2b"): "_blake2",
 }
 # or is a number,
 VALUES = {("pickle", "DEFAULT_PROTOCOL"): 5 if sys.version_info >= (3, 14) else 4}
+# or is a number that has a name and a type there,
+CONSTANTS = {("zmq", "NOBLOCK"): 1, ("zmq", "SUB"): 2, ("zmq", "REQ"): 3, ("zmq", "DEALER"): 5}
 # or is nothing but called, much later,
 CALLED = {
     ("dateutil.parser", "isoparse"),
@@ -74,3 +75,9 @@ CLASSES = {
     ("zmq", "MessageTracker"),
     ("zmq.eventloop.zmqstream", "ZMQStream"),
 }
+
+
+def has_stand_in(module: str, name: str) -> bool:
+    """Whether the kernel's own modules can take this without the module's having run."""
+    asked = module, name
+    return any(asked in names for names in (VALUES, CONSTANTS, CALLED, CLASSES))

@@ -22,12 +22,8 @@ class _Lazy(ModuleType):
         asked = self.__name__, name
         if asked in lazily.ELSEWHERE:
             return getattr(import_module(lazily.ELSEWHERE[asked]), name)
-        if _Finder.active and asked in lazily.VALUES:
-            return lazily.VALUES[asked]
-        if _Finder.active and asked in lazily.CALLED:
-            return standins.function_of(self, name)
-        if _Finder.active and asked in lazily.CLASSES:
-            return standins.class_of(self, name)
+        if _Finder.active and lazily.has_stand_in(*asked):
+            return standins.of(self, name)
         if name == "__path__":  # Every import asks whether a module is a package.
             raise AttributeError(name)
         _run(self)

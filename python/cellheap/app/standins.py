@@ -1,27 +1,27 @@
-"""What stands for a class or a function of a module whose code has not run. Knows who may keep one.
+"""What stands for a class, a function or a constant of a module whose code has not run; and who may keep one.
 
-A stand-in is asked rarely: annotations and traits name it. Whatever is done with it is done with the class
-itself, whose module runs then; and from there on those who kept the stand-in have the class. So with
-functions.
+A stand-in is asked rarely: annotations, traits and defaults name it. Whatever is done with it is done with
+the thing itself, whose module runs then; and from there on those who kept the stand-in have the thing.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, MutableMapping
 from types import FunctionType, ModuleType
 from typing import Any
+
+from cellheap.app import lazily
 
 # Whose modules keep stand-ins: only what is imported while modules wait gets one.
 _KEEPERS = ("IPython.", "cellheap.", "ipykernel.", "jupyter_client.", "logging.")
 
 
 class _Class(type):
-    """The type of stand-ins."""
+    """The type of stand-ins for classes."""
 
     _stands_for: tuple[ModuleType, str]
 
     def _itself(cls) -> Any:
-        module, name = cls._stands_for
-        return vars(module)[name]  # To look at all names runs it.
+        return _itself(*cls._stands_for)
 
     def _has_run(cls) -> bool:
         module, _ = cls._stands_for
@@ -63,51 +63,87 @@ class _Object:
         return getattr(self._itself(), name)
 
 
-def class_of(module: ModuleType, name: str) -> type:
-    """A stand-in for a class of this module; the same each time."""
-    known = _made.get((module, name))
-    if known is None:
-        known = _Class(name, (), {"__module__": module.__name__, "_stands_for": (module, name)})
-        _made[module, name] = known
-    return known
+class _Number(int):
+    """A constant: the number is known, its name and type are not yet."""
+
+    _stands_for: tuple[ModuleType, str]
+
+    def _itself(self) -> Any:
+        return _itself(*self._stands_for)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._itself(), name)
+
+    def __repr__(self) -> str:
+        return repr(self._itself())
 
 
-_made: dict[tuple[ModuleType, str], _Class] = {}
+def _itself(module: ModuleType, name: str) -> Any:
+    return vars(module)[name]  # To look at all names runs it.
 
 
-def function_of(module: ModuleType, name: str) -> Callable[..., Any]:
-    """A stand-in for a function of this module, or for a class that is only called; the same each time."""
-    for stand_in, (of, known) in _functions.items():
-        if of is module and known == name:
-            return stand_in
+_made: dict[tuple[ModuleType, str], Any] = {}
 
+
+def of(module: ModuleType, name: str) -> Any:
+    """What stands for this name of this module; the same each time."""
+    asked = module.__name__, name
+    if asked in lazily.VALUES:
+        return lazily.VALUES[asked]
+    if (module, name) not in _made:
+        _made[module, name] = _make(module, name, asked)
+    return _made[module, name]
+
+
+def _make(module: ModuleType, name: str, asked: tuple[str, str]) -> Any:
+    if asked in lazily.CLASSES:
+        return _Class(name, (), {"__module__": module.__name__, "_stands_for": (module, name)})
+    if asked in lazily.CONSTANTS:
+        number = _Number(lazily.CONSTANTS[asked])
+        number._stands_for = module, name
+        return number
+    return _function(module, name)
+
+
+def _function(module: ModuleType, name: str) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
-        return vars(module)[name](*args, **kwargs)  # To look at all names runs it.
+        return _itself(module, name)(*args, **kwargs)
 
     call.__name__, call.__module__ = name, module.__name__
-    _functions[call] = module, name
     return call
-
-
-_functions: dict[Callable[..., Any], tuple[ModuleType, str]] = {}
 
 
 def give_way(module: ModuleType) -> None:
     """The module has run: whoever kept a stand-in for something of it has the thing itself now."""
-    classes = [_made.pop(key) for key in list(_made) if key[0] is module]
-    functions = {key: _functions.pop(key)[1] for key in list(_functions) if _functions[key][0] is module}
-    if not classes and not functions:
+    things = {id(_made[key]): (_made.pop(key), key[1]) for key in list(_made) if key[0] is module}
+    if not things:
         return
+
+    def thing(kept: object) -> Any:
+        if type(kept) is _Object:
+            return kept._itself() if id(kept._of) in things else kept
+        return vars(module)[things[id(kept)][1]] if id(kept) in things else kept
+
     for name, keeper in list(sys.modules.items()):
         if name.startswith(_KEEPERS) and type(keeper) is ModuleType:
-            for key, value in list(vars(keeper).items()):
-                if _stand_in(value) in classes:
-                    setattr(keeper, key, value._itself())
-                elif type(value) is FunctionType and value in functions:
-                    setattr(keeper, key, getattr(module, functions[value]))
+            _replace(vars(keeper), thing)
+            for table in [value for value in vars(keeper).values() if type(value) is dict]:
+                _replace(table, thing)
+            for function in _methods(keeper):
+                defaults = function.__defaults__ or ()
+                if any(type(default) is _Number for default in defaults):
+                    function.__defaults__ = tuple(map(thing, defaults))
 
 
-def _stand_in(value: object) -> _Class | None:
-    if type(value) is _Object:
-        return value._of
-    return value if type(value) is _Class else None
+def _replace(table: MutableMapping[Any, Any], thing: Callable[[object], Any]) -> None:
+    for key, kept in list(table.items()):
+        itself = thing(kept)
+        if itself is not kept:
+            table[key] = itself
+
+
+def _methods(keeper: ModuleType) -> Iterator[FunctionType]:
+    """Of the classes that this module defines."""
+    for kept in list(vars(keeper).values()):
+        if isinstance(kept, type) and kept.__module__ == keeper.__name__:
+            yield from (value for value in vars(kept).values() if type(value) is FunctionType)
