@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import pickle
 import subprocess
 import sys
 import threading
@@ -179,6 +180,20 @@ class TestModules:
                 _ = module.x
         source.write_text("x = 'better now'\n")
         assert module.x == "better now"
+
+    def test_it_is_sent_to_other_processes_by_its_name(self, source: Path) -> None:
+        source.write_text("x = 1\n")
+        module = self.imported()
+        assert pickle.loads(pickle.dumps(module)) is module
+        assert type(module) is lazy._Lazy
+
+    def test_a_home_that_is_not_there_is_done_without(
+        self, source: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source.write_text("x = y = 1\n")
+        monkeypatch.setattr(lazily, "ELSEWHERE", {("drowsy", "x"): "no_such_module", ("drowsy", "y"): "math"})
+        module = self.imported()
+        assert (module.x, module.y) == (1, 1)
 
     def test_what_is_put_in_the_place_of_a_name_stays_there(self, source: Path) -> None:
         source.write_text("x = y = z = 1\n")

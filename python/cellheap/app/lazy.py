@@ -6,7 +6,7 @@ name from it has the whole of it.
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import _bootstrap, import_module
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
@@ -21,7 +21,8 @@ class _Lazy(ModuleType):
     def __getattr__(self, name: str) -> Any:
         asked = self.__name__, name
         if asked in lazily.ELSEWHERE:
-            return getattr(import_module(lazily.ELSEWHERE[asked]), name)
+            with suppress(ImportError, AttributeError):
+                return getattr(import_module(lazily.ELSEWHERE[asked]), name)
         if _Finder.active and lazily.has_stand_in(*asked):
             return standins.of(self, name)
         if name == "__path__":  # Every import asks whether a module is a package.
@@ -38,6 +39,10 @@ class _Lazy(ModuleType):
     def __delattr__(self, name: str) -> None:
         _run(self)
         ModuleType.__delattr__(self, name)
+
+    def __reduce_ex__(self, _: Any) -> Any:
+        """Tools that send functions to other processes know modules by their type, and send their names."""
+        return import_module, (self.__name__,)
 
     def _is_part(self, name: str, value: object) -> bool:
         """An import leaves a submodule in its package."""
