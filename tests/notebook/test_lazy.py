@@ -24,7 +24,6 @@ WAITING = (
     "packaging._structures",
     "psutil",
     "_hashlib",
-    "_ctypes",
     "_curses",
     "_pickle",
     "html.entities",
@@ -107,7 +106,6 @@ USES = {
     "a formatter": "import argparse\nargparse.HelpFormatter('x', width=40)._width == 40",
     "addresses": "import urllib.parse\nurllib.parse.urlsplit('http://[::1]:80/x').port == 80",
     "escapes": "import html, tornado.escape\nhtml.unescape('&gt;') + tornado.escape.xhtml_escape('<') == '>&lt;'",
-    "C": "import ctypes, ctypes.util\nctypes.sizeof(ctypes.c_int64) == 8",
     "old messages": "s.adapt({'header': {'version': '5.0', 'msg_type': 'x'}}, 5)['header']['msg_type'] == 'x'",
     "a subclass": "import pdb, IPython.core.debugger\nclass P(pdb.Pdb): pass\nissubclass(P, IPython.core.debugger.InterruptiblePdb)",
     "a patch": "import platform\nfrom unittest import mock\n"

@@ -27,7 +27,6 @@ LAZY = (
     "curses",
     "platformdirs",
     "socketserver",
-    "ctypes",
     "platform",
     # What reads dates and versions that nobody has sent yet, pickles and prints what nobody asked for.
     "dateutil.parser",
@@ -42,7 +41,7 @@ LAZY = (
     "IPython.core.debugger",
 )
 # By module, the extension without which it cannot be imported, where Python may have been built without.
-NEEDS = {"ssl": "_ssl", "curses": "_curses", "ctypes": "_ctypes"}
+NEEDS = {"ssl": "_ssl", "curses": "_curses"}
 
 # What is asked of them at a start. It is in a module that is there anyway,
 ELSEWHERE = {
