@@ -58,6 +58,7 @@ CALLED = {
     ("dateutil.parser", "isoparse"),
     ("dateutil.tz", "tzlocal"),
     ("hmac", "compare_digest"),
+    ("html", "escape"),
     ("jupyter_client.adapter", "adapt"),
     ("jupyter_client.localinterfaces", "localhost"),
     ("packaging.version", "Version"),
