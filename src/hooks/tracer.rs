@@ -21,6 +21,8 @@ use super::turn::{self, Turn};
 
 /// No thread state has this id.
 const NOBODY: usize = usize::MAX;
+/// What cache entries of our own API carry, whichever cell runs. No cell has this stamp.
+const OWN: u32 = 1;
 /// By an id or an address.
 type Map<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
 
@@ -139,7 +141,7 @@ impl Tracer {
             deep: (0, SiteId::default()),
             muted: true,
             stamps: Map::default(),
-            last_stamp: 1,
+            last_stamp: OWN,
             voided: 1,
             generation: 0,
             variable,
@@ -201,9 +203,9 @@ impl Tracer {
         self.in_cell = (self.books.record(cell)).is_some_and(Record::is_cell);
         self.books.enter(cell);
         self.catch_up();
-        self.stamp = self.stamp_of(cell);
         self.in_own = id.is_some_and(|id| self.own.contains(&id));
-        if let (Some(id), false) = (id, self.in_own) {
+        self.stamp = self.stamp_of_now();
+        if let Some(id) = id {
             self.thread = id as usize;
             // SAFETY: as above.
             self.version = unsafe { word(thread, L::CONTEXT_VERSION) };
@@ -361,7 +363,14 @@ impl Tracer {
 
     fn void_instructions(&mut self) {
         self.stamps.clear();
-        self.stamp = self.stamp_of(self.cell);
+        self.stamp = self.stamp_of_now();
+    }
+
+    fn stamp_of_now(&mut self) -> u32 {
+        match self.in_own {
+            true => OWN,
+            false => self.stamp_of(self.cell),
+        }
     }
 
     fn stamp_of(&mut self, cell: CellId) -> u32 {
@@ -378,7 +387,7 @@ impl Tracer {
             // SAFETY: the tracer is reached under the lock that guards the caches.
             unsafe { caches() }.clear();
             self.stamps.clear();
-            self.last_stamp = 0;
+            self.last_stamp = OWN;
         }
         self.last_stamp += 1;
         self.last_stamp

@@ -41,12 +41,12 @@ impl Tracer {
     /// # Safety
     /// `turn_to` or `is_turned_to` the thread, which is the current one or null.
     pub unsafe fn site<L: Layout>(&mut self, thread: *const u8) -> SiteId {
-        if self.in_own {
-            return cellheap(Layer::Python);
-        }
         // SAFETY: the caller's promise; frames of the current thread stay while we run.
         unsafe {
             let frame = leaf_frame::<L>(thread);
+            if self.in_own {
+                return self.own::<L>(frame);
+            }
             if frame.is_null() {
                 return self.frameless(Source::default());
             }
@@ -58,6 +58,24 @@ impl Tracer {
                 false => self.new_leaf::<L>(frame, instruction),
             }
         }
+    }
+
+    /// Our own site, whatever runs; the next time its instruction asks it is found the quick way.
+    #[inline(never)]
+    unsafe fn own<L: Layout>(&self, frame: *const u8) -> SiteId {
+        let site = cellheap(Layer::Python);
+        if !frame.is_null() {
+            // SAFETY: a live frame, as the caller promises, and our turn.
+            unsafe {
+                let instruction = word(frame, L::INSTRUCTION);
+                *caches().leaf(instruction) = Leaf {
+                    instruction,
+                    stamp: self.stamp,
+                    site,
+                };
+            }
+        }
+        site
     }
 
     /// The site of what runs now, for a native layer that was asked by code which returns to `caller`.
