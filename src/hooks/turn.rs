@@ -11,13 +11,18 @@ use std::sync::atomic::{
     AtomicBool, AtomicPtr, AtomicU32, AtomicUsize, Ordering::Acquire, Ordering::Relaxed,
     Ordering::Release, Ordering::SeqCst, compiler_fence,
 };
+use std::time::Instant;
 
 use crate::heap::hint::likely;
 
 use super::thread_state::me;
 
-/// So many events of the holder in a row, and the books are its own again.
-const ALONE: u32 = 4096;
+/// What a turn takes longer where the books are shared, nanoseconds, about.
+const LONGER: u64 = 32;
+/// So many events of the holder in a row, and the books are its own again: as many as take together what it took to share them.
+/// That is next to nothing where the process's other threads sleep, and long where they must be interrupted.
+static ALONE: AtomicU32 = AtomicU32::new(*ALONE_FOR.end());
+const ALONE_FOR: std::ops::RangeInclusive<u32> = 64..=4096;
 
 static BUSY: AtomicBool = AtomicBool::new(false);
 static SHARED: AtomicBool = AtomicBool::new(false);
@@ -114,7 +119,7 @@ impl Turn {
         }
         drop(turn);
         let lock = Lock::wait();
-        let alone = IN_A_ROW.fetch_add(1, Relaxed) >= ALONE;
+        let alone = IN_A_ROW.fetch_add(1, Relaxed) >= ALONE.load(Relaxed);
         if !alone || FOR_GOOD.load(Relaxed) {
             return Self::Locked(lock);
         }
@@ -164,6 +169,7 @@ impl Lock {
 /// the books as it began may have let itself be quick, and only after the first time none does.
 #[cold]
 fn share() {
+    let since = Instant::now();
     SHARED.store(true, SeqCst);
     for _ in 0..2 {
         QUICK.store(NOBODY, SeqCst);
@@ -173,6 +179,9 @@ fn share() {
             std::thread::yield_now();
         }
     }
+    let events = since.elapsed().as_nanos() as u64 / LONGER;
+    let events = u32::try_from(events).unwrap_or(u32::MAX);
+    ALONE.store(events.clamp(*ALONE_FOR.start(), *ALONE_FOR.end()), Relaxed);
 }
 
 /// Tells the system that `barrier` will be wanted; where it has none the books are shared for good.
