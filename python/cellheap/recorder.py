@@ -6,10 +6,14 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import IPython
+
 from cellheap import _core
 from cellheap.config import CellHeap
 from cellheap.sources import Sources, prefixes
 
+#: From 9.8 on IPython has counted a cell when it begins, before that when it has ended.
+_COUNTS_AHEAD = IPython.version_info >= (9, 8)
 #: The recorder that is attached to a shell, if one is.
 _attached: list[Recorder] = []
 
@@ -99,7 +103,7 @@ class Recorder:
 
     def before_cell(self, info: Any) -> None:
         """IPython's `pre_run_cell`."""
-        run = self._shell.execution_count - bool(info.store_history)
+        run = self._shell.execution_count - (_COUNTS_AHEAD and bool(info.store_history))
         running = self._running
         wanted = self._wanted(info.raw_cell)
         if running is not None:

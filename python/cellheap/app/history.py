@@ -115,9 +115,12 @@ def _wake_late(thread: Any) -> None:
 
 
 def adopt(shell: Any) -> None:
-    """Have this shell's history saved so. One of somebody else's class stays as it is."""
+    """Have this shell's history saved so. One of somebody else's class stays as it is, and one of IPython 8,
+    whose thread has no flag of its own.
+    """
     manager = shell.history_manager
-    if type(manager) is _HistoryManager:
+    thread = getattr(manager, "save_thread", None)
+    if type(manager) is _HistoryManager and (thread is None or hasattr(thread, "save_flag")):
         vars(manager)["_writing"] = threading.Lock()
         manager.__class__ = HistoryManager
-        _wake_late(manager.save_thread)
+        _wake_late(thread)
