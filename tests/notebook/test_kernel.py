@@ -79,6 +79,27 @@ class TestOrder:
         assert shared.done(failing).status == "error"
         assert shared.done(queued).result == "'still'"
 
+    def test_a_cell_is_a_task_of_the_loop(self, shared: Front) -> None:
+        code = "import asyncio; asyncio.current_task() in asyncio.all_tasks()"
+        assert shared.run(code).result == "True"
+        assert shared.run(f"await asyncio.sleep(0); {code}").result == "True"
+        begun = "begun = []; loop = asyncio.get_running_loop(); loop.call_soon(begun.append, 1)"
+        queued = [shared.client.execute(begun), shared.client.execute("begun")]
+        # Between two cells the loop goes on, in a queue as well.
+        assert [shared.done(request) for request in queued][1].result == "[1]"
+
+    def test_a_loop_whose_tasks_others_make_asks_them_for_cells(self, shared: Front) -> None:
+        code = (
+            "made = []\n"
+            "def make(loop, work, **options):\n"
+            "    made.append(work)\n"
+            "    return asyncio.Task(work, loop=loop, **options)\n"
+            "loop.set_task_factory(make)"
+        )
+        assert shared.run(code).status == "ok"
+        assert shared.run("len(made)").result == "1"
+        assert shared.run("loop.set_task_factory(None)").status == "ok"
+
     def test_an_unknown_request_is_busy_and_idle(self, shared: Front) -> None:
         message = shared.client.session.msg("nonsense_request", {})
         shared.client.shell_channel.send(message)
