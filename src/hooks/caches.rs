@@ -14,8 +14,8 @@ const OWNERS: usize = 1 << 12;
 #[derive(Clone, Copy)]
 pub struct Leaf {
     pub instruction: usize,
+    /// Of a library's, that of all cells: then the site is zero, and the walk goes on.
     pub stamp: u32,
-    /// Zero: it is a library's, walk on.
     pub site: SiteId,
 }
 

@@ -21,8 +21,9 @@ use super::turn::{self, Turn};
 
 /// No thread state has this id.
 const NOBODY: usize = usize::MAX;
-/// What cache entries of our own API carry, whichever cell runs. No cell has this stamp.
+/// What cache entries of our own API carry, whichever cell runs; no other has this stamp. And the first that is given out.
 const OWN: u32 = 1;
+const FIRST: u32 = 2;
 /// By an id or an address.
 type Map<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
 
@@ -33,6 +34,8 @@ pub struct Tracer {
     version: usize,
     /// What cache entries of the cell carry.
     pub stamp: u32,
+    /// What entries on libraries' instructions carry, which are the same for every cell.
+    pub libraries: u32,
     pub cell: CellId,
     pub books: Books,
     /// The running thread was started by a cell: its blocks are the cell's even with no notebook frame.
@@ -131,6 +134,7 @@ impl Tracer {
             thread: NOBODY,
             version: 0,
             stamp: 0,
+            libraries: FIRST,
             cell: CellId(0),
             books,
             started: false,
@@ -141,7 +145,7 @@ impl Tracer {
             deep: (0, SiteId::default()),
             muted: true,
             stamps: Map::default(),
-            last_stamp: OWN,
+            last_stamp: FIRST,
             voided: 1,
             generation: 0,
             variable,
@@ -363,6 +367,7 @@ impl Tracer {
 
     fn void_instructions(&mut self) {
         self.stamps.clear();
+        self.libraries = self.next_stamp();
         self.stamp = self.stamp_of_now();
     }
 
@@ -387,7 +392,7 @@ impl Tracer {
             // SAFETY: the tracer is reached under the lock that guards the caches.
             unsafe { caches() }.clear();
             self.stamps.clear();
-            self.last_stamp = OWN;
+            (self.libraries, self.last_stamp) = (FIRST, FIRST);
         }
         self.last_stamp += 1;
         self.last_stamp

@@ -26,13 +26,16 @@ impl Tracer {
             }
             let instruction = word(frame, L::INSTRUCTION);
             let leaf = *caches().leaf(instruction);
-            if !likely(leaf.instruction == instruction) || !likely(leaf.stamp == self.stamp) {
+            if !likely(leaf.instruction == instruction) {
                 return SiteId(0);
             }
-            if leaf.site.0 != 0 {
+            if leaf.stamp == self.stamp {
                 return leaf.site;
             }
-            self.library::<L>(frame, instruction)
+            if likely(leaf.stamp == self.libraries) {
+                return self.library::<L>(frame, instruction);
+            }
+            SiteId(0)
         }
     }
 
@@ -52,10 +55,10 @@ impl Tracer {
             }
             let instruction = word(frame, L::INSTRUCTION);
             let leaf = *caches().leaf(instruction);
-            match leaf.instruction == instruction && leaf.stamp == self.stamp {
-                true if leaf.site.0 != 0 => leaf.site,
-                true => self.library::<L>(frame, instruction),
-                false => self.new_leaf::<L>(frame, instruction),
+            match leaf.instruction == instruction {
+                true if leaf.stamp == self.stamp => leaf.site,
+                true if leaf.stamp == self.libraries => self.library::<L>(frame, instruction),
+                _ => self.new_leaf::<L>(frame, instruction),
             }
         }
     }
@@ -218,7 +221,7 @@ impl Tracer {
     unsafe fn new_leaf<L: Layout>(&mut self, frame: *const u8, instruction: usize) -> SiteId {
         // SAFETY: the frame runs, so its code lives.
         let owner = unsafe { self.leaf_owner::<L>(frame) };
-        let (kept, site) = match owner {
+        let (stamp, kept, site) = match owner {
             Owner::Notebook => {
                 // SAFETY: as above.
                 let spot = unsafe { self.spot::<L>(frame) };
@@ -227,20 +230,26 @@ impl Tracer {
                     line: spot,
                 };
                 let site = self.make(place, Source::default(), &[]);
-                (site, site)
+                (self.stamp, site, site)
             }
-            Owner::Cellheap => (cellheap(Layer::Python), cellheap(Layer::Python)),
+            Owner::Cellheap => {
+                let site = cellheap(Layer::Python);
+                (self.stamp, site, site)
+            }
             Owner::Library if self.is_blank() => {
                 let site = self.frameless(Source::default());
-                (site, site)
+                (self.stamp, site, site)
             }
-            // SAFETY: as above.
-            Owner::Library => (SiteId(0), unsafe { self.library::<L>(frame, instruction) }),
+            Owner::Library => {
+                // SAFETY: as above.
+                let site = unsafe { self.library::<L>(frame, instruction) };
+                (self.libraries, SiteId(0), site)
+            }
         };
         // SAFETY: it is our turn, as the caller promises.
         *unsafe { caches() }.leaf(instruction) = Leaf {
             instruction,
-            stamp: self.stamp,
+            stamp,
             site: kept,
         };
         site
