@@ -17,7 +17,7 @@ VENVS = $(if $(filter $(NEWEST),$(OLDEST)),.venv,.venv-oldest .venv)
 ALL_VENVS = $(patsubst %,.venv-%,$(notdir $(filter-out $(OLDEST) $(NEWEST),$(PYTHONS)))) $(VENVS)
 SOURCES := $(shell find src python kernelspec Cargo.toml Cargo.lock pyproject.toml README.md LICENSE -type f -not -name '*.pyc')
 
-.PHONY: help demo test test-all test-rust test-python test-lab lab-ready screenshots lab lessons docs programs bench regrtest suites ecosystem load fuzz soak endurance limits lint wheel clean shapes torch
+.PHONY: help demo test test-all test-rust test-python test-lab lab-ready screenshots lab lessons docs programs bench regrtest suites ecosystem load fuzz soak endurance limits lint wheel clean shapes torch older
 
 help: ## say what each target does
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -129,6 +129,10 @@ torch: .venv/ready ## torch's tensors (its wheels are 3 GB): their lines, who ho
 	scripts/install .venv --group torch
 	.venv/bin/python -m pytest tests/graph/test_torch.py
 
+older: .venv-older/tools .venv-older/ready ## the wire, cells and history with the oldest IPython that we allow
+	scripts/install .venv-older "ipython==8.20.*"
+	.venv-older/bin/python -m pytest $(patsubst %,tests/notebook/test_%.py,cells history kernel lazy outputs remembered report)
+
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
 	scripts/install .venv --group dev
 	for crate in . tests/judge fuzz; do cargo fmt --check --manifest-path $$crate/Cargo.toml; done
@@ -147,7 +151,7 @@ clean: ## remove what was built, the environments too
 	rm -rf target dist out .venv .venv-* .pytest_cache .mypy_cache .ruff_cache
 
 .venv/tools .venv/ready: PYTHON = $(NEWEST)
-.venv-oldest/tools .venv-oldest/ready: PYTHON = $(OLDEST)
+.venv-oldest/tools .venv-oldest/ready .venv-older/tools .venv-older/ready: PYTHON = $(OLDEST)
 .venv-python%/tools .venv-python%/ready: PYTHON = $(filter %/$(patsubst .venv-%,%,$(@D)),$(PYTHONS))
 
 # An environment with what builds and tests cellheap.
