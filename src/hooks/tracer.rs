@@ -34,7 +34,7 @@ pub struct Tracer {
     version: usize,
     /// What cache entries of the cell carry.
     pub stamp: u32,
-    /// What entries on libraries' instructions carry, which are the same for every cell.
+    /// What entries on libraries' instructions carry, which are the same for every cell; but our own API knows none.
     pub libraries: u32,
     pub cell: CellId,
     pub books: Books,
@@ -52,8 +52,9 @@ pub struct Tracer {
     pub(super) deep: (u32, SiteId),
     /// Record nothing: stopped, or a forked child.
     pub muted: bool,
-    /// Stamps of cells since the caches were voided last, and the last that was given out.
+    /// Stamps of cells, and of libraries, since the caches were voided last, and the last that was given out.
     stamps: Map<CellId, u32>,
+    libraries_stamp: u32,
     last_stamp: u32,
     /// What entries on owners carry.
     pub voided: u32,
@@ -134,7 +135,7 @@ impl Tracer {
             thread: NOBODY,
             version: 0,
             stamp: 0,
-            libraries: FIRST,
+            libraries: OWN,
             cell: CellId(0),
             books,
             started: false,
@@ -145,6 +146,7 @@ impl Tracer {
             deep: (0, SiteId::default()),
             muted: true,
             stamps: Map::default(),
+            libraries_stamp: FIRST,
             last_stamp: FIRST,
             voided: 1,
             generation: 0,
@@ -208,7 +210,7 @@ impl Tracer {
         self.books.enter(cell);
         self.catch_up();
         self.in_own = id.is_some_and(|id| self.own.contains(&id));
-        self.stamp = self.stamp_of_now();
+        self.take_stamps();
         if let Some(id) = id {
             self.thread = id as usize;
             // SAFETY: as above.
@@ -367,15 +369,15 @@ impl Tracer {
 
     fn void_instructions(&mut self) {
         self.stamps.clear();
-        self.libraries = self.next_stamp();
-        self.stamp = self.stamp_of_now();
+        self.libraries_stamp = self.next_stamp();
+        self.take_stamps();
     }
 
-    fn stamp_of_now(&mut self) -> u32 {
-        match self.in_own {
-            true => OWN,
-            false => self.stamp_of(self.cell),
-        }
+    fn take_stamps(&mut self) {
+        (self.stamp, self.libraries) = match self.in_own {
+            true => (OWN, OWN),
+            false => (self.stamp_of(self.cell), self.libraries_stamp),
+        };
     }
 
     fn stamp_of(&mut self, cell: CellId) -> u32 {
@@ -392,7 +394,7 @@ impl Tracer {
             // SAFETY: the tracer is reached under the lock that guards the caches.
             unsafe { caches() }.clear();
             self.stamps.clear();
-            (self.libraries, self.last_stamp) = (FIRST, FIRST);
+            (self.libraries_stamp, self.last_stamp) = (FIRST, FIRST);
         }
         self.last_stamp += 1;
         self.last_stamp

@@ -147,3 +147,28 @@ def test_a_frame_where_another_stood_is_not_taken_for_it(run: Run) -> None:
     total = compare(run, cells)
     for n in range(1, 14):
         assert total["/notebook/1.py", 2 * n] > 30 * 8 * 40
+
+
+def test_a_librarys_instructions_are_the_lines_or_our_own_in_turn(run: Run) -> None:
+    line, beside, own = run(
+        """
+from notebook import *
+notebook = Notebook()
+exec(compile("def make(): return bytes(300), bytes(300), bytes(300)", "library.py", "exec"), notebook.names)
+notebook.names["own"] = core.own
+before = overview()["live_cellheap"]
+cell = notebook.run('''
+kept, ours = [None] * 500, [None] * 500
+for n in range(500):
+    kept[n] = make()
+    with own(): ours[n] = make()
+''')
+found = lines(cell, 1)
+say([found[4]["live"], found.get(5, {"live": 0})["live"], overview()["live_cellheap"] - before])
+"""
+    )
+    # Tuples may be kept ones.
+    least = 500 * 3 * 333
+    assert least <= line < least * 1.2
+    assert least <= own < least * 1.2
+    assert beside < least / 100
