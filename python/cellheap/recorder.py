@@ -6,14 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-import IPython
-
 from cellheap import _core
 from cellheap.config import CellHeap
 from cellheap.sources import Sources, prefixes
 
-#: From 9.8 on IPython has counted a cell when it begins, before that when it has ended.
-_COUNTS_AHEAD = IPython.version_info >= (9, 8)
 #: The recorder that is attached to a shell, if one is.
 _attached: list[Recorder] = []
 
@@ -51,7 +47,11 @@ class Recorder:
         begun: Callable[[int, str, str, Any | None], None],
         after: Callable[[int, Any | None], None],
     ) -> None:
+        from IPython import version_info  # Not at the top: a script that measures itself has no need of it.
+
         self.sources = Sources(shell)
+        # From 9.8 on IPython has counted a cell when it begins, before that when it has ended.
+        self._counts_ahead = version_info >= (9, 8)
         self._shell = shell
         self._settings = settings
         self._wanted = wanted
@@ -103,7 +103,7 @@ class Recorder:
 
     def before_cell(self, info: Any) -> None:
         """IPython's `pre_run_cell`."""
-        run = self._shell.execution_count - (_COUNTS_AHEAD and bool(info.store_history))
+        run = self._shell.execution_count - (self._counts_ahead and bool(info.store_history))
         running = self._running
         wanted = self._wanted(info.raw_cell)
         if running is not None:
