@@ -102,6 +102,7 @@ def test_transformers_of_others_see_every_cell() -> None:
         def find(cls, lines: list[Any]) -> None:
             seen.append(lines)
 
+    manager.transform_cell("first = 1")
     manager.transform_cell("plain = 1")
     assert not seen
     manager.token_transformers.append(Others)

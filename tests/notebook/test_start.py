@@ -131,6 +131,8 @@ def test_a_shell_that_cannot_start_is_said_to_whoever_asks(
     # What is published before the front end has subscribed, it misses.
     front.published(lambda message: message["msg_type"] == "iopub_welcome")
     queued = front.client.execute("1 + 1")
+    # What is answered after it says that it has come.
+    kernel_info(front)
     held.release("raise RuntimeError('broken on purpose')")
     ran = front.done(queued)
     assert ran.status == "error"

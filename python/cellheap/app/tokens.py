@@ -23,10 +23,14 @@ def adopt(shell: Any) -> None:
     if type(manager) is not input2.TransformerManager:
         return
     look = manager.do_token_transforms
+    # The first cell is read in any case: what that leaves in the cache of `re` is no later cell's then.
+    has_looked = False
 
     def do_token_transforms(lines: list[str]) -> list[str]:
-        if manager.token_transformers == _KNOWN and not _MAY_BE_SYNTAX("".join(lines)):
+        nonlocal has_looked
+        if has_looked and manager.token_transformers == _KNOWN and not _MAY_BE_SYNTAX("".join(lines)):
             return lines
+        has_looked = True
         looked: list[str] = look(lines)
         return looked
 
