@@ -59,6 +59,7 @@ impl Books {
         if self.recent.len() > RECENT {
             self.retire();
         }
+        self.enter(id);
         id
     }
 
@@ -97,6 +98,8 @@ impl Books {
         self.note_end(id);
         self.drop_idle_stretch();
         self.between = self.open(kind, now);
+        // At once: who gives back a block next need not be asked who it is.
+        self.enter(self.between);
     }
 
     /// What its sites have given back by now was temporary.
