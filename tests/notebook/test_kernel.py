@@ -57,9 +57,23 @@ class TestOrder:
         assert shared.done(request).status == "ok"
 
     def test_an_error_aborts_what_is_queued_and_nothing_later(self, shared: Front) -> None:
-        failing = shared.client.execute("input_is_not_asked = 1; 1 / 0")
+        failing = shared.client.execute(
+            "import asyncio\n"
+            "come = asyncio.Event()\n"
+            "get_ipython().kernel.comm_manager.register_target('come', lambda *_: come.set())\n"
+            "await come.wait()\n"
+            "1 / 0"
+        )
         queued = [shared.client.execute("'never'") for _ in range(3)]
         info = shared.client.kernel_info()
+        shared.published(
+            lambda message: (
+                message["msg_type"] == "execute_input" and message["parent_header"]["msg_id"] == failing
+            )
+        )
+        # Comm messages pass the queue while a cell awaits: what was sent before this one has come then.
+        opened = shared.client.session.msg("comm_open", {"comm_id": "c", "target_name": "come", "data": {}})
+        shared.client.shell_channel.send(opened)
         ran = shared.done(failing)
         later = shared.client.execute("'later'")
         assert ran.status == "error"
