@@ -131,7 +131,7 @@ torch: .venv/ready ## torch's tensors (its wheels are 3 GB): their lines, who ho
 
 older: .venv-older/tools .venv-older/ready ## the wire, cells and history with the oldest IPython that we allow
 	scripts/install .venv-older "ipython==8.20.*"
-	.venv-older/bin/python -m pytest $(patsubst %,tests/notebook/test_%.py,cells history kernel lazy outputs remembered report)
+	.venv-older/bin/python -m pytest $(patsubst %,tests/notebook/test_%.py,cells history kernel lazy order outputs remembered report)
 
 lint: .venv/ready ## formatters, clippy with and without Python, ruff, mypy, the stub against the module
 	scripts/install .venv --group dev
