@@ -6,7 +6,7 @@ import pickle
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -242,26 +242,41 @@ class TestModules:
         assert type(importlib.import_module("drowsy")) is ModuleType
 
 
+#: Imports a module that takes names from one that waits: their sources, and what of `lazily` names these.
+Keep = Callable[..., ModuleType]
+
+
+@pytest.fixture
+def keep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Keep]:
+    def imported(drowsy: str, keeper: str, **names: object) -> ModuleType:
+        (tmp_path / "drowsy.py").write_text(drowsy)
+        (tmp_path / "keeper.py").write_text(keeper)
+        monkeypatch.syspath_prepend(str(tmp_path))
+        monkeypatch.setattr(lazily, "LAZY", ("drowsy",))
+        monkeypatch.setattr(standins, "_KEEPERS", ("keeper",))
+        for table, value in names.items():
+            monkeypatch.setattr(lazily, table, value)
+        with lazy.waiting():
+            return importlib.import_module("keeper")
+
+    yield imported
+    for name in ("drowsy", "keeper"):
+        sys.modules.pop(name, None)
+
+
 class TestClasses:
     """A class of a module of the test's own, named while that waits."""
 
     @pytest.fixture
-    def keeper(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]:
-        (tmp_path / "drowsy.py").write_text(
-            "class Box:\n    lid = 'shut'\n    def __init__(self, *things):\n        self.things = things\n"
-        )
-        (tmp_path / "keeper.py").write_text(
+    def keeper(self, keep: Keep) -> Iterator[ModuleType]:
+        keeper = keep(
+            "class Box:\n    lid = 'shut'\n    def __init__(self, *things):\n        self.things = things\n",
             "import drowsy\nfrom drowsy import Box\nmade = Box()\nkept = Box\n"
-            "def look(box: drowsy.Box[int]): ...\n"
+            "def look(box: drowsy.Box[int]): ...\n",
+            CLASSES={("drowsy", "Box")},
         )
-        monkeypatch.syspath_prepend(str(tmp_path))
-        monkeypatch.setattr(lazily, "LAZY", ("drowsy",))
-        monkeypatch.setattr(lazily, "CLASSES", {("drowsy", "Box")})
-        monkeypatch.setattr(standins, "_KEEPERS", ("keeper",))
         with lazy.waiting():
-            yield importlib.import_module("keeper")
-        for name in ("drowsy", "keeper"):
-            sys.modules.pop(name, None)
+            yield keeper
 
     def has_run(self) -> bool:
         return type(sys.modules["drowsy"]) is ModuleType
@@ -290,26 +305,14 @@ class TestClasses:
         assert before(1, 2).things == (1, 2)
 
 
-def test_a_function_that_was_taken_gives_its_place_to_the_real_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "drowsy.py").write_text("def twice(x):\n    return 2 * x\n")
-    (tmp_path / "keeper.py").write_text("from drowsy import twice\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(lazily, "LAZY", ("drowsy",))
-    monkeypatch.setattr(lazily, "CALLED", {("drowsy", "twice")})
-    monkeypatch.setattr(standins, "_KEEPERS", ("keeper",))
-    with lazy.waiting():
-        keeper = importlib.import_module("keeper")
-    drowsy = sys.modules["drowsy"]
-    try:
-        taken = keeper.twice
-        assert (type(drowsy), taken(4), taken.__name__) == (lazy._Lazy, 8, "twice")
-        assert keeper.twice is drowsy.twice is not taken
-        assert taken(x=5) == 10
-    finally:
-        for name in ("drowsy", "keeper"):
-            sys.modules.pop(name, None)
+def test_a_function_that_was_taken_gives_its_place_to_the_real_one(keep: Keep) -> None:
+    keeper = keep(
+        "def twice(x):\n    return 2 * x\n", "from drowsy import twice\n", CALLED={("drowsy", "twice")}
+    )
+    drowsy, taken = sys.modules["drowsy"], keeper.twice
+    assert (type(drowsy), taken(4), taken.__name__) == (lazy._Lazy, 8, "twice")
+    assert keeper.twice is drowsy.twice is not taken
+    assert taken(x=5) == 10
 
 
 @pytest.mark.parametrize("first", ["pdb", "IPython.core.debugger"])
@@ -325,30 +328,16 @@ def test_whichever_debugger_is_used_first_pdb_is_ipythons(first: str, fresh: Fro
     )
 
 
-def test_a_number_that_was_taken_is_one_and_gives_its_place_to_the_constant(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "drowsy.py").write_text(
-        "from enum import IntEnum\nclass Lid(IntEnum):\n    SHUT = 3\nSHUT = Lid.SHUT\n"
+def test_a_number_that_was_taken_is_one_and_gives_its_place_to_the_constant(keep: Keep) -> None:
+    keeper = keep(
+        "from enum import IntEnum\nclass Lid(IntEnum):\n    SHUT = 3\nSHUT = Lid.SHUT\n",
+        "from drowsy import SHUT\nlids = {'box': SHUT}\nclass Box:\n    def close(self, lid=SHUT): return lid\n",
+        CONSTANTS={("drowsy", "SHUT"): 3},
     )
-    (tmp_path / "keeper.py").write_text(
-        "from drowsy import SHUT\nlids = {'box': SHUT}\nclass Box:\n    def close(self, lid=SHUT): return lid\n"
-    )
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr(lazily, "LAZY", ("drowsy",))
-    monkeypatch.setattr(lazily, "CONSTANTS", {("drowsy", "SHUT"): 3})
-    monkeypatch.setattr(standins, "_KEEPERS", ("keeper",))
-    with lazy.waiting():
-        keeper = importlib.import_module("keeper")
-    drowsy = sys.modules["drowsy"]
-    try:
-        taken = keeper.SHUT
-        assert (taken, taken | 4, keeper.lids, type(drowsy)) == (3, 7, {"box": 3}, lazy._Lazy)
-        assert (taken.name, repr(taken)) == ("SHUT", "<Lid.SHUT: 3>")
-        assert keeper.SHUT is keeper.lids["box"] is keeper.Box().close() is drowsy.SHUT is not taken
-    finally:
-        for name in ("drowsy", "keeper"):
-            sys.modules.pop(name, None)
+    drowsy, taken = sys.modules["drowsy"], keeper.SHUT
+    assert (taken, taken | 4, keeper.lids, type(drowsy)) == (3, 7, {"box": 3}, lazy._Lazy)
+    assert (taken.name, repr(taken)) == ("SHUT", "<Lid.SHUT: 3>")
+    assert keeper.SHUT is keeper.lids["box"] is keeper.Box().close() is drowsy.SHUT is not taken
 
 
 def test_numbers_are_what_their_modules_say() -> None:
