@@ -59,7 +59,7 @@ class Lane:
         else:
             self._at_end = then
 
-    def _take(self, loop: asyncio.AbstractEventLoop, start: "Start") -> None:
+    def _take(self, loop: asyncio.AbstractEventLoop, start: Start) -> None:
         """Called when a request waits, and at the end of each one."""
         if self._at_end is not None:
             if self._open is None:

@@ -44,11 +44,7 @@ LAZY = (
 NEEDS = {"ssl": "_ssl", "curses": "_curses"}
 
 # What is asked of them at a start. It is in a module that is there anyway,
-ELSEWHERE = {
-    ("jupyter_client", "write_connection_file"): "jupyter_client.connect",
-    # Which cell has the same text: asked at each cell, and OpenSSL has no part in it.
-    ("hashlib", "blake2b"): "_blake2",
-}
+ELSEWHERE = {("jupyter_client", "write_connection_file"): "jupyter_client.connect"}
 # or is a number,
 VALUES = {("pickle", "DEFAULT_PROTOCOL"): 5 if sys.version_info >= (3, 14) else 4}
 # or is a number that has a name and a type there,
