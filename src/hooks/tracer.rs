@@ -15,17 +15,15 @@ use super::caches::caches;
 use super::chain::Chain;
 use super::layout::{Layout, word};
 use super::python::{Api, Object};
+use super::stamps::{OWN, Stamps};
 use super::starters;
 use super::thread_state::is_mains;
 use super::turn::{self, Turn};
 
 /// No thread state has this id.
 const NOBODY: usize = usize::MAX;
-/// What cache entries of our own API carry, whichever cell runs; no other has this stamp. And the first that is given out.
-const OWN: u32 = 1;
-const FIRST: u32 = 2;
 /// By an id or an address.
-type Map<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
+pub(super) type Map<K, V> = HashMap<K, V, BuildHasherDefault<AddressHasher>>;
 
 pub struct Tracer {
     /// The thread state, by its id, that the fields below hold for; `NOBODY` sends the next event the slow way.
@@ -52,10 +50,7 @@ pub struct Tracer {
     pub(super) deep: (u32, SiteId),
     /// Record nothing: stopped, or a forked child.
     pub muted: bool,
-    /// Stamps of cells, and of libraries, since the caches were voided last, and the last that was given out.
-    stamps: Map<CellId, u32>,
-    libraries_stamp: u32,
-    last_stamp: u32,
+    stamps: Stamps,
     /// What entries on owners carry.
     pub voided: u32,
     /// The books' generation that the caches are of.
@@ -145,9 +140,7 @@ impl Tracer {
             way: Vec::new(),
             deep: (0, SiteId::default()),
             muted: true,
-            stamps: Map::default(),
-            libraries_stamp: FIRST,
-            last_stamp: FIRST,
+            stamps: Stamps::new(),
             voided: 1,
             generation: 0,
             variable,
@@ -353,7 +346,7 @@ impl Tracer {
     pub fn void(&mut self) {
         self.generation = self.books.generation;
         self.books.died.clear();
-        self.voided = self.next_stamp();
+        self.voided = self.stamps.next();
         self.void_instructions();
     }
 
@@ -368,35 +361,14 @@ impl Tracer {
     }
 
     fn void_instructions(&mut self) {
-        self.stamps.clear();
-        self.libraries_stamp = self.next_stamp();
+        self.stamps.void();
         self.take_stamps();
     }
 
     fn take_stamps(&mut self) {
         (self.stamp, self.libraries) = match self.in_own {
             true => (OWN, OWN),
-            false => (self.stamp_of(self.cell), self.libraries_stamp),
+            false => (self.stamps.of(self.cell), self.stamps.libraries),
         };
-    }
-
-    fn stamp_of(&mut self, cell: CellId) -> u32 {
-        if let Some(stamp) = self.stamps.get(&cell) {
-            return *stamp;
-        }
-        let stamp = self.next_stamp();
-        self.stamps.insert(cell, stamp);
-        stamp
-    }
-
-    fn next_stamp(&mut self) -> u32 {
-        if self.last_stamp == u32::MAX {
-            // SAFETY: the tracer is reached under the lock that guards the caches.
-            unsafe { caches() }.clear();
-            self.stamps.clear();
-            (self.libraries_stamp, self.last_stamp) = (FIRST, FIRST);
-        }
-        self.last_stamp += 1;
-        self.last_stamp
     }
 }
