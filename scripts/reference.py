@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import cellheap
-from cellheap import api, cleared, graphtypes, install, records
+from cellheap import api, arguments, cleared, graphtypes, install, records
 from cellheap.config import CellHeap
 from cellheap.magics import CellHeapMagics
 
@@ -63,8 +63,8 @@ def page() -> str:
 
 def magic(name: str) -> str:
     """A magic: what it does, as its `?` shows it, and its options."""
-    parser = MAGICS[name].parser
-    said = [f"### `{name}`\n", _fenced(inspect.cleandoc(parser.description), "text")]
+    parser = arguments.parser(MAGICS[name])
+    said = [f"### `{name}`\n", _fenced(inspect.cleandoc(parser.description or ""), "text")]
     options = [action for action in parser._actions if action.option_strings]
     return "\n".join([*said, *_options(options)])
 

@@ -6,42 +6,91 @@ import argparse
 import keyword
 import os
 import re
+import weakref
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from IPython.core.completer import SimpleCompletion, context_matcher
 from IPython.core.error import UsageError
-from IPython.core.magic_arguments import argument
+from IPython.core.magic_arguments import MagicHelpFormatter, argument, kwds, magic_arguments
 from IPython.utils.process import arg_split  # type: ignore[attr-defined]
 
+from cellheap import _core
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+#: What argparse says of words that the text above it explains.
+_EXPLAINED = re.compile(r"positional arguments:\n.*\n\s+See above\.\n+")
+
 help_argument = argument("-h", "--help", action="store_true", help="Show this text.")
+
+
+class _Formatter(MagicHelpFormatter):
+    """argparse's leaves a reference cycle behind, which would be garbage of the cell that asks first."""
+
+    class _Section(argparse.HelpFormatter._Section):
+        def __init__(self, formatter: Any, parent: Any, heading: str | None = None) -> None:
+            weak: Any = weakref.proxy(formatter)
+            super().__init__(weak, parent, heading)
+
+    def format_help(self) -> str:
+        try:
+            return super().format_help()
+        finally:
+            self._root_section.items.clear()
+
+
+def takes_arguments(name: str | None = None) -> Callable[[F], F]:
+    """For a magic with `argument`s. Its line is taken as it is typed; `name` is its name where that is not
+    the function's."""
+
+    def mark(magic: F) -> F:
+        vars(magic).update(
+            argcmd_name=name or magic.__name__,
+            getdoc=lambda: text(magic),  # What IPython asks of an object before its docstring.
+            # What IPython asks before it calls one. Without an answer that costs the cell an AttributeError.
+            _ipython_magic_no_var_expand=True,
+            _ipython_magic_output_can_be_silenced=False,
+            needs_local_scope=False,
+        )
+        return kwds(formatter_class=_Formatter)(magic)  # type: ignore[no-any-return]
+
+    return mark
+
+
+def parser(magic: Any) -> argparse.ArgumentParser:
+    """Of a magic's line. It takes longer to make than a short cell to run: made for whoever asks first."""
+    function = getattr(magic, "__func__", magic)
+    if "parser" not in vars(function):
+        with _core.own():
+            magic_arguments(function.argcmd_name)(function)
+            function.__doc__ = _EXPLAINED.sub("", function.__doc__)
+    made: argparse.ArgumentParser = function.parser
+    return made
+
+
+def text(magic: Any) -> str:
+    """What a magic does and takes."""
+    parser(magic)
+    return magic.__doc__.replace("::", "", 1).strip()  # type: ignore[no-any-return]
 
 
 def parse(magic: Any, line: str) -> argparse.Namespace:
     """The arguments on a magic's line. A mistake raises UsageError, which says what is right."""
     try:
-        return _parsed(magic.parser, arg_split(line, posix=True))
+        return parser(magic).parse_intermixed_args(arg_split(line, posix=True))
     except (UsageError, ValueError) as error:
         raise mistake(magic, str(error)) from None
 
 
-def _parsed(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
-    # Where there is no usage argparse writes one first, by a formatter that is a reference cycle: garbage.
-    parser.usage = ""
-    try:
-        return parser.parse_intermixed_args(words)
-    finally:
-        parser.usage = None
-
-
 def print_help(magic: Any) -> None:
     """Prints what a magic does."""
-    print(magic.__doc__.replace("::", "", 1).strip())
+    print(text(magic))
 
 
 def mistake(magic: Any, what: str) -> UsageError:
     """The error for `what` on a magic's line."""
-    usage = " ".join(magic.parser.format_usage().replace("::", "", 1).split())
+    usage = " ".join(parser(magic).format_usage().replace("::", "", 1).split())
     return UsageError(f"{what}. Right is: {usage}")
 
 
@@ -61,7 +110,7 @@ def variable(text: str) -> str:
 
 def options(magic: Any) -> list[str]:
     """The long options of a magic, and those that have no long form."""
-    names = (action.option_strings for action in magic.parser._actions)
+    names = (action.option_strings for action in parser(magic)._actions)
     return sorted(strings[-1] for strings in names if strings)
 
 

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, cell_magic, line_magic, magics_class
-from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.core.magic_arguments import argument
 
 from cellheap import _core, limiting
-from cellheap.arguments import files, help_argument, mistake, natural, parse, print_help, variable
+from cellheap.arguments import (
+    files,
+    help_argument,
+    mistake,
+    natural,
+    parse,
+    print_help,
+    takes_arguments,
+    variable,
+)
 from cellheap.blackbox import black_box
 from cellheap.config import CellHeap
 from cellheap.later import Later
@@ -36,24 +45,6 @@ else:
 _CELL = re.compile(r"(?P<number>[0-9]+)|In\[(?P<label>[0-9]+)\]")
 #: Said where there is no tracer at all.
 NEVER_BEGAN = "Nothing was recorded in this process so far: `%memtrace start` begins to record"
-
-#: What argparse says of words that the text above it explains.
-_EXPLAINED = re.compile(r"positional arguments:\n.*\n\s+See above\.\n+")
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def plain(magic: F) -> F:
-    """Answers what IPython asks of a magic before it calls it: its line is taken as it is typed. A question
-    without an answer would cost the cell an AttributeError."""
-    answers = {
-        "_ipython_magic_no_var_expand": True,
-        "_ipython_magic_output_can_be_silenced": False,
-        "needs_local_scope": False,
-    }
-    vars(magic).update(answers)
-    magic.__doc__ = _EXPLAINED.sub("", magic.__doc__ or "")
-    return magic
 
 
 def cell_number(text: str) -> str | None:
@@ -81,8 +72,7 @@ class CellHeapMagics(Magics):
         return self.questions.watcher.deaths() if "questions" in vars(self) else []
 
     @line_magic
-    @plain
-    @magic_arguments()
+    @takes_arguments()
     @argument("words", nargs="*", metavar=" | ".join(["N", *WORDS]), help="See above.")
     @argument("--live", action="store_true", help="Of flame: what is live now.")
     @argument("--allocated", action="store_true", help="Of flame: all that was allocated.")
@@ -245,8 +235,7 @@ class CellHeapMagics(Magics):
         print("The cells recorded so far are forgotten; what is live stays counted, as of before cells.")
 
     @cell_magic("memtrace")
-    @plain
-    @magic_arguments("%memtrace")
+    @takes_arguments("%memtrace")
     @argument("--top", type=natural, metavar="N", help="Show only the N biggest lines.")
     @argument("--no-chart", action="store_true", help="Show no chart.")
     @argument("-o", dest="name", type=variable, metavar="NAME", help="Keep the report as this variable.")
@@ -259,8 +248,7 @@ class CellHeapMagics(Magics):
             raise UsageError("%%memtrace goes on the first line of a cell, or under other cell magics")
 
     @line_magic
-    @plain
-    @magic_arguments()
+    @takes_arguments()
     @argument("names", nargs="*", metavar="NAME", help="Delete these variables first.")
     @argument("--out", action="store_true", help="Empty IPython's output history: Out, _, __, ___, _5.")
     @argument("--traceback", action="store_true", help="Let go of the last exception and its frames.")
