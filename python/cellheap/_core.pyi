@@ -181,6 +181,9 @@ def span_end(id: int) -> str:
 def process() -> str:
     """JSON of `heap::report::Process`."""
 
+def trim() -> bool:
+    """Hands malloc's free memory back to the system. False where this C library cannot."""
+
 def totals_address() -> int:
     """For judges of totals: the address of two u64, live bytes and the most there was.
 

@@ -154,7 +154,7 @@ class _Work:
         came_back = _came_back(knots, types_gone)
         remarks = [*remarks, *self._empty(cached)]
         self._delete(doomed, held_by)
-        trimmed = wishes.trim and moments.trim()
+        trimmed = wishes.trim and _core.trim()
         after = moments.now()
         return Cleared(
             steps=tuple(self.steps),

@@ -7,7 +7,6 @@ import contextlib
 import json
 import sys
 import threading
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from IPython.display import display
@@ -36,7 +35,7 @@ class Lookout:
         self._shown: set[str] = set()
         # A picture comes before the end of its cell or not at all.
         self._order = threading.Lock()
-        self._hook: Callable[[Any], Any] | None = None
+        self._hook: _Clearing | None = None
 
     def attach(self) -> None:
         """Our own kernel has begun already, over its wire. In another, pictures wait for Python's lock."""
@@ -92,15 +91,8 @@ class Lookout:
         register = getattr(self._shell.display_pub, "register_hook", None)
         if register is None:
             return
-
-        def hook(message: Any) -> Any:
-            if message["header"]["msg_type"] == "clear_output":
-                _core.lookout_uncharted(cell)
-                hook.cleared = True  # type: ignore[attr-defined]
-            return message
-
-        self._hook = hook
-        register(hook)
+        self._hook = _Clearing(cell)
+        register(self._hook)
 
     def _unhook(self) -> bool:
         """Whether the cell cleared its output."""
@@ -108,7 +100,7 @@ class Lookout:
         if hook is None:
             return False
         self._shell.display_pub.unregister_hook(hook)
-        return bool(getattr(hook, "cleared", False))
+        return hook.cleared
 
     def show(self, sight: dict[str, Any]) -> None:
         """Shows what the lookout found, among the outputs of its cell."""
@@ -133,6 +125,20 @@ class Lookout:
             self._shown.add(display)
         topic = kernel._topic(kind)
         kernel.session.send(kernel.iopub_socket, kind, content, parent=parent, ident=topic)
+
+
+class _Clearing:
+    """A hook of the display publisher: notes that a cell, by our id, clears its output."""
+
+    def __init__(self, cell: int) -> None:
+        self.cleared = False
+        self._cell = cell
+
+    def __call__(self, message: Any) -> Any:
+        if message["header"]["msg_type"] == "clear_output":
+            _core.lookout_uncharted(self._cell)
+            self.cleared = True
+        return message
 
 
 #: The shell that pictures are shown in, where a thread of Python's shows them.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -77,12 +76,3 @@ def pinned(before: Moment, after: Moment, trimmed: bool) -> list[str]:
     if freed < 1 << 20 or rss is None or rss_after is None or rss - rss_after > freed // 2:
         return []
     return [why_rss_stays(live(), trimmed)]
-
-
-def trim() -> bool:
-    """Hands malloc's free memory back to the system, where this C library can."""
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (AttributeError, OSError):
-        return False
-    return True

@@ -57,7 +57,7 @@ mod _core {
     #[pymodule_export]
     use super::reports::{
         cell_report, diff, heap_map, live, overview, own_live, process_json, span_begin, span_end,
-        stacks_json,
+        stacks_json, trim,
     };
     #[pymodule_export]
     use super::tracer::{

@@ -103,6 +103,11 @@ pub fn process_json(py: Python<'_>) -> PyResult<String> {
     json(&with(py, |tracer| process_of(&tracer.books)).unwrap_or_else(|_| process::read()))
 }
 
+#[pyfunction]
+pub fn trim(py: Python<'_>) -> bool {
+    py.detach(process::trim)
+}
+
 fn process_of(books: &Books) -> Process {
     let arenas = arenas::mapped();
     Process {

@@ -21,6 +21,16 @@ def test_the_garbage_of_a_start_is_nobodys(kernel: Kernel) -> None:
     assert "a reference cycle made in In[" in " ".join(texts(outputs)[0].split())
 
 
+def test_the_first_use_of_a_magic_leaves_no_garbage(kernel: Kernel) -> None:
+    kernel.run("import gc; gc.disable()")
+    for line in ("%memtrace --help", "%%memtrace --top 2\nx = 1", "%gcclear --help", "%gcclear"):
+        kernel.run("gc.collect()")
+        _, outputs = kernel.run(line)
+        assert outputs
+        assert kernel.value("gc.collect()") == "0", line
+    kernel.run("gc.enable()")
+
+
 def test_the_last_exception_and_outputs_go_in_kernels_too(kernel: Kernel) -> None:
     ran, _ = kernel.run(
         "import weakref\nclass Thing: pass\nthing = Thing()\nwatched = weakref.ref(thing)\nthing"
