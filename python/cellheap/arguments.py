@@ -19,9 +19,6 @@ from cellheap import _core
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-#: What argparse says of words that the text above it explains.
-_EXPLAINED = re.compile(r"positional arguments:\n.*\n\s+See above\.\n+")
-
 help_argument = argument("-h", "--help", action="store_true", help="Show this text.")
 
 
@@ -64,7 +61,8 @@ def parser(magic: Any) -> argparse.ArgumentParser:
     if "parser" not in vars(function):
         with _core.own():
             magic_arguments(function.argcmd_name)(function)
-            function.__doc__ = _EXPLAINED.sub("", function.__doc__)
+            # Words that the text above it explains.
+            function.__doc__ = re.sub(r"positional arguments:\n.*\n\s+See above\.\n+", "", function.__doc__)
     made: argparse.ArgumentParser = function.parser
     return made
 

@@ -4,7 +4,6 @@ it is. What the line asks for is read from the source again when the cell has ru
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -12,7 +11,7 @@ from IPython.core.error import UsageError
 from IPython.core.inputtransformer2 import cell_magic
 
 Parse = Callable[[str], argparse.Namespace]
-_LINE = re.compile(r"%%memtrace(?:\s+(?P<arguments>.*))?$")
+_NAME = "%%memtrace"
 
 
 class CellMagic:
@@ -33,7 +32,7 @@ class CellMagic:
     def wanted(self, raw: str) -> argparse.Namespace | None:
         """What a cell's source asks for: the arguments of `%%memtrace` on its first line or under other cell
         magics; None without."""
-        if "%%memtrace" not in raw:
+        if _NAME not in raw:
             return None
         lines = raw.splitlines(keepends=True)
         for clean in self._shell.input_transformer_manager.cleanup_transforms:
@@ -54,5 +53,7 @@ class CellMagic:
 
 
 def _arguments(line: str) -> str | None:
-    found = _LINE.match(line.rstrip())
-    return None if found is None else found["arguments"] or ""
+    if not line.startswith(_NAME):
+        return None
+    name, *arguments = line.rstrip().split(None, 1)
+    return None if name != _NAME else "".join(arguments)
