@@ -201,6 +201,14 @@ def command(page: Page, words: str) -> None:
             return
 
 
+def use_theme(page: Page, name: str) -> None:
+    """Light or Dark, when JupyterLab shows the page again: it hides it and then covers it meanwhile."""
+    command(page, f"Use Theme: JupyterLab {name}")
+    is_light = "true" if name == "Light" else "false"
+    expect(page.locator("body")).to_have_attribute("data-jp-theme-light", is_light)
+    expect(page.locator("#jupyterlab-splash")).to_have_count(0)
+
+
 def is_saved(answer: Response) -> bool:
     return answer.request.method == "PUT" and "/api/contents/" in answer.url
 

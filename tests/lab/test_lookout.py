@@ -11,7 +11,7 @@ import nbformat
 from playwright.sync_api import Locator, expect
 
 from tests.lab import drawings
-from tests.lab.conftest import Lab, OpenNotebook, command
+from tests.lab.conftest import Lab, OpenNotebook, use_theme
 from tests.lab.drawings import all_whole, of_image
 
 #: The lock is held in C code for most of the first and of the one that is warned.
@@ -74,10 +74,10 @@ def the_chart_lives(notebook: OpenNotebook, lab: Lab) -> None:
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
     notebook.shoot("live")
     labels_apart(notebook, live)
-    use_theme(notebook, "Dark")
+    use_theme(notebook.page, "Dark")
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[*]:")
     notebook.shoot("live-dark")
-    use_theme(notebook, "Light")
+    use_theme(notebook.page, "Light")
     (lab.folder / "looked").write_bytes(b".")
     expect(cell.locator(".jp-InputPrompt")).to_have_text("[1]:")
     expect(live).to_have_count(0)
@@ -123,16 +123,9 @@ def the_end_is_told(notebook: OpenNotebook) -> None:
     chart = cell.locator(".jp-OutputArea-output img")
     all_whole(chart)
     labels_apart(notebook, chart)
-    use_theme(notebook, "Dark")
+    use_theme(notebook.page, "Dark")
     notebook.shoot("last-dark", told)
     notebook.shoot("warning-dark", notebook.page.get_by_text("Memory is nearly used up").last)
-
-
-def use_theme(notebook: OpenNotebook, name: str) -> None:
-    command(notebook.page, f"Use Theme: JupyterLab {name}")
-    expect(notebook.page.locator("body")).to_have_attribute(
-        "data-jp-theme-light", "true" if name == "Light" else "false"
-    )
 
 
 def labels_apart(notebook: OpenNotebook, chart: Locator) -> None:

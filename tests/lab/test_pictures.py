@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.lab import pictures
-from tests.lab.conftest import SHOTS, Lab, command
+from tests.lab.conftest import SHOTS, Lab, command, use_theme
 from tests.lab.drawings import all_whole, in_html, labels_apart, words_in_their_boxes
 
 FRONTS = {"lab": "doc/tree", "notebook": "notebooks"}
@@ -75,8 +75,7 @@ def test_every_chart_is_seen_whole(page: Page, lab: Lab, shown: NotebookNode, fr
     every_chart_is_seen(page, trusted=True)
     shoot(page, f"{front}-light")
     with lab.own_theme():
-        command(page, "Use Theme: JupyterLab Dark")
-        expect(page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+        use_theme(page, "Dark")
         every_chart_is_seen(page, trusted=True)
         shoot(page, f"{front}-dark")
     a_click_looks_closer(page)

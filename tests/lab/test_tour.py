@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.lab.conftest import Lab, OpenNotebook, command
+from tests.lab.conftest import Lab, OpenNotebook, use_theme
 
 Opener = Callable[[str], OpenNotebook]
 
@@ -37,7 +37,6 @@ def test_every_cell_runs_and_the_chart_is_seen(tour: OpenNotebook) -> None:
 
 def test_the_chart_is_seen_in_the_dark(tour: OpenNotebook, lab: Lab) -> None:
     with lab.own_theme():
-        command(tour.page, "Use Theme: JupyterLab Dark")
-        expect(tour.page.locator("body")).to_have_attribute("data-jp-theme-light", "false")
+        use_theme(tour.page, "Dark")
         assert drawn_height(tour.charts.last) > 100
         tour.shoot("dark", tour.charts.last)
