@@ -45,9 +45,10 @@ fn steps(report: &CellReport, count: usize) -> Vec<i64> {
     let mut live = 0;
     (1..=count)
         .map(|step| {
-            let end = span * step as f64 / count as f64;
+            // Shares of a number need not add up to it: what is left is the last one's.
+            let is_past = |at| step < count && at > span * step as f64 / count as f64;
             let mut most = live;
-            while let Some(point) = points.next_if(|point| point.at <= end) {
+            while let Some(point) = points.next_if(|point| !is_past(point.at)) {
                 live = point.live.max(0);
                 most = most.max(live);
             }
@@ -80,6 +81,16 @@ mod tests {
         let seen = report(&[(0.0, 0), (0.3, 9), (0.45, 5), (1.0, -3)]);
         assert_eq!(steps(&seen, 4), [0, 9, 5, 5]);
         assert_eq!(steps(&report(&[]), 2), [0, 0]);
+    }
+
+    #[test]
+    fn what_was_live_at_the_end_is_seen_however_long_the_cell() {
+        for at in 1..1_000 {
+            let seconds = f64::from(at) / 1_000.0;
+            let mut seen = report(&[(0.0, 0), (seconds, 9)]);
+            seen.cell.seconds = seconds;
+            assert_eq!(steps(&seen, 90).last(), Some(&9), "{seconds} s");
+        }
     }
 
     #[test]
