@@ -24,14 +24,16 @@ class CellMagic:
     def transform(self, lines: list[str]) -> list[str]:
         """An input transformer. Raises UsageError for wrong arguments: then IPython does not run the cell."""
         arguments = _arguments(lines[0]) if lines else None
-        if arguments is None or self._parse(arguments).help:
+        if arguments is None:
             return lines
+        if self._parse(arguments).help:
+            return [lines[0], *(lines[1:] or ["\n"])]  # IPython calls no magic for an empty cell.
         rest = next((at for at, line in enumerate(lines[1:], 1) if line.strip()), len(lines))
         return ["\n", *lines[1:rest], *cell_magic(self.transform(lines[rest:]))]
 
     def wanted(self, raw: str) -> argparse.Namespace | None:
         """What a cell's source asks for: the arguments of `%%memtrace` on its first line or under other cell
-        magics; None without."""
+        magics; None without, or where that asks for help."""
         if _NAME not in raw:
             return None
         lines = raw.splitlines(keepends=True)
@@ -47,9 +49,10 @@ class CellMagic:
 
     def _lenient(self, arguments: str) -> argparse.Namespace | None:
         try:
-            return self._parse(arguments)
+            parsed = self._parse(arguments)
         except UsageError:
             return None
+        return None if parsed.help else parsed
 
 
 def _arguments(line: str) -> str | None:

@@ -203,9 +203,11 @@ def test_help_is_in_the_question_mark_and_in_the_option(notebook: Terminal) -> N
     notebook.run("%memtrace --help")
     for word in ("live", "on", "off", "stop", "start", "reset", "%memtrace 5"):
         assert word in notebook.printed
-    notebook.run("%%memtrace --help\nran = 1")
-    assert "--no-chart" in notebook.printed
-    assert "ran" not in notebook.names
+    for source in ("%%memtrace --help", "%%memtrace --help\nran = 1"):
+        notebook.run(source)
+        assert "--no-chart" in notebook.printed
+        assert "ran" not in notebook.names
+        assert notebook.shown == []
     notebook.run("%gcclear --help")
     assert "--traceback" in notebook.printed
     for magic in ("%memtrace", "%%memtrace", "%gcclear"):
