@@ -31,8 +31,8 @@ class HeapMap(Result):
     unit: int = 0
     #: Live bytes in each box.
     boxes: tuple[int, ...] = ()
-    #: Arenas from before recording: not in the map.
-    older: int = 0
+    #: Arenas from before recording, not in the map; None where the interpreter does not say.
+    older: int | None = 0
     notes: tuple[str, ...] = ()
     #: How full the arenas are, and the lines that keep nearly empty ones.
     fullness: Arenas = field(default_factory=Arenas)
@@ -76,7 +76,9 @@ class HeapMap(Result):
         if self.fullness.filled[0]:
             parts.append(Words(f"{sentences.of_arenas(self.fullness)}."))
             parts.append(tables.of_pins(self.fullness.pins, self.names))
-        if self.older:
+        if self.older is None:
+            parts.append(Words("Arenas from before recording are not in the map.", quiet=True))
+        elif self.older:
             older = count_text(self.older, "arena is", "arenas are")
             parts.append(Words(f"{older} from before recording and not in the map.", quiet=True))
         return Bundle(self._sentence(), [*parts, *beside(self.notes)], self.to_dict())
@@ -85,8 +87,9 @@ class HeapMap(Result):
         if not self.boxes:
             return "pymalloc has mapped no arena since recording began."
         share = f"{self.live / self.bytes:.0%}"
-        arenas = count_text(self.arenas, "arena")
-        return f"pymalloc holds {bytes_text(self.bytes)} in {arenas}; {share} of it is live."
+        arenas = f"{bytes_text(self.bytes)} in {count_text(self.arenas, 'arena')}"
+        held = f"holds {arenas}" if self.older == 0 else f"holds {arenas} mapped since recording began"
+        return f"pymalloc {held}; {share} of it is live."
 
     def _steps(self) -> Iterator[Row]:
         sums = [[0, 0, 0] for _ in _STEPS]

@@ -240,14 +240,14 @@ class Pin:
 @dataclass(frozen=True, slots=True)
 class Arenas:
     """How full pymalloc's arenas are: how many up to a quarter, a half, three quarters, and above. `older`
-    are from before tracing: not all that is in them is known."""
+    are from before tracing: not all that is in them is known; None where nobody says how many."""
 
     count: int = 0
     bytes: int = 0
     live: int = 0
     filled: tuple[int, ...] = (0, 0, 0, 0)
     pins: tuple[Pin, ...] = ()
-    older: int = 0
+    older: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)

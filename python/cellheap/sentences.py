@@ -87,9 +87,18 @@ def of_live(live: Live) -> str:
 
 def of_arenas(arenas: Arenas) -> str:
     """How many of pymalloc's arenas are nearly empty."""
-    empty, are = arenas.filled[0], "is" if arenas.filled[0] == 1 else "are"
-    what = f"{empty:,} of {count_text(arenas.count, 'arena')} of pymalloc {are} a quarter full at most"
-    return f"{what}: each goes back to the system when its last block goes"
+    are = "is" if arenas.filled[0] == 1 and not arenas.older else "are"
+    each = "each goes back to the system when its last block goes"
+    return f"{_nearly_empty(arenas)} {are} a quarter full at most: {each}"
+
+
+def _nearly_empty(arenas: Arenas) -> str:
+    """How many of how many. Of older ones it is not known what is in them."""
+    empty = f"{arenas.filled[0]:,}"
+    if arenas.older is None:
+        return f"{empty} of {count_text(arenas.count, 'arena')} that pymalloc mapped since recording began"
+    more = " or more" if arenas.older else ""
+    return f"{empty}{more} of {count_text(arenas.count + arenas.older, 'arena')} of pymalloc"
 
 
 def why_rss_stays(live: Live, trimmed: bool) -> str:
@@ -99,8 +108,7 @@ def why_rss_stays(live: Live, trimmed: bool) -> str:
     reasons = []
     if arenas.filled[0]:
         pins = f", most by {where(arenas.pins[0], live.names)}" if arenas.pins else ""
-        of = f"{arenas.filled[0]:,} of {count_text(arenas.count, 'arena')}"
-        reasons.append(f"few blocks hold {of} of pymalloc{pins}")
+        reasons.append(f"few blocks hold {_nearly_empty(arenas)}{pins}")
     if free and not trimmed:
         reasons.append(f"malloc keeps {bytes_text(free)} free between blocks that live")
     because = "; ".join(reasons) or "allocators give memory back only where nothing in it is live"

@@ -375,8 +375,8 @@ def of_process(report: Overview | Live) -> Table:
 
 def _allocator_rows(process: Process) -> list[Row]:
     rows: list[Row] = [
-        ["pymalloc: live in its arenas", Size(process.arena_live or None)],
-        ["pymalloc: arenas mapped", Size(process.arena_bytes)],
+        ["pymalloc: arenas since recording began", Size(process.arena_bytes)],
+        ["pymalloc: live in these arenas", Size(process.arena_live or None)],
         ["malloc: in use, native memory too", Size(process.malloc_used)],
         ["malloc: mapped on its own", Size(process.malloc_mapped)],
         ["malloc: free, not handed back", Size(process.malloc_free)],

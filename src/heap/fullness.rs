@@ -16,7 +16,7 @@ const MOST_PINS: usize = 10;
 type Filling = HashMap<SiteId, (u64, u64)>;
 
 /// Of arenas that were mapped since the live table began, by start and size, and so many older ones.
-pub fn arenas(books: &Books, mapped: &[(usize, usize)], older: u64) -> Arenas {
+pub fn arenas(books: &Books, mapped: &[(usize, usize)], older: Option<u64>) -> Arenas {
     let mut arenas = Arenas {
         count: mapped.len() as u64,
         older,
@@ -45,7 +45,7 @@ const MOST_BOXES: u64 = 1_024;
 const LEAST_BOX: u64 = 4 << 10;
 
 /// The arenas cut into boxes of one size, in the order of their addresses, with what is live in each.
-pub fn map(books: &Books, mapped: &[(usize, usize)], older: u64) -> HeapMap {
+pub fn map(books: &Books, mapped: &[(usize, usize)], older: Option<u64>) -> HeapMap {
     let mut mapped = mapped.to_vec();
     mapped.sort_unstable();
     let bytes: u64 = mapped.iter().map(|(_, size)| *size as u64).sum();

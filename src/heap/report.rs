@@ -314,8 +314,8 @@ pub struct Arenas {
     pub filled: [u64; 4],
     /// Lines with blocks in arenas filled up to a quarter, those in most arenas first.
     pub pins: Vec<Pin>,
-    /// Arenas from before the live table: not all that is in them is known.
-    pub older: u64,
+    /// Arenas from before the live table: not all that is in them is known. None where the interpreter does not say.
+    pub older: Option<u64>,
 }
 
 /// pymalloc's arenas, cut into boxes in the order of their addresses: `%memtrace live --map`.
@@ -330,8 +330,8 @@ pub struct HeapMap {
     pub unit: u64,
     /// Live bytes in each box.
     pub boxes: Vec<u64>,
-    /// Arenas from before the live table, which are not in the map.
-    pub older: u64,
+    /// Arenas from before the live table, which are not in the map. None where the interpreter does not say.
+    pub older: Option<u64>,
     pub notes: Vec<String>,
 }
 

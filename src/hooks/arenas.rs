@@ -1,7 +1,7 @@
 //! pymalloc's arenas: counted as they are mapped, and their shadow given back when they go.
 
 use std::collections::HashMap;
-use std::ffi::c_void;
+use std::ffi::{CStr, c_void};
 use std::mem::MaybeUninit;
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -17,6 +17,19 @@ struct State {
     real: ArenaAllocator,
     /// Sizes by start, and the live table in which they were mapped.
     arenas: HashMap<usize, (usize, u32)>,
+    /// How many were mapped before `begin` and are still there; none where the interpreter does not say.
+    earlier: Option<u64>,
+}
+
+impl State {
+    /// An arena is unmapped. Whether it was seen to be mapped.
+    fn goes(&mut self, arena: usize, size: usize) -> bool {
+        let known = self.arenas.remove(&arena).is_some();
+        if !known && size >= SMALLEST_ARENA {
+            self.earlier = self.earlier.map(|earlier| earlier.saturating_sub(1));
+        }
+        known
+    }
 }
 
 // SAFETY: the context pointer in `real` is only handed back to the functions that came with it.
@@ -49,9 +62,40 @@ pub unsafe fn begin() {
         *state = Some(State {
             real: real.assume_init(),
             arenas: HashMap::new(),
+            earlier: told(),
         });
         set(&raw mut ours);
     }
+}
+
+/// How many arenas there are, as the interpreter says. It does so while pymalloc is not hooked, and is asked once: it looks at
+/// every pool.
+///
+/// # Safety
+/// With the interpreter's lock.
+unsafe fn told() -> Option<u64> {
+    let print = Api::get().print_pymalloc?;
+    let (mut text, mut length) = (std::ptr::null_mut(), 0);
+    // SAFETY: the caller's promise; the text is there, and ends in a zero, once its file is closed, and is ours to free.
+    unsafe {
+        let file = libc::open_memstream(&raw mut text, &raw mut length);
+        if file.is_null() {
+            return None;
+        }
+        print(file);
+        libc::fclose(file);
+        let said = CStr::from_ptr(text).to_string_lossy().into_owned();
+        libc::free(text.cast());
+        counted(&said)
+    }
+}
+
+/// The number in `# arenas allocated current = 2`.
+fn counted(said: &str) -> Option<u64> {
+    let (_, rest) = said.split_once("arenas allocated current")?;
+    let number = rest.trim_start_matches([' ', '=']);
+    let end = number.find(|c: char| !c.is_ascii_digit() && c != ',')?;
+    number[..end].replace(',', "").parse().ok()
 }
 
 /// Start and size of the arenas mapped since `begin`.
@@ -66,16 +110,17 @@ pub fn mapped() -> Vec<(usize, usize)> {
         .unwrap_or_default()
 }
 
-/// Those mapped in this live table, and how many are older.
-pub fn known(table: u32) -> (Vec<(usize, usize)>, u64) {
+/// Those mapped in this live table, and how many are older, where that is known.
+pub fn known(table: u32) -> (Vec<(usize, usize)>, Option<u64>) {
     let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(state) = state.as_ref() else {
-        return (Vec::new(), 0);
+        return (Vec::new(), None);
     };
     let known = (state.arenas.iter()).filter(|(_, (_, of))| *of == table);
     let known: Vec<_> = known.map(|(at, (size, _))| (*at, *size)).collect();
-    let older = state.arenas.len() - known.len();
-    (known, older as u64)
+    let of_others = (state.arenas.len() - known.len()) as u64;
+    let older = state.earlier.map(|earlier| earlier + of_others);
+    (known, older)
 }
 
 fn real() -> Option<ArenaAllocator> {
@@ -112,12 +157,30 @@ unsafe extern "C" fn free(_: *mut c_void, arena: *mut c_void, size: usize) {
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .as_mut())
-    .is_some_and(|state| state.arenas.remove(&(arena as usize)).is_some());
+    .is_some_and(|state| state.goes(arena as usize, size));
     // SAFETY: arenas are freed under the interpreter's lock; an arena that goes has no live block.
     unsafe {
         if known {
             (*tracer()).books.shadow().forget(arena as usize, size);
         }
         beneath(|| (real.free)(real.context, arena, size));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[test]
+    fn the_number_of_arenas_is_read_with_and_without_commas() {
+        let said = |number| {
+            format!(
+                "# arenas highwater mark            =       9,999\n\
+                 # arenas allocated current         = {number}\n2 arenas * 1048576 bytes/arena     =     2,097,152\n"
+            )
+        };
+        assert_eq!(counted(&said("                   2")), Some(2));
+        assert_eq!(counted(&said("               1,234")), Some(1234));
+        assert_eq!(counted(""), None);
     }
 }

@@ -55,6 +55,7 @@ api! {
     set_allocator: fn(c_int, *mut Allocator), c"PyMem_SetAllocator";
     get_arena_allocator: fn(*mut ArenaAllocator), c"PyObject_GetArenaAllocator";
     set_arena_allocator: fn(*mut ArenaAllocator), c"PyObject_SetArenaAllocator";
+    print_pymalloc: fn(*mut libc::FILE) -> c_int, c"_PyObject_DebugMallocStats";
     object_malloc: fn(usize) -> *mut c_void, c"PyObject_Malloc";
     object_free: fn(*mut c_void), c"PyObject_Free";
     raw_malloc: fn(usize) -> *mut c_void, c"PyMem_RawMalloc";

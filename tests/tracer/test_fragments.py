@@ -89,6 +89,39 @@ say([full, pinned, live()])
     assert not any(pin["line"] == 2 for pin in freed["arenas"]["pins"])
 
 
+def test_arenas_from_before_tracing_are_counted_and_leave_the_count(run: Run) -> None:
+    told, begun, gone, left = run(
+        """
+import gc, os, re, sys
+gc.disable()
+older = [bytes(400) for _ in range(20_000)]
+
+def told():
+    "What the interpreter itself prints of its arenas."
+    read, write = os.pipe()
+    error = os.dup(2)
+    os.dup2(write, 2)
+    sys._debugmallocstats()
+    os.dup2(error, 2); os.close(write); os.close(error)
+    with open(read) as pipe: return int(re.search(r"arenas allocated current += +(\\d+)", pipe.read())[1])
+
+before = told()
+from notebook import *
+notebook = Notebook()
+begun = live()["arenas"]
+del older
+after = live()["arenas"]
+core.trace_stop()  # While blocks are noted the interpreter says nothing of pymalloc.
+say([before, begun, after, told()])
+"""
+    )
+    assert told >= 8
+    # What was imported since may have filled some more, before tracing or after.
+    assert told <= begun["older"] + begun["count"] <= told + 30
+    assert begun["older"] - gone["older"] >= 6
+    assert gone["older"] + gone["count"] == left
+
+
 def test_arenas_from_before_the_live_table_are_told_apart(run: Run) -> None:
     before, after = run(
         START
