@@ -40,6 +40,9 @@ static UNTOLD: AtomicBool = AtomicBool::new(false);
 /// # Errors
 /// One line: why nothing is written. What was left is known even so, if it could be read.
 pub fn begin(connection_file: &Path) -> Result<(), BoxError> {
+    if is_open() {
+        return Ok(()); // An extension that is loaded again: what lies there is of this process.
+    }
     let (path, last_path) = (
         beside(connection_file, ENDING),
         beside(connection_file, LAST_ENDING),

@@ -262,6 +262,23 @@ def test_under_load_ext_the_box_lies_beside_that_kernels_file() -> None:
         front.manager.shutdown_kernel(now=True)
 
 
+def test_an_extension_that_is_loaded_again_tells_of_no_other_kernel() -> None:
+    front = _plain()
+    try:
+        front.run("%load_ext cellheap")
+        assert last_words(front.run("%reload_ext cellheap")) == ""
+        front.run("%unload_ext cellheap")
+        assert last_words(front.run("%load_ext cellheap")) == ""
+        assert last_words(front.run("x = 1")) == ""
+        die(front, "import ctypes\nctypes.string_at(0)")
+        second = again(front)
+        told = last_words(second.run("%load_ext cellheap"))
+        second.close()
+        assert "crashed (SIGSEGV) in In[6], line 2, " in told, told
+    finally:
+        front.manager.shutdown_kernel(now=True)
+
+
 def _plain() -> Front:
     manager = KernelManager(kernel_name="python3")
     manager.start_kernel()
