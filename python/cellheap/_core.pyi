@@ -152,8 +152,8 @@ def weigh(
     act: Callable[[], object], generation: int, addresses: Set[int]
 ) -> tuple[int, int, int, int, list[object]]:
     """Collect all, do `act`, collect `generation`: the bytes and blocks that went between by the books, what
-    malloc's use fell by, how many objects the second collection found, and the objects that the collector
-    knows at `addresses` then.
+    malloc's use and arenas from before tracing fell by, how many objects the second collection found, and the
+    objects that the collector knows at `addresses` then.
 
     An act of C's alone keeps other threads out meanwhile. Raises what `act` raises.
     """

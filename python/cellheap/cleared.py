@@ -22,14 +22,15 @@ NAMED = 6
 SHARED = "Python, which shares such values"
 BESIDE = (
     "Freed: what cells had allocated since recording began, native memory too."
-    " What older blocks gave back is told by malloc, about."
+    " What older blocks gave back is told by malloc and by arenas that went, about."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
     """One step and what it freed. `held_by` names who still holds the value of a deleted variable, if it
-    did not go. `native` is what malloc's use fell by beyond the books, about; 0 where that is little."""
+    did not go. `native` is what malloc's use and arenas from before tracing fell by beyond the books,
+    about; 0 where that is little."""
 
     what: str
     freed: int

@@ -1,7 +1,8 @@
 """`%gcclear`: collects, deletes variables, empties hidden holders; measures what each step freed, and says
 who still holds what stayed.
 
-Exact bytes are the books'; what blocks from before tracing gave back besides is told by malloc, about.
+Exact bytes are the books'; what blocks from before tracing gave back besides is told by malloc and
+by arenas that went, about.
 """
 
 from __future__ import annotations
@@ -211,7 +212,7 @@ class _Work:
         """Notes what the first collection freed of cells' blocks: IPython's own garbage is nobody's."""
         after = moments.now()
         freed, blocks = max(0, before.live - after.live), max(0, before.blocks - after.blocks)
-        native = before.malloc - after.malloc - max(0, before.known - after.known)
+        native = before.beneath - after.beneath - max(0, before.known - after.known)
         self.steps.append(Step("garbage in cycles", freed, blocks, native if native >= NATIVE_FROM else 0))
 
     def _step(self, what: str, act: Callable[[], object]) -> None:
@@ -223,10 +224,10 @@ class _Work:
         self, what: str, act: Callable[[], object], addresses: set[int]
     ) -> tuple[Step, list[object]]:
         """Does something, collects: what went by that, and what the collector knows at `addresses` then."""
-        freed, blocks, malloc, found, there = _core.weigh(act, self.wishes.generation, addresses)
+        freed, blocks, beneath, found, there = _core.weigh(act, self.wishes.generation, addresses)
         self.found += found
         freed = max(0, freed)
-        native = malloc - freed
+        native = beneath - freed
         return Step(what, freed, max(0, blocks), native if native >= NATIVE_FROM else 0), there
 
     def _delete(self, names: list[str], held_by: Mapping[str, tuple[str, ...]]) -> None:

@@ -32,6 +32,11 @@ class Moment:
         return sum(blocks for _, _, blocks in self.cells.values())
 
     @property
+    def beneath(self) -> int:
+        """malloc's use, less the arenas from before tracing that are gone."""
+        return self.malloc - int(self.process["older_unmapped"])
+
+    @property
     def malloc(self) -> int:
         return (self.process["malloc_used"] or 0) + (self.process["malloc_mapped"] or 0)
 

@@ -261,6 +261,7 @@ class Process:
     arenas: int = 0
     arena_bytes: int = 0
     arena_live: int = 0
+    older_unmapped: int = 0
     malloc_used: int | None = None
     malloc_mapped: int | None = None
     malloc_free: int | None = None

@@ -372,6 +372,8 @@ pub struct Process {
     pub arena_bytes: u64,
     /// Live pymalloc bytes in those arenas.
     pub arena_live: u64,
+    /// Bytes of arenas from before tracing that were unmapped since.
+    pub older_unmapped: u64,
     /// glibc's `mallinfo2`: in use in the heap, mapped, free but kept.
     pub malloc_used: Option<u64>,
     pub malloc_mapped: Option<u64>,

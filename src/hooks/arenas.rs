@@ -19,6 +19,8 @@ struct State {
     arenas: HashMap<usize, (usize, u32)>,
     /// How many were mapped before `begin` and are still there; none where the interpreter does not say.
     earlier: Option<u64>,
+    /// Bytes of those that were unmapped since.
+    earlier_gone: u64,
 }
 
 impl State {
@@ -27,6 +29,7 @@ impl State {
         let known = self.arenas.remove(&arena).is_some();
         if !known && size >= SMALLEST_ARENA {
             self.earlier = self.earlier.map(|earlier| earlier.saturating_sub(1));
+            self.earlier_gone += size as u64;
         }
         known
     }
@@ -63,6 +66,7 @@ pub unsafe fn begin() {
             real: real.assume_init(),
             arenas: HashMap::new(),
             earlier: told(),
+            earlier_gone: 0,
         });
         set(&raw mut ours);
     }
@@ -121,6 +125,12 @@ pub fn known(table: u32) -> (Vec<(usize, usize)>, Option<u64>) {
     let of_others = (state.arenas.len() - known.len()) as u64;
     let older = state.earlier.map(|earlier| earlier + of_others);
     (known, older)
+}
+
+/// Bytes of arenas from before `begin` that were unmapped since.
+pub fn earlier_gone() -> u64 {
+    let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    state.as_ref().map_or(0, |state| state.earlier_gone)
 }
 
 fn real() -> Option<ArenaAllocator> {

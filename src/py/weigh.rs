@@ -7,11 +7,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 
 use crate::heap::process;
+use crate::hooks::arenas;
 
 use super::tracer::with;
 
-/// Bytes and blocks that went by the books, what malloc's use fell by, how many objects the last collection found, and those
-/// that are still there.
+/// Bytes and blocks that went by the books, what malloc's use and older arenas fell by, how many objects the last collection
+/// found, and those that are still there.
 type Weighed<'py> = (i64, i64, i64, i64, Vec<Bound<'py, PyAny>>);
 
 /// Collects all, does `act`, collects `generation`; tells what went between, and which objects that the collector knows are
@@ -32,13 +33,13 @@ pub fn weigh<'py>(
     let (all, some) = (PyTuple::new(py, [2])?, PyTuple::new(py, [generation])?);
     collect.call1(&all)?;
     forget_attributes(py);
-    let malloc = process::malloc_bytes();
+    let beneath = beneath_the_books();
     let (bytes, blocks) = reading(py);
     act.call0()?;
     let found = collect.call1(&some)?.extract()?;
     forget_attributes(py);
     let (bytes_left, blocks_left) = reading(py);
-    let malloc_left = process::malloc_bytes();
+    let beneath_left = beneath_the_books();
     let mut there = Vec::new();
     if !addresses.is_empty() {
         let all = objects.call0()?.cast_into::<PyList>()?;
@@ -51,7 +52,7 @@ pub fn weigh<'py>(
     Ok((
         fell(bytes, bytes_left),
         fell(blocks, blocks_left),
-        fell(malloc, malloc_left),
+        beneath - beneath_left,
         found,
         there,
     ))
@@ -61,6 +62,11 @@ pub fn weigh<'py>(
 fn forget_attributes(_: Python<'_>) {
     // SAFETY: the interpreter's lock is held; what is not in the cache is looked up.
     unsafe { ffi::PyType_ClearCache() };
+}
+
+/// malloc's use, less the arenas from before tracing that are gone: what it falls by was given back, whoever knew of it.
+fn beneath_the_books() -> i64 {
+    process::malloc_bytes().cast_signed() - arenas::earlier_gone().cast_signed()
 }
 
 fn reading(py: Python<'_>) -> (u64, u64) {

@@ -1,8 +1,20 @@
 """`%gcclear` in kernels of their own: plain ipykernel and ours."""
 
 import sys
+from collections.abc import Iterator
 
+import pytest
+
+from tests.notebook.front import Front, start, stop
 from tests.notebook.shells import Kernel, texts
+
+
+@pytest.fixture
+def plain() -> Iterator[Front]:
+    """ipykernel as it comes."""
+    front = start(kernel_name="python3").ready()
+    yield front
+    stop(front)
 
 
 def test_the_garbage_of_a_start_is_nobodys(kernel: Kernel) -> None:
@@ -19,6 +31,20 @@ def test_the_garbage_of_a_start_is_nobodys(kernel: Kernel) -> None:
     assert "none made by a cell." in " ".join(rest.split())
     _, outputs = kernel.run("ring = [0]; ring.append(ring); del ring\n%gcclear")
     assert "a reference cycle made in In[" in " ".join(texts(outputs)[0].split())
+
+
+def test_what_is_older_than_tracing_is_told_of_malloc_and_of_arenas(plain: Front) -> None:
+    plain.run("import os, sys\nsmall = [bytes(400) for _ in range(60_000)]\nlarge = bytearray(20_000_000)")
+    plain.run("size = sum(map(sys.getsizeof, small)) + sys.getsizeof(small)")
+    plain.run("%load_ext cellheap")
+    size = int(plain.run("size").result)
+    plain.run("cleared = %gcclear small")
+    # Pools and arenas that others' blocks lie in stay.
+    assert 0.9 * size < int(plain.run("cleared.steps[-1].native").result) < 1.1 * size
+    fell = int(plain.run("cleared.rss_before - cleared.rss_after").result)
+    assert 0.8 * size < fell
+    plain.run("cleared = %gcclear large")
+    assert 19_000_000 < int(plain.run("cleared.steps[-1].native").result) < 21_000_000
 
 
 def test_the_first_use_of_a_magic_leaves_no_garbage(kernel: Kernel) -> None:
