@@ -49,7 +49,7 @@ class Recorder:
     ) -> None:
         from IPython import version_info  # Not at the top: a script that measures itself has no need of it.
 
-        self.sources = Sources(shell)
+        self.sources = Sources.of(shell)
         # From 9.8 on IPython has counted a cell when it begins, before that when it has ended.
         self._counts_ahead = version_info >= (9, 8)
         self._shell = shell

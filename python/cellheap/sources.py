@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import linecache
-from typing import Any
+from typing import Any, ClassVar
 
 #: How IPython names the code of a cell where a front end does not say otherwise.
 PLAIN_PREFIX = "<ipython-input-"
@@ -19,6 +19,17 @@ def prefixes(shell: Any) -> list[str]:
 
 class Sources:
     """Files of the cells that ran, by our own records: one text run twice may have one file name."""
+
+    #: Of the shell that was followed last: an extension that is loaded again goes on with it.
+    _latest: ClassVar[Sources | None] = None
+
+    @classmethod
+    def of(cls, shell: Any) -> Sources:
+        """What is known already of a shell's cells, or a new one."""
+        latest = cls._latest
+        if latest is None or latest._shell is not shell:
+            latest = cls._latest = cls(shell)
+        return latest
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell

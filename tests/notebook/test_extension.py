@@ -65,6 +65,14 @@ def test_reloading_records_again(notebook: Terminal) -> None:
     assert notebook.names["r"].live >= 8000
 
 
+def test_reloading_forgets_no_cells_name(notebook: Terminal) -> None:
+    notebook.run("%load_ext cellheap")
+    notebook.run("x = [0] * 1000")
+    notebook.run("%reload_ext cellheap").raise_error()
+    notebook.run("r = %memtrace 2").raise_error()
+    assert "most of the peak is of In[2], line 1" in " ".join(str(notebook.names["r"]).split())
+
+
 def test_another_shell_takes_it_over(notebook: Terminal) -> None:
     notebook.run("%load_ext cellheap")
     first = added(notebook)
