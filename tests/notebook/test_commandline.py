@@ -1,7 +1,10 @@
 """`-f FILE` is read without argparse: what comes of it is what traitlets makes of it."""
 
+import subprocess
+import sys
 from typing import Any
 
+import cellheap
 import pytest
 from cellheap.app.application import KernelApp
 from cellheap.app.commandline import OneFile
@@ -52,6 +55,30 @@ def test_all_else_is_traitlets(argv: list[str]) -> None:
 def test_an_application_without_that_option_reads_its_own_way() -> None:
     app = KernelApp()  # type: ignore[no-untyped-call]
     assert type(app._create_loader(["-f", FILE], {}, {}, classes=[])) is not OneFile
+
+
+def typed(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """What a person types."""
+    command = [sys.executable, "-m", "cellheap", *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize("command", ["instal", "report", "kernel.json"])
+def test_an_unknown_command_is_one_line_and_no_kernel(command: str) -> None:
+    ran = typed(command)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == (
+        f"cellheap: there is no command {command!r}: `install` puts the kernel where another environment's "
+        "Jupyter finds it; without one a kernel starts\n"
+    )
+
+
+def test_version_and_help_are_of_cellheap() -> None:
+    assert typed("--version").stdout.strip() == cellheap.__version__
+    said = typed("--help").stdout
+    assert said.startswith("cellheap: ")
+    assert "python -m cellheap install" in said
+    assert "ipython-kernel" not in said.split("Options")[0]
 
 
 def test_the_kernel_runs_on_that_file(fresh: Front) -> None:

@@ -31,6 +31,19 @@ from cellheap.app.subshells import ShellChannelThread
 class KernelApp(IPKernelApp):
     """`python -m cellheap`."""
 
+    version = Unicode(_core.__version__)
+    description = Unicode(
+        "cellheap: a Python kernel for Jupyter that records the allocations of each cell.\n\n"
+        "Front ends start it, as `python -m cellheap -f FILE`."
+    )
+    subcommand_description = Unicode("`python -m cellheap install --help` says more.")
+    # For `--help` alone: `__main__` reads that word.
+    subcommands = {  # noqa: RUF012
+        "install": (
+            "ipykernel.kernelspec.InstallIPythonKernelSpecApp",
+            "Puts the kernel where another environment's Jupyter finds it.",
+        )
+    }
     classes = [Kernel, ZMQInteractiveShell, ProfileDir, WireSession]  # noqa: RUF012
     kernel_class: Any = Type(
         Kernel, klass="ipykernel.kernelbase.Kernel", help="The Kernel subclass to be used."
