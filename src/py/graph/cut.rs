@@ -221,9 +221,13 @@ fn kept(
     let mut starts = None;
     for (label, value) in stays.into_iter().filter(|(_, value)| held.has(*value)) {
         if starts.is_none() {
+            // What the steps before let go of holds nothing any more.
+            let stays = |node: &u32| held.has(*node) && !cuts.nodes.has(*node);
             let mut found = picture.starts(places);
-            found.known.retain(|node| !cuts.nodes.has(*node));
-            found.around = cuts.nodes.iter().collect();
+            found.known.retain(stays);
+            found.late.retain(stays);
+            let all = 0..picture.network.len() as u32;
+            found.around = all.filter(|node| !stays(node)).collect();
             starts = Some(found);
         }
         if let Some(starts) = &starts {
