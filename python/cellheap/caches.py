@@ -1,13 +1,15 @@
 """Caches and figures that libraries keep: finds them, sizes them and clears them. Knows `re`, `linecache`,
-`functools` and pyplot; nothing of IPython's history."""
+`functools`, pyplot and `%run`; nothing of IPython's history."""
 
 from __future__ import annotations
 
 import functools
 import linecache
+import os
 import re
 import sys
 from collections.abc import Iterator
+from types import ModuleType
 from typing import Any
 
 from cellheap.sources import PLAIN_PREFIX, prefixes
@@ -18,6 +20,8 @@ _CACHED: type = type(functools.lru_cache(len))
 
 #: How what `re` and `linecache` keep is called; `{}` is a file.
 PATTERNS, LINES = "re's cache", "linecache's lines of {}"
+#: How the module of a script is called.
+SCRIPT = "%run {}"
 
 
 def is_cache(value: object) -> bool:
@@ -30,9 +34,15 @@ def clear_function(value: Any) -> None:
     _CACHED.cache_clear(value)  # type: ignore[attr-defined]
 
 
+def told(shell: Any) -> str:
+    """Which caches there are."""
+    return "caches of re, linecache and %run" if shell._main_mod_cache else "caches of re and linecache"
+
+
 def clear(shell: Any) -> None:
-    """Empties the caches of `re` and of `linecache`, but for the code of cells."""
+    """Empties the caches of `re`, of `linecache`, but for the code of cells, and of `%run`."""
     re.purge()
+    shell.clear_main_mod_cache()
     for file in list(files(shell)):
         linecache.cache.pop(file, None)
 
@@ -43,6 +53,12 @@ def files(shell: Any) -> Iterator[str]:
     for file, entry in list(linecache.cache.items()):
         if len(entry) == 4 and entry[1] is not None and not file.startswith(own):
             yield file
+
+
+def scripts(shell: Any) -> Iterator[tuple[str, ModuleType]]:
+    """The modules that `%run` ran scripts in, each by its script's name: IPython keeps the latest of each."""
+    for file, module in list(shell._main_mod_cache.items()):
+        yield os.path.basename(file), module
 
 
 def pattern_caches() -> Iterator[dict[Any, Any]]:

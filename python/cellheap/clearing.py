@@ -199,7 +199,7 @@ class _Work:
             self._step("the last exception", lambda: hidden.clear_traceback(self.shell))
             said.append("%debug and %tb have nothing to show until the next exception.")
         if wishes.caches:
-            self._step("caches of re and linecache", lambda: caching.clear(self.shell))
+            self._step(caching.told(self.shell), lambda: caching.clear(self.shell))
             for name in cached:
                 function = self.shell.user_ns[name]
                 self._step(f"{name}'s cache", lambda function=function: caching.clear_function(function))  # type: ignore[misc]
@@ -350,7 +350,7 @@ def _hidden(shell: Any) -> Iterable[Hidden]:
         yield _kept(count_text(open_figures, "pyplot figure"), graphplaces.FIGURES, would)
     patterns = would.get(graphplaces.CACHES, Amount(0, 0))
     if patterns.bytes or patterns.older:
-        yield _kept("caches of re and linecache", graphplaces.CACHES, would)
+        yield _kept(caching.told(shell), graphplaces.CACHES, would)
 
 
 def _kept(what: str, option: str, would: Mapping[str, Amount]) -> Hidden:

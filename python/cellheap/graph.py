@@ -128,7 +128,7 @@ def suspected(least: int, *, progress: bool = True) -> Suspected:
     shell = get_ipython()
     with _core.own():
         names = set() if shell is None else set(hidden_holders.variables(shell))
-        steps = graphplaces.steps(shell, (), out=True, traceback=True)
+        steps = graphplaces.steps(shell, (), out=True, traceback=True, cached=())
         text = _core.graph_suspects(names, steps, least, graphplaces.places(shell), progress)
         data = json.loads(text)
         return Suspected.from_json(data, _measured(shell, data["variables"]))

@@ -37,6 +37,7 @@ def places(shell: Any) -> list[Place]:
         (shell.history_manager.output_hist, "Out[{}]", OUTPUT, []),
         (shell.user_ns_hidden, "user_ns_hidden['{}']", OTHER, [*outputs, *_UNDERS]),
         *((traceback, "the last traceback", TRACEBACK, []) for traceback in _tracebacks(shell)),
+        *((module, caches.SCRIPT.format(name), CACHE, []) for name, module in caches.scripts(shell)),
         *libraries,
     ]
 
@@ -76,6 +77,7 @@ def steps(
     if cached is not None:
         files = [(CACHE, caches.LINES.format(file)) for file in caches.files(shell)]
         emptied: list[tuple[object, object]] = [(cache, None) for cache in caches.emptied_with_patterns()]
+        emptied.append((shell._main_mod_cache, None))
         found.append((CACHES, files, emptied))
         for name in cached:
             found.append((f"{name}'s cache", [], [(shell.user_ns[name], None)]))

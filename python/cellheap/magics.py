@@ -253,7 +253,9 @@ class CellHeapMagics(Magics):
     @argument("--out", action="store_true", help="Empty IPython's output history: Out, _, __, ___, _5.")
     @argument("--traceback", action="store_true", help="Let go of the last exception and its frames.")
     @argument(
-        "--caches", action="store_true", help="Empty the caches of re, linecache and of NAMEd functions."
+        "--caches",
+        action="store_true",
+        help="Empty the caches of re, linecache, %%run and NAMEd functions.",
     )
     @argument("--figures", action="store_true", help="Close pyplot's figures.")
     @argument("--all", action="store_true", help="All of these; variables never.")
@@ -271,7 +273,7 @@ class CellHeapMagics(Magics):
         %gcclear df data*       delete these variables first, and say who still holds their values
         %gcclear --out          empty Out and _ too
         %gcclear --traceback    let go of the last exception too: %debug and %tb have nothing to show then
-        %gcclear --caches f     empty the caches of re and linecache, and of f if it has an lru_cache
+        %gcclear --caches f     empty the caches of re, linecache, %run, and of f if it has an lru_cache
         %gcclear --figures      close pyplot's figures; --all is all of these
         %gcclear --dry-run df   say what would be freed, and who would still hold it; change nothing
         %gcclear --why df       who keeps df alive

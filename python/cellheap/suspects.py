@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from cellheap import graph
-from cellheap.graphtypes import Chain, Cycles, Suspected, Variable
+from cellheap.graphtypes import Cycles, Suspected, Variable
 from cellheap.held import article
 from cellheap.hidden import OUT, TRACEBACK
 
@@ -104,8 +104,8 @@ def _elsewhere(found: Suspected, told: set[str]) -> Iterator[Suspect]:
         return
     chain, amount = found.newer
     if chain.kind in _ELSEWHERE and chain.root not in told:
-        yield Suspect((chain.text,), chain.type, "", amount.bytes, 0.0, _let_go(chain), bool(chain.clears))
-
-
-def _let_go(chain: Chain) -> str:
-    return f"%gcclear {chain.clears}" if chain.clears else f"let go of {chain.text}"
+        # Something else may hold it too: then what clears the one leaves it.
+        given = dict(found.hidden.each).get(chain.clears or "")
+        clears = given is not None and given.bytes >= amount.bytes // 2
+        fix = f"%gcclear {chain.clears}" if clears else f"let go of {chain.text}"
+        yield Suspect((chain.text,), chain.type, "", amount.bytes, 0.0, fix, clears)

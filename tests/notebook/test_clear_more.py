@@ -3,8 +3,10 @@
 import gc
 import linecache
 import re
+import sys
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import cellheap
 import pytest
@@ -217,6 +219,40 @@ def test_why_rss_stays_is_said_with_the_line_that_pins_arenas(notebook: Terminal
         r"few blocks hold \d+( or more)? of \d+ arenas of pymalloc, most by In\[\d+\], line 1( in <listcomp>)?\.$",
         said,
     )
+
+
+def test_what_run_keeps_is_named_foreseen_and_cleared(notebook: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("rows = [0] * 100_000\n")
+    notebook.run(f"%run {tmp_path}/script.py").raise_error()
+    size = sys.getsizeof(notebook.names["rows"])
+    kept = "rows in %run script.py (cleared by --caches)"
+    assert kept in " ".join(str(cleared(notebook, "rows")).split())
+    notebook.run("r = %gcclear --dry-run --caches")
+    foreseen = dict(notebook.names["r"].each)["--caches"].bytes
+    (step,) = [step for step in cleared(notebook, "--caches").steps if "%run" in step.what]
+    assert step.what == "caches of re, linecache and %run"
+    assert size <= step.freed < size + 100_000
+    assert abs(foreseen - step.freed) <= 64
+    assert "linecache and %run" not in str(cleared(notebook, "--caches"))
+
+
+def test_what_was_cleared_holds_nothing_in_the_same_breath(notebook: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("rows = [0] * 1000\ndef first():\n    return rows[0]\n")
+    notebook.run(f"%run {tmp_path}/script.py")
+    notebook.run("def fails():\n    local = rows\n    1 / 0")
+    notebook.run("fails()")
+    for line in ("%gcclear --dry-run --caches --traceback rows", "%gcclear --caches --traceback rows"):
+        notebook.run(f"r = {line}")
+        said = " ".join(str(notebook.names["r"]).split())
+        assert "still held by first.__globals__['rows']." in said, said
+
+
+def test_functions_of_a_script_work_when_run_keeps_it_no_more(notebook: Terminal, tmp_path: Path) -> None:
+    (tmp_path / "script.py").write_text("rows = [1, 2]\ndef total():\n    return sum(rows)\n")
+    notebook.run(f"%run {tmp_path}/script.py\ndel rows")
+    cleared(notebook, "--caches")
+    notebook.run("answer = total()").raise_error()
+    assert notebook.names["answer"] == 3
 
 
 def test_a_cells_small_cycle_is_told_among_many_of_others(notebook: Terminal) -> None:

@@ -101,6 +101,12 @@ SUSPECTS = [
         ["load"],
         "%gcclear --caches load",
     ),
+    (
+        "from pathlib import Path\nPath('script.py').write_text('rows = [0] * 3_000_000')\n"
+        "%run script.py\nPath('script.py').unlink(); del rows",
+        ["rows in %run script.py"],
+        "%gcclear --caches",
+    ),
 ]
 
 
@@ -120,6 +126,21 @@ def test_a_suspects_line_gives_back_what_it_keeps(
     before = notebook_live(running)
     running.run(fix)
     assert abs(before - notebook_live(running) - suspect["bytes"]) < BESIDE
+
+
+def test_what_a_clearing_would_leave_is_no_suspects_line(running: Kernel) -> None:
+    script = "rows = [0] * 3_000_000\ndef first(): return rows[0]"
+    run(
+        running,
+        f"from pathlib import Path\nPath('script.py').write_text({script!r})\n"
+        "%run script.py\nPath('script.py').unlink(); del rows",
+    )
+    suspect = numbers(running, "%memtrace report")["suspects"][0]
+    assert suspect["is_command"] is False
+    assert suspect["fix"].endswith("in %run script.py")
+    running.run("%gcclear --caches")
+    assert numbers(running, "%memtrace report")["suspects"][0]["fix"] == "%gcclear first"
+    running.run("%gcclear first")
 
 
 def test_all_of_a_report_is_asked_of_one_picture(running: Kernel) -> None:

@@ -284,6 +284,11 @@ fn in_words(root: &str, kind: &str, steps: &[Step]) -> String {
             if step.words != ".tb_next" {
                 text = format!("{} in {root}", step.words);
             }
+        } else if let Some(name) = step.words.strip_prefix('.')
+            && text == root
+            && root.starts_with("%run ")
+        {
+            text = format!("{name} in {root}");
         } else if step.words.starts_with(['.', '[']) {
             text += &step.words;
         } else if ["closure", "data"].contains(&step.kind) {
