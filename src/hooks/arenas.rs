@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 
-use super::python::{Api, ArenaAllocator};
+use super::python::{Api, ArenaAllocator, allocator_name};
 use super::tracer::tracer;
 use super::turn::beneath;
 
@@ -78,6 +78,10 @@ pub unsafe fn begin() {
 /// # Safety
 /// With the interpreter's lock.
 unsafe fn told() -> Option<u64> {
+    // SAFETY: the caller's promise.
+    if unsafe { allocator_name() }.is_some_and(|name| name.to_bytes().starts_with(b"malloc")) {
+        return Some(0); // There is no pymalloc here.
+    }
     let print = Api::get().print_pymalloc?;
     let (mut text, mut length) = (std::ptr::null_mut(), 0);
     // SAFETY: the caller's promise; the text is there, and ends in a zero, once its file is closed, and is ours to free.

@@ -44,6 +44,12 @@ def test_another_allocator_is_said_in_one_line(run: Run, kind: str, word: str | 
     assert (note is None) if word is None else (word in note and "\n" not in note)
 
 
+@pytest.mark.parametrize("kind", ALLOCATORS)
+def test_without_pymalloc_no_arena_is_older(run: Run, kind: str) -> None:
+    older = run("from notebook import *; Notebook(); say(live()['arenas']['older'])", PYTHONMALLOC=kind)
+    assert (older == 0) if kind.startswith("malloc") else (older > 0)
+
+
 @pytest.mark.parametrize(("strange", "why"), STRANGE)
 def test_an_unknown_build_is_left_alone_and_named(run: Run, strange: str, why: str) -> None:
     said, tracing, process = run(
