@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -222,7 +223,7 @@ fn collections(py: Python<'_>) -> PyResult<[u64; 3]> {
     for (generation, count) in counts.iter_mut().enumerate() {
         *count = stats
             .get_item(generation)?
-            .get_item("collections")?
+            .get_item(intern!(py, "collections"))?
             .extract()?;
     }
     Ok(counts)
