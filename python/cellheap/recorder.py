@@ -85,7 +85,7 @@ class Recorder:
             return
         result = self._shell.displayhook.exec_result
         if result is not None and self._running is None:
-            self._begin(result.info, result.execution_count)
+            self._begin(result.info, result.execution_count, whole=False)
 
     def variables(self) -> list[tuple[str, object]]:
         """The variables that the notebook's user made."""
@@ -113,10 +113,11 @@ class Recorder:
         elif info.store_history or wanted is not None:
             self._begin(info, run, wanted)
 
-    def _begin(self, info: Any, run: int, wanted: Any | None = None) -> None:
+    def _begin(self, info: Any, run: int, wanted: Any | None = None, whole: bool = True) -> None:
         number = run if info.store_history else None
         try:
-            code = _core.code_number(info.raw_cell, getattr(info, "cell_id", None))
+            # What part of a run took is not to be compared with other runs of that code.
+            code = _core.code_number(info.raw_cell, getattr(info, "cell_id", None)) if whole else 0
             cell = _core.cell_begin(number, self._settings.reset_hwm, code)
         except RuntimeError:
             return

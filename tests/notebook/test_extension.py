@@ -73,6 +73,13 @@ def test_reloading_forgets_no_cells_name(notebook: Terminal) -> None:
     assert "most of the peak is of In[2], line 1" in " ".join(str(notebook.names["r"]).split())
 
 
+def test_a_cell_that_was_seen_in_part_has_not_run_again(notebook: Terminal) -> None:
+    notebook.run("%load_ext cellheap")
+    notebook.run("%reload_ext cellheap").raise_error()
+    notebook.run("r = %memtrace report").raise_error()
+    assert "ran again" not in str(notebook.names["r"])
+
+
 def test_another_shell_takes_it_over(notebook: Terminal) -> None:
     notebook.run("%load_ext cellheap")
     first = added(notebook)
