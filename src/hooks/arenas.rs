@@ -19,19 +19,21 @@ struct State {
     arenas: HashMap<usize, (usize, u32)>,
     /// How many were mapped before `begin` and are still there; none where the interpreter does not say.
     earlier: Option<u64>,
-    /// Bytes of those that were unmapped since.
-    earlier_gone: u64,
+    /// Bytes of arenas that were unmapped and older than the live table of that time.
+    older_gone: u64,
 }
 
 impl State {
     /// An arena is unmapped. Whether it was seen to be mapped.
-    fn goes(&mut self, arena: usize, size: usize) -> bool {
-        let known = self.arenas.remove(&arena).is_some();
-        if !known && size >= SMALLEST_ARENA {
+    fn goes(&mut self, arena: usize, size: usize, table: u32) -> bool {
+        let known = self.arenas.remove(&arena);
+        if known.is_none() && size >= SMALLEST_ARENA {
             self.earlier = self.earlier.map(|earlier| earlier.saturating_sub(1));
-            self.earlier_gone += size as u64;
         }
-        known
+        if size >= SMALLEST_ARENA && known.is_none_or(|(_, of)| of != table) {
+            self.older_gone += size as u64;
+        }
+        known.is_some()
     }
 }
 
@@ -66,7 +68,7 @@ pub unsafe fn begin() {
             real: real.assume_init(),
             arenas: HashMap::new(),
             earlier: told(),
-            earlier_gone: 0,
+            older_gone: 0,
         });
         set(&raw mut ours);
     }
@@ -131,10 +133,10 @@ pub fn known(table: u32) -> (Vec<(usize, usize)>, Option<u64>) {
     (known, older)
 }
 
-/// Bytes of arenas from before `begin` that were unmapped since.
-pub fn earlier_gone() -> u64 {
+/// Bytes of arenas that were unmapped so far and older than the live table of that time.
+pub fn older_gone() -> u64 {
     let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    state.as_ref().map_or(0, |state| state.earlier_gone)
+    state.as_ref().map_or(0, |state| state.older_gone)
 }
 
 fn real() -> Option<ArenaAllocator> {
@@ -167,11 +169,13 @@ unsafe extern "C" fn alloc(_: *mut c_void, size: usize) -> *mut c_void {
 
 unsafe extern "C" fn free(_: *mut c_void, arena: *mut c_void, size: usize) {
     let Some(real) = real() else { return };
+    // SAFETY: arenas are freed under the interpreter's lock, and the word is written under it.
+    let table = unsafe { (*tracer()).books.table() };
     let known = (STATE
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .as_mut())
-    .is_some_and(|state| state.goes(arena as usize, size));
+    .is_some_and(|state| state.goes(arena as usize, size, table));
     // SAFETY: arenas are freed under the interpreter's lock; an arena that goes has no live block.
     unsafe {
         if known {

@@ -113,7 +113,7 @@ fn process_of(books: &Books) -> Process {
     Process {
         arenas: arenas.len() as u64,
         arena_bytes: arenas.iter().map(|(_, size)| *size as u64).sum(),
-        older_unmapped: arenas::earlier_gone(),
+        older_unmapped: arenas::older_gone(),
         books: books.bytes() + sampler::bytes(),
         ..process::read()
     }

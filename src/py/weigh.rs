@@ -66,7 +66,7 @@ fn forget_attributes(_: Python<'_>) {
 
 /// malloc's use, less the arenas from before tracing that are gone: what it falls by was given back, whoever knew of it.
 fn beneath_the_books() -> i64 {
-    process::malloc_bytes().cast_signed() - arenas::earlier_gone().cast_signed()
+    process::malloc_bytes().cast_signed() - arenas::older_gone().cast_signed()
 }
 
 fn reading(py: Python<'_>) -> (u64, u64) {

@@ -47,6 +47,14 @@ def test_what_is_older_than_tracing_is_told_of_malloc_and_of_arenas(plain: Front
     assert 19_000_000 < int(plain.run("cleared.steps[-1].native").result) < 21_000_000
 
 
+def test_what_is_older_than_a_new_start_is_told_so_too(kernel: Kernel) -> None:
+    kernel.run("import sys\nsmall = [bytes(400) for _ in range(60_000)]")
+    size = int(kernel.value("sum(map(sys.getsizeof, small)) + sys.getsizeof(small)"))
+    kernel.run("%memtrace stop\n%memtrace start")
+    kernel.run("cleared = %gcclear small")
+    assert 0.9 * size < int(kernel.value("cleared.steps[-1].native")) < 1.1 * size
+
+
 def test_the_first_use_of_a_magic_leaves_no_garbage(kernel: Kernel) -> None:
     kernel.run("import gc; gc.disable()")
     for line in ("%memtrace --help", "%%memtrace --top 2\nx = 1", "%gcclear --help", "%gcclear"):
