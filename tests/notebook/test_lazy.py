@@ -28,7 +28,6 @@ WAITING = (
     "psutil",
     "_hashlib",
     "_curses",
-    "_ctypes",
     *(["_pickle"] if NEW else []),
     *(["html.entities"] if NEW else []),
     *(["ipaddress"] if sys.version_info >= (3, 13) else []),  # Before, pathlib asks for what asks for it.
@@ -89,8 +88,6 @@ USES = {
     "str(parse_date('2020-02-03T04:05:06Z')) == '2020-02-03 04:05:06+00:00'",
     "a date of nowhere": "import warnings; warnings.simplefilter('ignore')\n"
     "type(parse_date('2020-02-03T04:05:06').tzinfo).__module__ == 'dateutil.tz.tz'",
-    "C": "import ctypes, ctypes.util\n"
-    "ctypes.CDLL(None).abs(-3) == ctypes.c_int(3).value and bool(ctypes.util.find_library('c'))",
     "dateutil": "from dateutil.parser import isoparse\nisoparse.__module__ == 'dateutil.parser.isoparser'",
     "versions": "from packaging.version import Version\nVersion('1.10') > Version('1.9')",
     "a gui": "from ipykernel.eventloops import V\nV('1.10') > V('1.9')",

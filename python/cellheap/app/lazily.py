@@ -28,8 +28,6 @@ LAZY = (
     "platformdirs",
     "socketserver",
     "platform",
-    # C's functions for other systems.
-    "ctypes",
     # What reads dates and versions that nobody has sent yet, pickles and prints what nobody asked for.
     "dateutil.parser",
     "dateutil.tz",
@@ -43,7 +41,7 @@ LAZY = (
     "IPython.core.debugger",
 )
 # By module, the extension without which it cannot be imported, where Python may have been built without.
-NEEDS = {"ssl": "_ssl", "curses": "_curses", "ctypes": "_ctypes"}
+NEEDS = {"ssl": "_ssl", "curses": "_curses"}
 
 # What is asked of them at a start. It is in a module that is there anyway,
 ELSEWHERE = {("jupyter_client", "write_connection_file"): "jupyter_client.connect"}
