@@ -37,9 +37,10 @@ def one_line(text: str) -> str:
 
 
 def test_jupyter_lists_the_kernelspec_that_the_wheel_installed() -> None:
-    listed = subprocess.check_output(
-        [sys.executable, "-m", "jupyter", "kernelspec", "list", "--json"], text=True
-    )
+    # `jupyter` takes its commands from the PATH, and another environment's may be first there.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    command = [sys.executable, "-m", "jupyter", "kernelspec", "list", "--json"]
+    listed = subprocess.check_output(command, text=True, env={**os.environ, "PATH": path})
     kernel = json.loads(listed)["kernelspecs"]["cellheap"]
     assert Path(kernel["resource_dir"]) == Path(sys.prefix, "share/jupyter/kernels/cellheap")
     assert kernel["spec"]["display_name"] == "Python 3 (cellheap)"
