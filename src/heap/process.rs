@@ -141,16 +141,6 @@ fn malloc_info() -> Option<libc::mallinfo2> {
     }
 }
 
-/// Hands the C library's free memory back to the system. False where this one cannot.
-pub fn trim() -> bool {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: takes the locks that it needs itself, and no pointer.
-    unsafe {
-        libc::malloc_trim(0)
-    };
-    cfg!(target_env = "gnu")
-}
-
 /// RSS of this process and all its descendants, bytes. Its own is given: the system's counts of one moment differ from
 /// file to file by some pages.
 fn tree_rss(own: Option<u64>) -> Option<u64> {

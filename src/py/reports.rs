@@ -12,6 +12,7 @@ use crate::heap::sites::cellheap;
 use crate::heap::spans::SpanId;
 use crate::heap::{fullness, process, reporter, stacks};
 use crate::hooks::{arenas, control, sampler};
+use crate::wire;
 
 use super::tracer::{Inside, now, with};
 
@@ -103,9 +104,10 @@ pub fn process_json(py: Python<'_>) -> PyResult<String> {
     json(&with(py, |tracer| process_of(&tracer.books)).unwrap_or_else(|_| process::read()))
 }
 
+/// Hands malloc's free memory back to the system. False where this C library cannot.
 #[pyfunction]
 pub fn trim(py: Python<'_>) -> bool {
-    py.detach(process::trim)
+    py.detach(wire::trim)
 }
 
 fn process_of(books: &Books) -> Process {

@@ -18,4 +18,5 @@ pub mod zmtp;
 pub use connection::{Connection, Transport};
 pub use error::{FrameError, WireError};
 pub use message::{Header, Message, Outgoing, header};
+pub use peer::trim;
 pub use signature::Signer;

@@ -154,12 +154,14 @@ fn give_back() {
     }
 }
 
-fn trim() {
+/// Hands the C library's free memory back to the system. False where this one cannot.
+pub fn trim() -> bool {
     #[cfg(target_env = "gnu")]
     // SAFETY: takes the locks that it needs itself, and no pointer.
     unsafe {
         libc::malloc_trim(0)
     };
+    cfg!(target_env = "gnu")
 }
 
 impl Outgoing {
