@@ -46,9 +46,12 @@ fn steps(report: &CellReport, count: usize) -> Vec<i64> {
     (1..=count)
         .map(|step| {
             // Shares of a number need not add up to it: what is left is the last one's.
-            let is_past = |at| step < count && at > span * step as f64 / count as f64;
+            let end = match step < count {
+                true => span * step as f64 / count as f64,
+                false => f64::INFINITY,
+            };
             let mut most = live;
-            while let Some(point) = points.next_if(|point| !is_past(point.at)) {
+            while let Some(point) = points.next_if(|point| point.at <= end) {
                 live = point.live.max(0);
                 most = most.max(live);
             }

@@ -372,7 +372,7 @@ pub struct Process {
     pub arena_bytes: u64,
     /// Live pymalloc bytes in those arenas.
     pub arena_live: u64,
-    /// Bytes of arenas from before tracing that were unmapped since.
+    /// Bytes of arenas that were unmapped so far and older than the live table of that time.
     pub older_unmapped: u64,
     /// glibc's `mallinfo2`: in use in the heap, mapped, free but kept.
     pub malloc_used: Option<u64>,

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::ffi::{CStr, c_void};
 use std::mem::MaybeUninit;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::python::{Api, ArenaAllocator, allocator_name};
 use super::tracer::tracer;
@@ -26,11 +25,14 @@ struct State {
 impl State {
     /// An arena is unmapped. Whether it was seen to be mapped.
     fn goes(&mut self, arena: usize, size: usize, table: u32) -> bool {
+        if size < SMALLEST_ARENA {
+            return false;
+        }
         let known = self.arenas.remove(&arena);
-        if known.is_none() && size >= SMALLEST_ARENA {
+        if known.is_none() {
             self.earlier = self.earlier.map(|earlier| earlier.saturating_sub(1));
         }
-        if size >= SMALLEST_ARENA && known.is_none_or(|(_, of)| of != table) {
+        if known.is_none_or(|(_, of)| of != table) {
             self.older_gone += size as u64;
         }
         known.is_some()
@@ -42,6 +44,10 @@ unsafe impl Send for State {}
 
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 
+fn state() -> MutexGuard<'static, Option<State>> {
+    STATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Wraps the arena allocator, once.
 ///
 /// # Safety
@@ -51,7 +57,7 @@ pub unsafe fn begin() {
     let (Some(get), Some(set)) = (api.get_arena_allocator, api.set_arena_allocator) else {
         return;
     };
-    let mut state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut state = state();
     if state.is_some() {
         return;
     }
@@ -110,8 +116,7 @@ fn counted(said: &str) -> Option<u64> {
 
 /// Start and size of the arenas mapped since `begin`.
 pub fn mapped() -> Vec<(usize, usize)> {
-    let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    state
+    state()
         .as_ref()
         .map(|state| {
             let arenas = state.arenas.iter();
@@ -122,7 +127,7 @@ pub fn mapped() -> Vec<(usize, usize)> {
 
 /// Those mapped in this live table, and how many are older, where that is known.
 pub fn known(table: u32) -> (Vec<(usize, usize)>, Option<u64>) {
-    let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
+    let state = state();
     let Some(state) = state.as_ref() else {
         return (Vec::new(), None);
     };
@@ -135,16 +140,11 @@ pub fn known(table: u32) -> (Vec<(usize, usize)>, Option<u64>) {
 
 /// Bytes of arenas that were unmapped so far and older than the live table of that time.
 pub fn older_gone() -> u64 {
-    let state = STATE.lock().unwrap_or_else(PoisonError::into_inner);
-    state.as_ref().map_or(0, |state| state.older_gone)
+    state().as_ref().map_or(0, |state| state.older_gone)
 }
 
 fn real() -> Option<ArenaAllocator> {
-    STATE
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .as_ref()
-        .map(|state| state.real)
+    state().as_ref().map(|state| state.real)
 }
 
 unsafe extern "C" fn alloc(_: *mut c_void, size: usize) -> *mut c_void {
@@ -155,10 +155,7 @@ unsafe extern "C" fn alloc(_: *mut c_void, size: usize) -> *mut c_void {
     let arena = beneath(|| unsafe { (real.alloc)(real.context, size) });
     if !arena.is_null()
         && size >= SMALLEST_ARENA
-        && let Some(state) = STATE
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_mut()
+        && let Some(state) = state().as_mut()
     {
         // SAFETY: arenas are mapped under the interpreter's lock, and the word is written under it.
         let table = unsafe { (*tracer()).books.table() };
@@ -171,11 +168,7 @@ unsafe extern "C" fn free(_: *mut c_void, arena: *mut c_void, size: usize) {
     let Some(real) = real() else { return };
     // SAFETY: arenas are freed under the interpreter's lock, and the word is written under it.
     let table = unsafe { (*tracer()).books.table() };
-    let known = (STATE
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .as_mut())
-    .is_some_and(|state| state.goes(arena as usize, size, table));
+    let known = (state().as_mut()).is_some_and(|state| state.goes(arena as usize, size, table));
     // SAFETY: arenas are freed under the interpreter's lock; an arena that goes has no live block.
     unsafe {
         if known {
