@@ -60,7 +60,7 @@ def parser(magic: Any) -> argparse.ArgumentParser:
     function = getattr(magic, "__func__", magic)
     if "parser" not in vars(function):
         with _core.own():
-            magic_arguments(function.argcmd_name)(function)
+            magic_arguments()(function)
             # Words that the text above it explains.
             function.__doc__ = re.sub(r"positional arguments:\n.*\n\s+See above\.\n+", "", function.__doc__)
     made: argparse.ArgumentParser = function.parser

@@ -69,8 +69,9 @@ def pattern_caches() -> Iterator[dict[Any, Any]]:
             yield cache
 
 
-def emptied_with_patterns() -> Iterator[object]:
-    """What `re.purge` empties: those, and its functions with a cache."""
+def emptied(shell: Any) -> Iterator[object]:
+    """What `clear` empties besides files' lines: `%run`'s modules, those, functions of `re` with a cache."""
+    yield shell._main_mod_cache
     yield from pattern_caches()
     for name in ("_compile_template", "_compile_repl"):
         function = getattr(re, name, None)

@@ -76,8 +76,7 @@ def steps(
         found.append((holders.TRACEBACK, [], list(_traceback_arrows(shell))))
     if cached is not None:
         files = [(CACHE, caches.LINES.format(file)) for file in caches.files(shell)]
-        emptied: list[tuple[object, object]] = [(cache, None) for cache in caches.emptied_with_patterns()]
-        emptied.append((shell._main_mod_cache, None))
+        emptied: list[tuple[object, object]] = [(cache, None) for cache in caches.emptied(shell)]
         found.append((CACHES, files, emptied))
         for name in cached:
             found.append((f"{name}'s cache", [], [(shell.user_ns[name], None)]))

@@ -87,9 +87,9 @@ class HeapMap(Result):
         if not self.boxes:
             return "pymalloc has mapped no arena since recording began."
         share = f"{self.live / self.bytes:.0%}"
-        arenas = f"{bytes_text(self.bytes)} in {count_text(self.arenas, 'arena')}"
-        held = f"holds {arenas}" if self.older == 0 else f"holds {arenas} mapped since recording began"
-        return f"pymalloc {held}; {share} of it is live."
+        arenas = count_text(self.arenas, "arena")
+        since = "" if self.older == 0 else " mapped since recording began"
+        return f"pymalloc holds {bytes_text(self.bytes)} in {arenas}{since}; {share} of it is live."
 
     def _steps(self) -> Iterator[Row]:
         sums = [[0, 0, 0] for _ in _STEPS]
