@@ -216,7 +216,7 @@ def test_why_rss_stays_is_said_with_the_line_that_pins_arenas(notebook: Terminal
     result = cleared(notebook, "x")
     said = next(remark for remark in result.remarks if remark.startswith("RSS fell by less"))
     assert re.search(
-        r"few blocks hold \d+( or more)? of \d+ arenas of pymalloc, most by In\[\d+\], line 1( in <listcomp>)?\.$",
+        r"few blocks hold \d+ or more of \d+ arenas of pymalloc, most by In\[\d+\], line 1( in <listcomp>)?\.$",
         said,
     )
 

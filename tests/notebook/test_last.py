@@ -248,7 +248,7 @@ def test_without_room_there_is_one_line_and_no_box(folder: str, tmp_path: Path) 
 
 
 def test_under_load_ext_the_box_lies_beside_that_kernels_file() -> None:
-    front = _plain()
+    front = start(kernel_name="python3").ready()
     try:
         front.run("%load_ext cellheap")
         front.run("x = 1")
@@ -263,7 +263,7 @@ def test_under_load_ext_the_box_lies_beside_that_kernels_file() -> None:
 
 
 def test_an_extension_that_is_loaded_again_tells_of_no_other_kernel() -> None:
-    front = _plain()
+    front = start(kernel_name="python3").ready()
     try:
         front.run("%load_ext cellheap")
         assert last_words(front.run("%reload_ext cellheap")) == ""
@@ -277,12 +277,6 @@ def test_an_extension_that_is_loaded_again_tells_of_no_other_kernel() -> None:
         assert "crashed (SIGSEGV) in In[6], line 2, " in told, told
     finally:
         front.manager.shutdown_kernel(now=True)
-
-
-def _plain() -> Front:
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
-    return Front(manager).ready()
 
 
 def test_in_a_terminal_it_says_what_is_not_there() -> None:

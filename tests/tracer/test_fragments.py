@@ -6,23 +6,32 @@ import pytest
 
 from tests.tracer.conftest import Run
 
-START = """
+PRINTED = """
 import gc, os, re, sys
-from notebook import *
 
-def told():
-    "What the interpreter itself prints of its free lists: blocks by type."
+def printed():
+    "What the interpreter itself says of its memory."
     read, write = os.pipe()
     error = os.dup(2)
     os.dup2(write, 2)
     sys._debugmallocstats()
     os.dup2(error, 2); os.close(write); os.close(error)
-    with open(read) as pipe: text = pipe.read()
+    with open(read) as pipe: return pipe.read()
+"""
+START = (
+    PRINTED
+    + """
+from notebook import *
+
+def told():
+    "Its free lists: blocks by type."
+    text = printed()
     sums = dict(list=0, tuple=0, dict=0)
     for count, name in re.findall(r"(\\d+) free (?:[0-9]+-sized )?Py(List|Tuple|Dict)Objects", text):
         sums[name.lower()] += int(count)
     return sums
 """
+)
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 14), reason="free lists cannot be read there")
@@ -91,19 +100,12 @@ say([full, pinned, live()])
 
 def test_arenas_from_before_tracing_are_counted_and_leave_the_count(run: Run) -> None:
     told, begun, gone, left = run(
-        """
-import gc, os, re, sys
+        PRINTED
+        + """
 gc.disable()
 older = [bytes(400) for _ in range(20_000)]
 
-def told():
-    "What the interpreter itself prints of its arenas."
-    read, write = os.pipe()
-    error = os.dup(2)
-    os.dup2(write, 2)
-    sys._debugmallocstats()
-    os.dup2(error, 2); os.close(write); os.close(error)
-    with open(read) as pipe: return int(re.search(r"arenas allocated current += +(\\d+)", pipe.read())[1])
+def told(): return int(re.search(r"arenas allocated current += +(\\d+)", printed())[1])
 
 before = told()
 from notebook import *
