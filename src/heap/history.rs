@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::books::Books;
 use super::cells::{CellId, Record};
-use super::journal::{End, cell_of};
+use super::journal::End;
 use super::report::{History, Layer, Moment};
 
 /// Live bytes by cell; none stands for small changes of cells of long ago, which are not told apart.
@@ -97,7 +97,7 @@ fn replay(books: &Books, mut visit: impl FnMut(usize, &Live)) {
             live = base(books, end);
         }
         for change in &end.changes {
-            let cell = cell_of(change.who, books.sites()).map(|cell| known(books, cell));
+            let cell = change.cell(books.sites()).map(|cell| known(books, cell));
             let bytes = live.entry(cell).or_default();
             *bytes += change.bytes;
             if *bytes == 0 {

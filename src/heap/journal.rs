@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::books::Books;
 use super::cells::{CellId, RECENT};
+use super::change::{Change, Who};
 use super::places::Where;
 use super::report::{Diff, Grown, GrownOrigin};
 use super::sites::{FIRST, Site, SiteId, Sites};
@@ -16,21 +17,6 @@ const KEPT_CELLS: usize = 3;
 /// What stands for lines that are not told apart any more, and for the sum of small changes long ago.
 const GONE: &str = "(other lines)";
 const SMALL: &str = "(small changes of old cells)";
-
-/// What a change is of: a site, or a cell where the site is gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Who {
-    Site(SiteId),
-    Cell(CellId),
-    Many,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Change {
-    pub who: Who,
-    blocks: i32,
-    pub bytes: i64,
-}
 
 /// What changed since the end before this one.
 pub(super) struct End {
@@ -64,11 +50,11 @@ impl Seen {
 
     fn change_to(self, now: Self, who: Who) -> Change {
         let blocks = i64::from(now.blocks) - i64::from(self.blocks);
-        Change {
+        Change::new(
             who,
-            blocks: blocks.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
-            bytes: now.live.wrapping_sub(self.live).cast_signed(),
-        }
+            blocks.clamp(i32::MIN.into(), i32::MAX.into()) as i32,
+            now.live.wrapping_sub(self.live).cast_signed(),
+        )
     }
 }
 
@@ -109,10 +95,10 @@ impl Journal {
         let is_old_named = gone.keys().any(|id| self.spoken_of.remove(id));
         for end in &mut self.ends[if is_old_named { 0 } else { old }..] {
             for change in &mut end.changes {
-                if let Who::Site(id) = change.who
+                if let Who::Site(id) = change.who()
                     && let Some(cell) = gone.get(&id)
                 {
-                    change.who = Who::Cell(*cell);
+                    change.lose_site(*cell);
                 }
             }
         }
@@ -166,7 +152,7 @@ impl Journal {
         let changes = self.changes(sites);
         self.seen.resize(sites.slots() as usize, Seen::default());
         for change in &changes {
-            if let Who::Site(id) = change.who {
+            if let Who::Site(id) = change.who() {
                 self.seen[id.0 as usize] = Seen::of(sites.get(id));
             }
         }
@@ -191,7 +177,7 @@ impl Journal {
             changes.extend(by_cell(&rest, sites));
         }
         for change in &changes {
-            if let Who::Site(id) = change.who {
+            if let Who::Site(id) = change.who() {
                 self.spoken_of.insert(id);
             }
         }
@@ -212,28 +198,19 @@ impl Journal {
     }
 }
 
-/// The cell whose blocks a change is of.
-pub(super) fn cell_of(who: Who, sites: &Sites) -> Option<CellId> {
-    match who {
-        Who::Site(id) => sites.key(id).map(|key| key.cell),
-        Who::Cell(cell) => Some(cell),
-        Who::Many => None,
-    }
-}
-
 /// Sums of changes by cell, the biggest; what is left is one sum of many.
 fn by_cell(changes: &[Change], sites: &Sites) -> Vec<Change> {
     let mut sums: HashMap<Who, Change> = HashMap::new();
     for change in changes {
         add(
             &mut sums,
-            cell_of(change.who, sites).map_or(Who::Many, Who::Cell),
+            change.cell(sites).map_or(Who::Many, Who::Cell),
             change,
         );
     }
     let mut cells: Vec<Change> = sums.into_values().collect();
     cells.sort_unstable_by_key(|change| {
-        let many = change.who == Who::Many;
+        let many = change.who() == Who::Many;
         (many, std::cmp::Reverse(change.bytes.unsigned_abs()))
     });
     let mut many = HashMap::new();
@@ -246,12 +223,7 @@ fn by_cell(changes: &[Change], sites: &Sites) -> Vec<Change> {
 }
 
 fn add(sums: &mut HashMap<Who, Change>, who: Who, change: &Change) {
-    let none = Change {
-        who,
-        blocks: 0,
-        bytes: 0,
-    };
-    let sum = sums.entry(who).or_insert(none);
+    let sum = sums.entry(who).or_insert(Change::new(who, 0, 0));
     sum.blocks = sum.blocks.saturating_add(change.blocks);
     sum.bytes += change.bytes;
 }
@@ -318,7 +290,7 @@ impl Books {
     fn grown<'a>(&self, changes: impl Iterator<Item = &'a Change>) -> Vec<GrownOrigin> {
         let mut sums: HashMap<Who, (i64, i64)> = HashMap::new();
         for change in changes {
-            let (bytes, blocks) = sums.entry(change.who).or_default();
+            let (bytes, blocks) = sums.entry(change.who()).or_default();
             *bytes += change.bytes;
             *blocks += i64::from(change.blocks);
         }

@@ -8,6 +8,7 @@ pub mod aside;
 pub mod books;
 pub mod boxfile;
 pub mod cells;
+mod change;
 pub mod codes;
 pub mod descriptors;
 pub mod fullness;
