@@ -10,7 +10,11 @@ use super::sites::{Cold, SiteId};
 use super::sources::Layer;
 
 /// Blocks and their bytes.
-type Count = (u64, u64);
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    pub blocks: u64,
+    pub bytes: u64,
+}
 
 /// What is kept, by site and by type.
 #[derive(Default)]
@@ -34,9 +38,18 @@ impl Found {
         }
     }
 
+    pub fn of(&self, site: SiteId) -> Count {
+        self.sites.get(&site).copied().unwrap_or_default()
+    }
+
+    /// A site's id means a new site from here on.
+    pub fn forget(&mut self, site: SiteId) {
+        self.sites.remove(&site);
+    }
+
     /// Gives them their row.
     pub fn set_apart(self, books: &Books, live: &mut Live) {
-        for (name, (blocks, bytes)) in self.types {
+        for (name, Count { blocks, bytes }) in self.types {
             let name = name.to_owned();
             live.kept.push(Kept {
                 name,
@@ -55,10 +68,11 @@ impl Found {
 }
 
 fn add(count: &mut Count, size: u64) {
-    *count = (count.0 + 1, count.1 + size);
+    count.blocks += 1;
+    count.bytes += size;
 }
 
-fn take_out(books: &Books, live: &mut Live, cold: &Cold, (blocks, bytes): Count) {
+fn take_out(books: &Books, live: &mut Live, cold: &Cold, Count { blocks, bytes }: Count) {
     live.blocks -= blocks;
     let python = |allocator: &str| allocator == Layer::Python.name();
     if let Some(share) = live

@@ -2,6 +2,7 @@
 //! Owns what must be remembered of the beginning; the counters are the sites'.
 
 use super::books::Books;
+use super::kept::Found;
 use super::places::Where;
 use super::report;
 use super::sites::{Class, Site, SiteId, Sites};
@@ -40,6 +41,8 @@ pub struct Span {
     live_start: u64,
     /// By site id: its counters as the span began. A site that came later began with nothing.
     starts: Vec<Count>,
+    /// What was in free lists as it began: nobody's, though the counters call it live.
+    kept: Found,
     peak: u64,
     /// By site id: its live bytes at the peak.
     marks: Vec<u64>,
@@ -64,17 +67,28 @@ impl Span {
         }
     }
 
-    fn change(&self, id: SiteId, site: &Site) -> Part {
+    fn change(&self, id: SiteId, site: &Site, kept: &Found) -> Part {
         let (start, now) = (self.start(id), Count::of(site));
         let mark = match self.peak {
             0 => start.live(),
             _ => self.marks.get(id.0 as usize).copied().unwrap_or(0),
         };
+        let (before, after) = (self.kept.of(id), kept.of(id));
+        // What went to a free list was given back, and is not when that gives it back; what came from one was asked for.
+        let returned = (now.returned.wrapping_sub(start.returned)).cast_signed()
+            + after.bytes.cast_signed()
+            - before.bytes.cast_signed();
+        let came = returned.min(0).unsigned_abs();
+        let blocks_came = if came > 0 {
+            before.blocks.saturating_sub(after.blocks)
+        } else {
+            0
+        };
         Part {
-            allocated: now.allocated.wrapping_sub(start.allocated),
-            returned: now.returned.wrapping_sub(start.returned),
+            allocated: now.allocated.wrapping_sub(start.allocated) + came,
+            returned: returned.max(0).unsigned_abs(),
             peak: mark.cast_signed().wrapping_sub(start.live().cast_signed()),
-            blocks: now.blocks.wrapping_sub(start.blocks),
+            blocks: now.blocks.wrapping_sub(start.blocks) + blocks_came,
         }
     }
 }
@@ -92,8 +106,8 @@ fn by_id<T: Default + Clone>(sites: &Sites, value: impl Fn(&Site) -> T) -> Vec<T
 }
 
 impl Books {
-    /// A span begins.
-    pub fn begin_span(&mut self, started: f64) -> SpanId {
+    /// A span begins, with what is in free lists.
+    pub fn begin_span(&mut self, started: f64, kept: Found) -> SpanId {
         self.close_stretch();
         self.last_span.0 += 1;
         self.spans.push(Span {
@@ -101,6 +115,7 @@ impl Books {
             started,
             live_start: self.tide.live,
             starts: by_id(&self.sites, Count::of),
+            kept,
             peak: 0,
             marks: Vec::new(),
             traced: true,
@@ -127,6 +142,7 @@ impl Books {
             if let Some(start) = span.starts.get_mut(id.0 as usize) {
                 *start = Count::default();
             }
+            span.kept.forget(id);
         }
     }
 
@@ -137,18 +153,19 @@ impl Books {
         }
     }
 
-    /// The span ended; none for an unknown id.
-    pub fn end_span(&mut self, id: SpanId, now: f64) -> Option<report::Span> {
+    /// The span ended, with what is in free lists now; none for an unknown id.
+    pub fn end_span(&mut self, id: SpanId, now: f64, kept: &Found) -> Option<report::Span> {
         let at = self.spans.iter().position(|span| span.id == id)?;
         self.close_stretch();
         let span = self.spans.remove(at);
         let mut tally = Tally::<report::Change>::new(self);
         let (mut allocated, mut freed, mut blocks) = (0, 0, 0);
         for (id, cold, site) in self.sites.iter() {
-            if site.class != Class::Notebook || !span.has_part_in(id, site) {
+            let changed = span.has_part_in(id, site) || span.kept.of(id) != kept.of(id);
+            if site.class != Class::Notebook || !changed {
                 continue;
             }
-            let part = span.change(id, site);
+            let part = span.change(id, site, kept);
             allocated += part.allocated;
             freed += part.returned;
             blocks += part.blocks;

@@ -46,6 +46,16 @@ pub fn kept(books: &Books) -> Found {
     found
 }
 
+/// Empties Python's free lists, where they were found. With the interpreter's lock.
+pub fn empty_kept() {
+    if is_tracing()
+        && let Some(lists) = kept::Lists::get()
+    {
+        // SAFETY: the callers hold the lock.
+        unsafe { lists.empty() };
+    }
+}
+
 /// Whether there is a tracer at all.
 pub fn is_placed() -> bool {
     MINOR.load(Relaxed) != 0

@@ -26,6 +26,7 @@ pub(crate) mod crash;
 pub(crate) mod domains;
 pub(crate) mod elf;
 pub(crate) mod kept;
+mod kept_place;
 pub(crate) mod layout;
 pub(crate) mod limit;
 pub(crate) mod lookout;

@@ -1,7 +1,7 @@
 //! The part of CPython's C API that the hooks call, looked up by name when tracing starts: nothing here
 //! links to Python, so the rest of the crate builds and tests without it.
 
-use std::ffi::{CStr, c_char, c_int, c_long, c_void};
+use std::ffi::{CStr, c_char, c_double, c_int, c_long, c_void};
 use std::sync::OnceLock;
 
 pub type Object = *mut c_void;
@@ -83,6 +83,9 @@ api! {
     list_new: fn(isize) -> Object, c"PyList_New";
     tuple_new: fn(isize) -> Object, c"PyTuple_New";
     dict_new: fn() -> Object, c"PyDict_New";
+    dict_set: fn(Object, *const c_char, Object) -> c_int, c"PyDict_SetItemString";
+    float_from_double: fn(c_double) -> Object, c"PyFloat_FromDouble";
+    collected_free: fn(Object), c"PyObject_GC_Del";
     attribute: fn(Object, *const c_char) -> Object, c"PyObject_GetAttrString";
     text_length: fn(Object) -> isize, c"PyUnicode_GetLength";
     text_read: fn(Object, isize) -> u32, c"PyUnicode_ReadChar";

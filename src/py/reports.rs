@@ -145,7 +145,8 @@ pub fn span_begin(py: Python<'_>) -> PyResult<u64> {
     let _inside = Inside::enter(py);
     with(py, |tracer| {
         tracer.look_at_reserves();
-        tracer.books.begin_span(now()).0
+        let kept = control::kept(&tracer.books);
+        tracer.books.begin_span(now(), kept).0
     })
 }
 
@@ -155,7 +156,8 @@ pub fn span_end(py: Python<'_>, id: u64) -> PyResult<String> {
     let _inside = Inside::enter(py);
     let span = with(py, |tracer| {
         tracer.look_at_reserves();
-        tracer.books.end_span(SpanId(id), now())
+        let kept = control::kept(&tracer.books);
+        tracer.books.end_span(SpanId(id), now(), &kept)
     })?;
     let mut span = span.ok_or_else(|| PyKeyError::new_err(id))?;
     span.traced &= control::is_tracing();

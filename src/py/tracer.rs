@@ -137,6 +137,8 @@ pub fn cell_begin(
         with(py, |tracer| tracer.books.keep_rss_peak(peak))?;
     }
     let marked = reset_hwm && process::reset_rss_peak();
+    // What others let go of is given back before it begins; what it lets go of itself, before it ends.
+    control::empty_kept();
     let cell = with(py, |tracer| {
         let cell = tracer.books.begin(number, now(), reading);
         tracer.older = control::newest_thread();
@@ -164,6 +166,7 @@ pub fn cell_end(py: Python<'_>, id: u32, failed: bool) -> PyResult<()> {
         return Ok(());
     }
     let _inside = Inside::enter(py);
+    control::empty_kept();
     let reading = reading(py)?;
     let rss_peak = process::rss_peak();
     // SAFETY: called from Python, with the lock.

@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 use cellheap::heap::books::Books;
 use cellheap::heap::cells::{CellId, Reading};
 use cellheap::heap::codes::Code;
+use cellheap::heap::kept::Found;
 use cellheap::heap::report::Line as Row;
 use cellheap::heap::reporter;
 use cellheap::heap::sites::{Place, SiteId, Spot};
@@ -143,7 +144,8 @@ impl Pair {
                 self.enter(between);
             }
             Event::Span => {
-                self.spans.push(self.books.begin_span(0.0));
+                self.spans
+                    .push(self.books.begin_span(0.0, Found::default()));
                 self.model.begin_span();
             }
             Event::EndSpan(which) if !self.spans.is_empty() => {
@@ -155,7 +157,10 @@ impl Pair {
 
     fn end_span(&mut self, which: usize) {
         let (id, model) = (self.spans.remove(which), self.model.spans.remove(which));
-        let span = self.books.end_span(id, 0.0).expect("an open span");
+        let span = self
+            .books
+            .end_span(id, 0.0, &Found::default())
+            .expect("an open span");
         let rows = || span.lines.iter().map(|row| (row.line, row));
         let changes: BTreeMap<Line, (u64, u64, u64)> = rows()
             .map(|(line, row)| (line, (row.allocated, row.returned, row.blocks)))

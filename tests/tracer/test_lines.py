@@ -231,12 +231,14 @@ d = [more() for _ in range(10)]
 del a[::3], c
 """,
     "sets and slots": """
+kept = {}
 class Slotted:
     __slots__ = ("a", "b")
     def __init__(self):
         self.a = {1000 + id(self)}
         self.b = frozenset((b"%d" % id(self), b"1"))
-kept = {str(i): Slotted() for i in range(500)}
+for i in range(500):
+    kept[str(i)] = Slotted()
 for i in list(kept)[::7]:
     del kept[i]
 """,
