@@ -20,7 +20,7 @@ Place = tuple[object, str, str, list[str]]
 Step = tuple[str, list[tuple[str, str]], list[tuple[object, object]]]
 
 VARIABLE, OUTPUT, TRACEBACK, OTHER = "variable", "output", "traceback", "other"
-CACHE, CALLBACK, FIGURE = "cache", "callback", "figure"
+CACHE, CALLBACK, FIGURE, CONTEXT = "cache", "callback", "figure", "context"
 CACHES, FIGURES = "--caches", "--figures"
 _UNDERS = ("_", "__", "___")
 _LAST = ("last_exc", "last_value", "last_type", "last_traceback")
@@ -38,6 +38,7 @@ def places(shell: Any) -> list[Place]:
         (shell.user_ns_hidden, "user_ns_hidden['{}']", OTHER, [*outputs, *_UNDERS]),
         *((traceback, "the last traceback", TRACEBACK, []) for traceback in _tracebacks(shell)),
         *((module, caches.SCRIPT.format(name), CACHE, []) for name, module in caches.scripts(shell)),
+        *((context, "the context of cells", CONTEXT, []) for context in _contexts(shell)),
         *libraries,
     ]
 
@@ -110,6 +111,13 @@ def _keepers(shell: Any) -> Iterator[tuple[object, str]]:
     yield shell.SyntaxTB, "last_syntax_error"
     yield shell.last_execution_result, "error_in_exec"
     yield shell.last_execution_result, "error_before_exec"
+
+
+def _contexts(shell: Any) -> list[object]:
+    """Where what cells set of context variables stays."""
+    kernel = getattr(shell, "kernel", None)
+    known = [getattr(kernel, name, None) for name in ("cells_context", "_shell_context")]
+    return [context for context in known if context is not None]
 
 
 def _tracebacks(shell: Any) -> list[object]:

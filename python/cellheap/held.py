@@ -171,6 +171,7 @@ _NOTES = {
     "cache": "cache",
     "callback": "weak reference",
     "figure": "pyplot",
+    "context": "contextvars",
     "C": "C code",
 }
 

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from ast import literal_eval
 from collections.abc import Iterator
 
 import cellheap
@@ -9,7 +10,7 @@ import pytest
 from cellheap import _core
 from cellheap.foreseen import Foreseen
 
-from tests.notebook.shells import Terminal, terminal
+from tests.notebook.shells import Kernel, Terminal, terminal
 
 MINORS = {11, 12, 13}
 
@@ -45,6 +46,34 @@ def test_a_cached_result_is_held_by_its_function(notebook: Terminal, arguments: 
     assert "held by load, a cached result" in said
     assert "`%gcclear --caches NAME` empties the cache of a function." in said
     assert "table is not freed: still held by load, a cached result." in sentence(notebook, "%gcclear table")
+
+
+@pytest.mark.parametrize("arguments", ["", "(maxsize=None)", "(maxsize=3)"])
+def test_an_argument_of_a_cached_call_is_no_result(notebook: Terminal, arguments: str) -> None:
+    notebook.run(f"""import functools
+class Loader:
+    @functools.lru_cache{arguments}
+    def load(self, n): return [n] * n
+loader = Loader()
+rows = loader.load(50)""")
+    assert texts(notebook.names["loader"]) == ["loader", "Loader.load, an argument of a cached call"]
+    assert texts(notebook.names["rows"]) == ["rows", "Loader.load, a cached result"]
+
+
+def test_what_a_cell_sets_of_a_context_variable_is_in_the_context_of_cells(kernel: Kernel) -> None:
+    kernel.run("""import contextvars
+many = [contextvars.ContextVar(f"var{n}") for n in range(40)]
+for one in many: one.set([n for n in range(50)])
+setting = contextvars.ContextVar("setting")
+token = setting.set(bytearray(100_000))
+value, variable = setting.get(), many[7]""")
+    held = "[c.text for c in __import__('cellheap').holders({}, 9).chains if c.kind != 'frame']"
+    in_context = "the context of cells, ContextVar 'setting'"
+    assert literal_eval(kernel.value(held.format("value")))[:2] == ["value", in_context]
+    assert literal_eval(kernel.value(held.format("setting")))[:3] == ["setting", "token.var", in_context]
+    found = literal_eval(kernel.value(held.format("variable")))
+    assert found[:2] == ["variable", "many[7]"]
+    assert "the context of cells, ContextVar 'var7'" in found
 
 
 def test_what_re_and_linecache_keep_has_their_names(notebook: Terminal) -> None:

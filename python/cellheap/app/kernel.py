@@ -66,6 +66,8 @@ class Kernel(IPythonKernel):
         self._control_lock = asyncio.Lock()
         Lane(self, "control", self._control_lock).serve(control)
         shell = Lane(self, "shell", self._main_asyncio_lock)
+        # For who asks what holds the value of a ContextVar; the one that ipykernel has is a copy.
+        self.cells_context = shell.context
         shell.serve(asyncio.get_event_loop())
         self.shell_stream.is_open = shell.is_open
         self.control_thread.start()

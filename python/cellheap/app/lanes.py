@@ -35,7 +35,7 @@ class Lane:
         self._kernel = kernel
         self._wire = kernel.wire
         # One context for every request: what a cell puts into a ContextVar is there in the next.
-        self._context = context or copy_context()
+        self.context = context or copy_context()
         self._open: int | None = None
         self._at_end: Callable[[], object] | None = None
 
@@ -69,7 +69,7 @@ class Lane:
         elif (taken := self._next()) is not None:
             number, idents, message = taken
             self._open = number
-            start(loop, self._serve(number, idents, message), self._context)
+            start(loop, self._serve(number, idents, message), self.context)
 
     def _next(self) -> tuple[int, list[bytes], Message] | None:
         kernel = self._kernel
@@ -96,7 +96,7 @@ class Lane:
         """While a cell awaits, comm messages pass: it may await a widget's value."""
         kernel = self._kernel
         while (taken := self._wire.take_comm(self.name, kernel.session.unpack)) is not None:
-            loop.create_task(self._serve_comm(*taken), context=self._context)
+            loop.create_task(self._serve_comm(*taken), context=self.context)
 
     async def _serve_comm(self, idents: list[bytes], message: Message) -> None:
         kernel = self._kernel

@@ -133,8 +133,14 @@ impl Picture {
             if other { &mut first } else { &mut rest }.push(way);
         }
         first.extend(rest);
-        first.truncate(most);
-        let chains = first.iter().map(|way| self.chain(way, places)).collect();
+        first.truncate(most.saturating_mul(2));
+        let mut chains: Vec<Chain> = Vec::new();
+        for way in &first {
+            let chain = self.chain(way, places);
+            if chains.len() < most && chains.iter().all(|known| known.text != chain.text) {
+                chains.push(chain);
+            }
+        }
         Ok((chains, direct.len() as u64))
     }
 

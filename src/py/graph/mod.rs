@@ -2,6 +2,7 @@
 //! of the objects stays true until it was told.
 
 mod check;
+mod contexts;
 mod cut;
 mod frames;
 mod garbage;

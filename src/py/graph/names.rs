@@ -3,6 +3,7 @@
 
 use std::ffi::CStr;
 
+use super::contexts::of_token;
 use super::layout::{
     self, Layout, byte, code, dict, int, kind, list, module, ndarray, tuple, word,
 };
@@ -155,6 +156,7 @@ pub unsafe fn arrow(layout: &Layout, kind: &Kind, object: usize, held: usize) ->
             .or_else(|| member(layout, kind, object, held))
             .or_else(|| local(layout, object, held))
             .or_else(|| of_task(layout, kind, held))
+            .or_else(|| of_token(kind, object, held))
             .unwrap_or_else(|| {
                 (
                     format!("something in {}", with_article(&type_name(layout, kind.of))),

@@ -2,9 +2,9 @@
 //! results. Reads the objects themselves; no Python runs.
 
 use super::kinds::{Adapter, Kind};
-use super::layout::{self, cache, tuple, word};
+use super::layout::{self, Layout, cache, tuple, word};
 use super::names::{arrow, code_name, key_text, own_dict};
-use super::owned::cache_links;
+use super::owned::{cache_links, each_entry};
 use super::parts::{
     FUNCTION_CLOSURE, FUNCTION_CODE, FUNCTION_GLOBALS, MEMORYVIEW_BUFFER, is_function,
     is_memoryview,
@@ -103,7 +103,7 @@ impl Picture {
             match kind.adapter {
                 Adapter::Cache => self.cached(object, way),
                 Adapter::Local => self.local_of_thread(way),
-                _ => None,
+                _ => self.variable_of_context(kind, way),
             }
         };
         if special.is_some() {
@@ -148,7 +148,7 @@ impl Picture {
         None
     }
 
-    /// What a `functools.lru_cache` keeps: it is behind a dict, a link or both.
+    /// What a `functools.lru_cache` keeps: it is behind a dict, a link or both. Of a call it has the result and the arguments.
     unsafe fn cached(&mut self, object: usize, way: &[u32]) -> Option<Skipped> {
         // SAFETY: a cache: its dict, and the first link of its ring, which is the cache itself where there is none.
         let (dict, first) = unsafe { (word(object, cache::DICT), word(object, cache::NEXT)) };
@@ -161,25 +161,25 @@ impl Picture {
         let inside = (way.iter().skip(1))
             .take_while(|node| self.object(**node).is_some_and(is_inside))
             .count();
-        if inside > 0 {
-            let steps = (inside + 1).min(way.len() - 1);
-            return Some(("a cached result".to_owned(), "cache", steps));
-        }
-        let held = self.object(way[1])?;
+        let Some(held) = way.get(inside + 1) else {
+            return Some(("its cache".to_owned(), "cache", inside));
+        };
         // SAFETY: a cache that lives.
-        let links = unsafe { cache_links(object) };
-        let is_of = |at: usize| {
-            // SAFETY: links of that cache.
-            links.iter().any(|link| unsafe { word(*link, at) } == held)
+        let of = unsafe { part_of_call(self.layout, object, self.object(*held)?) };
+        let words = match of {
+            Some(CallPart::Result) => "a cached result",
+            Some(CallPart::Arguments) if way.len() > inside + 2 => {
+                return Some((
+                    "an argument of a cached call".to_owned(),
+                    "cache",
+                    inside + 2,
+                ));
+            }
+            Some(CallPart::Arguments) => "the arguments of a cached call",
+            None if inside > 0 => "its cache",
+            None => return None,
         };
-        let words = if is_of(cache::RESULT) {
-            "a cached result"
-        } else if is_of(cache::KEY) {
-            "arguments of a cached call"
-        } else {
-            return None;
-        };
-        Some((words.to_owned(), "cache", 1))
+        Some((words.to_owned(), "cache", inside + 1))
     }
 
     /// An attribute of a `threading.local`: it is in a dict for each thread, and those are in a dict.
@@ -237,6 +237,35 @@ impl Picture {
             let at = (0..count).find(|at| word(frame, layout::FRAME_SLOTS + at * 8) == held)?;
             super::frames::local_name(self.layout, code, at)
         }
+    }
+}
+
+enum CallPart {
+    Result,
+    Arguments,
+}
+
+/// What of a call an object is that a cache has: without a bound on its size it has a dict of them, else a ring of links.
+unsafe fn part_of_call(layout: &Layout, object: usize, held: usize) -> Option<CallPart> {
+    let (mut is_result, mut is_key) = (false, false);
+    // SAFETY: a cache that lives, its dict and its links.
+    unsafe {
+        let links = cache_links(object);
+        for link in &links {
+            is_result |= word(*link, cache::RESULT) == held;
+            is_key |= word(*link, cache::KEY) == held;
+        }
+        if links.is_empty() {
+            each_entry(layout, word(object, cache::DICT), |key, value| {
+                is_result |= value == held;
+                is_key |= key == held;
+            });
+        }
+    }
+    if is_result {
+        Some(CallPart::Result)
+    } else {
+        is_key.then_some(CallPart::Arguments)
     }
 }
 
