@@ -22,6 +22,11 @@ impl Ranges {
         self.0.insert(piece.start, (piece.bytes, piece.site));
     }
 
+    /// The bytes of the mapping that begins at an address, and its site.
+    pub fn at(&self, start: usize) -> Option<(usize, SiteId)> {
+        self.0.get(&start).copied()
+    }
+
     /// Whether a mapping has a part in the range.
     pub fn meets(&self, start: usize, bytes: usize) -> bool {
         let before_end = self.0.range(..start.saturating_add(bytes)).next_back();

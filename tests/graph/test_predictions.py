@@ -51,6 +51,18 @@ KNOWN: dict[str, tuple[str, tuple[str, ...]]] = {
     "a thread's locals": ("import threading\nx = threading.local(); x.a = [1] * 100", ("x",)),
     "a lock": ("import threading\nx = threading.Lock()", ("x",)),
     "a module": ("x = types.ModuleType('mymod'); x.a = [1] * 10", ("x",)),
+    "an array of ctypes'": ("import ctypes\nT = ctypes.c_int * 1000; y = T()\nx = T()", ("x",)),
+    "a part of an array of ctypes'": (
+        "import ctypes\nP = ctypes.c_int * 10; T = P * 100; x = T(); y = x[3]",
+        ("x", "y"),
+    ),
+    "a mapping": ("import mmap\nx = mmap.mmap(-1, 50_000)", ("x",)),
+    "a file of memory with a buffer": ("import io\nx = io.BufferedRandom(io.BytesIO(), 20_000)", ("x",)),
+    "a tree of elements": (
+        "from xml.etree.ElementTree import fromstring\n"
+        "x = fromstring('<a>' + '<b c=\"d\">text<e/></b>' * 50 + '</a>')",
+        ("x",),
+    ),
     "a weak reference": ("class A: pass\nx = A(); y = weakref.ref(x)", ("x",)),
 }
 
@@ -75,6 +87,9 @@ def test_what_goes_is_known_to_the_byte(judge: Judge, source: str, names: tuple[
         # There the thread's own dict holds a stand-in for each local, under a name: neither tells the collector whose
         # they are, and they go with the local.
         assert 0 < freed - predicted < 300
+    elif sys.version_info < (3, 12) and "Buffered" in source:
+        # There some bytes more go as it is closed.
+        assert 0 <= freed - predicted < 64 < predicted
     else:
         assert predicted == freed > 0
 

@@ -7,6 +7,7 @@ use pyo3::ffi;
 
 use super::layout::{self, Layout, kind, word};
 use super::pyarrow::Form;
+use super::stdlib;
 use crate::hooks::python::symbol;
 
 type Visit = unsafe extern "C" fn(*mut ffi::PyObject, *mut c_void) -> c_int;
@@ -45,6 +46,8 @@ pub enum Adapter {
     Storage,
     /// What pyarrow wraps around an object of C++.
     Arrow(Form),
+    /// What else of the standard library owns memory.
+    Library(stdlib::Form),
 }
 
 #[derive(Clone, Copy)]
@@ -244,6 +247,9 @@ pub fn special() -> Vec<(usize, Adapter)> {
     ];
     for (module, name, adapter) in loaded {
         special.extend(loaded_type(module, name).map(|of| (of, adapter)));
+    }
+    for (module, name, form) in stdlib::TYPES {
+        special.extend(loaded_type(module, name).map(|of| (of, Adapter::Library(form))));
     }
     special.extend(hash_tables().map(|of| (of, Adapter::HashTable)));
     special

@@ -22,6 +22,7 @@ mod picture;
 mod places;
 mod pyarrow;
 mod report;
+mod stdlib;
 mod steps;
 mod suspects;
 mod table;

@@ -9,8 +9,8 @@ use super::layout::{
 };
 use super::owned::{cached_keys, each_entry, first_value, key_of};
 use super::parts::part;
-use super::tensors;
 use super::texts::{text, type_name};
+use super::{stdlib, tensors};
 use crate::py::graph::kinds::{Adapter, Kind};
 
 /// A name, and what it is a name of.
@@ -126,6 +126,7 @@ pub unsafe fn arrow(layout: &Layout, kind: &Kind, object: usize, held: usize) ->
             Adapter::Code => Some((code_part(layout, object, held), "other")),
             Adapter::Module => Some((".__dict__".into(), "attribute")),
             Adapter::Tensor => tensors::known().and_then(|known| known.name(object, held)),
+            Adapter::Library(form) => stdlib::name(form, object, held),
             _ => None,
         };
         if let Some(named) = special {

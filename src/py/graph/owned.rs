@@ -9,7 +9,7 @@ use super::layout::{
     hash_table, int, kind, list, module, ndarray, ordered, set, text, word,
 };
 use super::pyarrow::{self, Shared};
-use super::tensors;
+use super::{stdlib, tensors};
 
 /// Where what was found goes.
 pub trait Found {
@@ -82,6 +82,7 @@ pub unsafe fn owned(layout: &Layout, kind: &Kind, object: usize, found: &mut imp
                 tensors::found_behind(kind.adapter, object, found)
             }
             Adapter::Arrow(form) => pyarrow::found_behind(form, object, found),
+            Adapter::Library(form) => stdlib::found_behind(form, object, found),
             Adapter::HashTable => {
                 let table = word(object, hash_table::TABLE);
                 found.block(table);
