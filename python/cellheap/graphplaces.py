@@ -20,7 +20,7 @@ Place = tuple[object, str, str, list[str]]
 Step = tuple[str, list[tuple[str, str]], list[tuple[object, object]]]
 
 VARIABLE, OUTPUT, TRACEBACK, OTHER = "variable", "output", "traceback", "other"
-CACHE, CALLBACK, FIGURE, CONTEXT = "cache", "callback", "figure", "context"
+CACHE, CALLBACK, FIGURE, CONTEXT, LOOP = "cache", "callback", "figure", "context", "loop"
 CACHES, FIGURES = "--caches", "--figures"
 _UNDERS = ("_", "__", "___")
 _LAST = ("last_exc", "last_value", "last_type", "last_traceback")
@@ -52,6 +52,10 @@ def _library_places() -> Iterator[Place]:
     registry = vars(weakref.finalize).get("_registry")
     if registry is not None:
         yield registry, "a callback of weakref.finalize", CALLBACK, []
+    events = sys.modules.get("asyncio.events")
+    loop = events and events._get_running_loop()
+    if loop is not None:
+        yield loop, "the running event loop", LOOP, []
     figures = caches.figure_holder()
     if figures is not None:
         yield figures, "pyplot's open figures", FIGURE, []

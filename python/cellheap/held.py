@@ -172,6 +172,7 @@ _NOTES = {
     "callback": "weak reference",
     "figure": "pyplot",
     "context": "contextvars",
+    "loop": "asyncio",
     "C": "C code",
 }
 
