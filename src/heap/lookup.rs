@@ -5,21 +5,22 @@ use super::cells::CellId;
 use super::sites::{Class, SiteId};
 
 impl Books {
-    /// Site and size of the block, or the mapping, at an address; none where it is from before tracing, or none begins there.
+    /// Site and size of the block at an address; none where it is from before tracing, or no block begins there.
     pub fn block_at(&self, address: usize) -> Option<(SiteId, u64)> {
         let small = self
             .shadow
             .look(address)
             .map(|entry| (entry.site(), entry.size()));
-        let large = || {
+        small.or_else(|| {
             let block = self.aside.get(address)?;
             (block.site.0 != 0).then_some((block.site, block.size))
-        };
-        let mapped = || {
-            let (bytes, site) = self.ranges.at(address)?;
-            Some((site, bytes as u64))
-        };
-        small.or_else(large).or_else(mapped)
+        })
+    }
+
+    /// The same of pages that were mapped.
+    pub fn mapping_at(&self, address: usize) -> Option<(SiteId, u64)> {
+        let (bytes, site) = self.ranges.at(address)?;
+        Some((site, bytes as u64))
     }
 
     /// The cell that a site is of; none for machinery and our own.

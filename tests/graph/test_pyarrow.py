@@ -85,6 +85,11 @@ POOLED = [
     ("x = pa.allocate_buffer(5000); y = x.slice(8)", ["x"]),
     ("x = pa.allocate_buffer(5000, resizable=True); y = x.slice(8)", ["x", "y"]),
     ("x = pa.allocate_buffer(5000); y = memoryview(x)", ["x", "y"]),
+    # Where a cell has ended, the books know pages of the pool: large data may begin where these do, and is not all of them.
+    *(
+        (f"x = pa.array(['ab'] * {n}); y = _core.cell_end(_core.cell_begin(1))", ["x"])
+        for n in (100_000, 1_000_000, 3_000_000)
+    ),
     ("x = pa.array([[1, 2], None, [3]] * 900)", ["x"]),
     ("x = pa.array([['a', 'b'], ['c']] * 900, pa.large_list(pa.string())); x.flatten()", ["x"]),
     ("x = pa.array([[1, 2]] * 900, pa.list_(pa.int64(), 2))", ["x"]),

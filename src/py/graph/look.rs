@@ -32,12 +32,21 @@ struct Largest<'a> {
     found: Option<(SiteId, u64)>,
 }
 
-impl Found for Largest<'_> {
-    fn block(&mut self, address: usize) {
-        let block = self.books.block_at(address);
+impl Largest<'_> {
+    fn larger(&mut self, block: Option<(SiteId, u64)>) {
         if block.map(|(_, size)| size) > self.found.map(|(_, size)| size) {
             self.found = block;
         }
+    }
+}
+
+impl Found for Largest<'_> {
+    fn block(&mut self, address: usize) {
+        self.larger(self.books.block_at(address));
+    }
+
+    fn pages(&mut self, address: usize) {
+        self.larger(self.books.mapping_at(address));
     }
 }
 

@@ -15,6 +15,8 @@ use super::{stdlib, tensors};
 pub trait Found {
     /// A block that goes with the object.
     fn block(&mut self, address: usize);
+    /// Mapped pages that go with the object. Left out unless said otherwise.
+    fn pages(&mut self, _address: usize) {}
     /// An object that it refers to; nothing if null. Left out unless said otherwise.
     fn object(&mut self, _address: usize) {}
     /// A table of keys that several objects may share. Left out unless said otherwise.

@@ -19,7 +19,7 @@ use super::layout::Layout;
 use super::listed::Listed;
 use super::places::Places;
 use super::pyarrow::{self, Shared};
-use super::walk::{ENTRY, Entry, FRAME, IMMORTAL, OBJECT, SHARED, TAGS, Walk};
+use super::walk::{ENTRY, Entry, FRAME, IMMORTAL, OBJECT, PAGES, SHARED, TAGS, Walk};
 
 pub struct Picture {
     pub layout: &'static Layout,
@@ -228,7 +228,11 @@ unsafe fn look_up(py: Python<'_>, walk: &mut Walk) -> Result<Beside, Stopped> {
     let bytes = &mut walk.bytes;
     let asked = crate::py::tracer::with(py, |tracer| {
         for (node, address) in pending.iter() {
-            match tracer.books.block_at(*address) {
+            let known = match address & PAGES {
+                0 => tracer.books.block_at(*address),
+                _ => tracer.books.mapping_at(*address & !PAGES),
+            };
+            match known {
                 Some((_, size)) => bytes[*node as usize] += size,
                 None => unknown.push((*node, *address))?,
             }

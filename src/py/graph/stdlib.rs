@@ -62,7 +62,7 @@ pub unsafe fn found_behind(form: Form, object: usize, found: &mut impl Found) {
         match form {
             Form::Ctypes if int(object, ctypes::OWNS) == 0 => {}
             Form::Ctypes => found.block(word(object, ctypes::DATA)),
-            Form::Mapping => found.block(word(object, mapping::PAGES)),
+            Form::Mapping => found.pages(word(object, mapping::PAGES)),
             Form::Buffered => {
                 found.block(word(object, buffered::BUFFER));
                 found.block(word(object, buffered::LOCK));

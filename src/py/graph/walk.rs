@@ -32,6 +32,8 @@ pub const COUNTER: usize = 6;
 /// An object of pyarrow's C++.
 pub const SHARED: usize = 7;
 pub const TAGS: usize = 7;
+/// Among the pending: pages that were mapped, and no block.
+pub const PAGES: usize = 1;
 
 /// References of an object that lives for good.
 pub const IMMORTAL: u32 = u32::MAX;
@@ -61,7 +63,7 @@ pub struct Walk<'a> {
     pub shared: Vec<Shared>,
     /// Nodes with arrows that the collector does not see and that may lead to more: from which arrow on.
     pub unseen: HashMap<u32, u32>,
-    /// Blocks that the shadow does not have, and whose they are; whether it is the object's own.
+    /// Blocks that the shadow does not have, and whose they are.
     pub pending: Column<(u32, usize)>,
     /// Dicts whose entries are nodes of their own.
     named: Vec<usize>,
@@ -319,6 +321,11 @@ impl Found for Walk<'_> {
         }
     }
 
+    fn pages(&mut self, address: usize) {
+        let pending = self.pending.push((self.node, address | PAGES));
+        self.failed = self.failed.take().or(pending.err().map(Stopped::from));
+    }
+
     #[inline(always)]
     fn object(&mut self, address: usize) {
         if address != 0 {
@@ -361,6 +368,10 @@ struct OnlyBlocks<'a, 'b>(&'a mut Walk<'b>);
 impl Found for OnlyBlocks<'_, '_> {
     fn block(&mut self, address: usize) {
         self.0.block(address);
+    }
+
+    fn pages(&mut self, address: usize) {
+        self.0.pages(address);
     }
 
     fn keys(&mut self, address: usize) {
