@@ -290,9 +290,12 @@ class CellHeapMagics(Magics):
             return self._gcclear(arguments)
 
     def _gcclear(self, arguments: argparse.Namespace) -> Result | None:
-        if arguments.names[:1] == ["auto"] and arguments.names[1:] in (["on"], ["off"]):
-            self._auto(arguments.names[1] == "on")
-            return None
+        if arguments.names[:1] == ["auto"]:
+            if arguments.names[1:] in (["on"], ["off"]):
+                self._auto(arguments.names[1] == "on")
+                return None
+            if "auto" not in self.shell.user_ns:
+                raise UsageError("%gcclear auto takes on or off")
         if arguments.why:
             return give(self.questions.why(arguments.why))
         return give(self._foreseen(arguments) if arguments.dry_run else self._cleared(arguments))

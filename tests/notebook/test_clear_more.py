@@ -11,6 +11,7 @@ from pathlib import Path
 import cellheap
 import pytest
 from cellheap.foreseen import Foreseen
+from IPython.core.error import UsageError
 
 from tests.notebook.shells import Terminal, cleared
 
@@ -169,6 +170,23 @@ def test_figures_are_told_and_closed(notebook: Terminal) -> None:
 
 
 # After every cell
+
+
+@pytest.mark.parametrize("words", ["", "maybe", "on off"])
+def test_auto_takes_on_or_off(notebook: Terminal, words: str) -> None:
+    before = gc.get_stats()[2]["collections"]
+    with pytest.raises(UsageError, match="auto takes on or off"):
+        notebook.run(f"%gcclear auto {words}").raise_error()
+    assert gc.get_stats()[2]["collections"] == before
+
+
+def test_a_variable_called_auto_is_cleared_like_any(notebook: Terminal) -> None:
+    notebook.run("auto = [1]")
+    notebook.run("%gcclear auto on")
+    notebook.run("%gcclear auto off")
+    assert "auto" in notebook.names
+    notebook.run("%gcclear auto")
+    assert "auto" not in notebook.names
 
 
 def test_auto_collects_after_every_cell_and_says_nothing(notebook: Terminal) -> None:
