@@ -294,7 +294,7 @@ class CellHeapMagics(Magics):
             if arguments.names[1:] in (["on"], ["off"]):
                 self._auto(arguments.names[1] == "on")
                 return None
-            if "auto" not in self.shell.user_ns:
+            if self.shell is None or "auto" not in self.shell.user_ns:
                 raise UsageError("%gcclear auto takes on or off")
         if arguments.why:
             return give(self.questions.why(arguments.why))

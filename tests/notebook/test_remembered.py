@@ -2,6 +2,7 @@
 
 import logging
 import random
+import tokenize
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from cellheap import _core
 from cellheap.app import quiet, remembered, tokens
 from ipykernel import compiler, kernelbase
+from IPython.core.displayhook import DisplayHook
 from IPython.core.inputtransformer2 import TransformerManager
 
 from tests.notebook.front import Front
@@ -80,7 +82,7 @@ def test_what_is_not_read_by_tokens_holds_nothing_to_transform() -> None:
         return do(lines)  # type: ignore[no-any-return, no-untyped-call]
 
     vars(quick)["do_token_transforms"] = do_token_transforms
-    tokens.adopt(SimpleNamespace(input_transformer_manager=quick))
+    tokens.adopt_manager(quick)
     chosen = random.Random(1)
     for _ in range(20_000):
         cell = "".join(chosen.choices(PIECES, k=chosen.randint(1, 12)))
@@ -92,9 +94,40 @@ def test_what_is_not_read_by_tokens_holds_nothing_to_transform() -> None:
     assert 2_000 < sum(looked) < 18_000
 
 
+def test_a_semicolon_at_the_end_of_a_cell_is_found_as_by_its_tokens() -> None:
+    history = SimpleNamespace(input_hist_parsed=[""])
+
+    class Hook(DisplayHook):
+        shell: Any = SimpleNamespace(history_manager=history)
+
+    plain: Any = Hook.__new__(Hook)
+    quick: Any = Hook.__new__(Hook)
+    tokens.adopt_display(quick, history)
+    chosen, found = random.Random(1), []
+    for _ in range(5_000):
+        history.input_hist_parsed[-1] = "".join(chosen.choices([*"a;b\n'# ", "1;", "; \n"], k=6))
+        try:
+            expected = bool(plain.quiet())
+        except (tokenize.TokenError, SyntaxError):
+            continue  # IPython cannot tell: such a cell was never run
+        assert quick.quiet() == expected, history
+        found.append(expected)
+    assert 500 < sum(found) < 4_000
+    history.input_hist_parsed.clear()
+    assert not quick.quiet()
+
+
+def test_what_looks_for_a_semicolon_costs_no_cell(shared: Front) -> None:
+    shared.run("def small(): return list(range(100))\nsum(small())")
+    number = shared.run("sum(small())").reply["content"]["execution_count"]
+    peak = shared.run(f"print(__import__('cellheap').cells[{number}].cell.peak)")
+    assert 0 < int(peak.text()) < 16_000  # what shows it takes some; its tokens alone took more
+    assert shared.run("sum(small());").of("execute_result") == []
+
+
 def test_transformers_of_others_see_every_cell() -> None:
     manager = TransformerManager()
-    tokens.adopt(SimpleNamespace(input_transformer_manager=manager))
+    tokens.adopt_manager(manager)
     seen = []
 
     class Others:

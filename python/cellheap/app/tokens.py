@@ -1,11 +1,13 @@
-"""IPython reads each cell token by token to find its own syntax: milliseconds for a long one. Owns the
-question whether that can find anything.
+"""IPython reads each cell token by token to find its own syntax, and each that has a result to find a `;` at
+its end: milliseconds for a long one, and 25 KiB of the cell's peak. Owns the question whether that can find
+anything.
 """
 
 import re
 from typing import Any
 
 from IPython.core import inputtransformer2 as input2
+from IPython.core.displayhook import DisplayHook
 
 # `x?`, `x = %magic` and `x = !command` over any gap, and a line that begins with an escape. Where a line may
 # end otherwise than by "\n", or the text is none that can be compiled, IPython is to look.
@@ -16,10 +18,26 @@ _KNOWN = [input2.MagicAssign, input2.SystemAssign, input2.EscapedCommand, input2
 
 
 def adopt(shell: Any) -> None:
-    """Have this shell's transformer manager read only what may hold syntax of IPython's. Others add theirs to
-    its `token_transformers`.
-    """
-    manager = shell.input_transformer_manager
+    """Have this shell read cells so only where that may find something."""
+    adopt_manager(shell.input_transformer_manager)
+    adopt_display(shell.displayhook, shell.history_manager)
+
+
+def adopt_display(hook: Any, history: Any) -> None:
+    """A result is not shown where the cell ends in `;`."""
+    if type(hook).quiet is not DisplayHook.quiet:
+        return
+    look = hook.quiet
+
+    def quiet() -> bool:
+        cells = history.input_hist_parsed
+        return bool(cells) and ";" in cells[-1] and bool(look())
+
+    vars(hook)["quiet"] = quiet
+
+
+def adopt_manager(manager: Any) -> None:
+    """Others add what finds their syntax to its `token_transformers`."""
     if type(manager) is not input2.TransformerManager:
         return
     look = manager.do_token_transforms
