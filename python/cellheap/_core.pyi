@@ -123,6 +123,12 @@ def cell_begin(number: int | None, reset_hwm: bool = True, code: int = 0) -> int
 def cell_end(id: int, failed: bool = False) -> None:
     """The cell ended. An unknown id is ignored."""
 
+def statement_begin() -> None:
+    """A statement of a cell begins, or a cell that is one piece: Python's free lists are its own."""
+
+def statement_end() -> None:
+    """The statement ended: what it left in free lists is given back."""
+
 def current_cell() -> int:
     """The cell that runs in this context, by our id; 0 before the first."""
 

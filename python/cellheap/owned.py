@@ -46,6 +46,12 @@ class Owned(Variables, Result):
     def __repr__(self) -> str:
         return f"<Owned: {count_text(len(self.variables), 'variable')}>"
 
+    def __iter__(self) -> Iterator[Variable]:
+        return iter(self.variables)
+
+    def __len__(self) -> int:
+        return len(self.variables)
+
     def __getitem__(self, name: str) -> Variable:
         for row in (*self.variables, *self.hidden):
             if row.name == name:

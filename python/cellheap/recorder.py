@@ -9,6 +9,7 @@ from typing import Any
 from cellheap import _core
 from cellheap.config import CellHeap
 from cellheap.sources import Sources, prefixes
+from cellheap.statements import Statements
 
 #: The recorder that is attached to a shell, if one is.
 _attached: list[Recorder] = []
@@ -57,6 +58,7 @@ class Recorder:
         self._wanted = wanted
         self._begun = begun
         self._after = after
+        self._statements = Statements(shell)
         self._thread = threading.local()
 
     def attach(self) -> None:
@@ -64,6 +66,7 @@ class Recorder:
         self._shell.events.register("pre_run_cell", self.before_cell)
         self._shell.events.register("post_run_cell", self.after_cell)
         _attached.append(self)
+        self._statements.follow()
         self.catch_up()
 
     def detach(self) -> None:
@@ -71,6 +74,7 @@ class Recorder:
         self._shell.events.unregister("pre_run_cell", self.before_cell)
         self._shell.events.unregister("post_run_cell", self.after_cell)
         _attached.remove(self)
+        self._statements.leave()
         running = self._running
         self._running = None
         if running is not None:

@@ -46,13 +46,19 @@ pub fn kept(books: &Books) -> Found {
     found
 }
 
-/// Empties Python's free lists, where they were found. With the interpreter's lock.
-pub fn empty_kept() {
-    if is_tracing()
-        && let Some(lists) = kept::Lists::get()
-    {
+/// A statement of a cell begins: Python's free lists, where they were found, are its own. With the interpreter's lock.
+pub fn begin_statement() {
+    if let Some(lists) = kept::Lists::get() {
         // SAFETY: the callers hold the lock.
-        unsafe { lists.empty() };
+        unsafe { lists.begin_statement(is_tracing()) };
+    }
+}
+
+/// It ends. With the interpreter's lock.
+pub fn end_statement() {
+    if let Some(lists) = kept::Lists::get() {
+        // SAFETY: the callers hold the lock.
+        unsafe { lists.end_statement() };
     }
 }
 

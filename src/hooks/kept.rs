@@ -1,10 +1,12 @@
 //! Python's free lists: a list, tuple, dict or float that was freed may stay there, for the next one of its type, and the
-//! allocators hear of neither. So the lists are emptied as a cell begins and as it ends: what it makes is allocated, and what
-//! it let go of is freed. `kept_place` finds where they lie.
+//! allocators hear of neither. So while a statement of a cell runs the lists are its alone: it begins with empty ones, what it
+//! leaves in them is given back, and then others have again what they had left. `kept_place` finds where they lie.
 
 use std::sync::OnceLock;
 
-use super::kept_place::{self, Array, Chain, LENGTHS};
+use parking_lot::Mutex;
+
+use super::kept_place::{self, Array, Chain, Held, LENGTHS, Linked};
 use super::python::{Api, Object};
 
 /// In front of objects that the collector knows.
@@ -29,7 +31,24 @@ pub(super) struct Give {
     pub keys: unsafe extern "C" fn(Object),
 }
 
+/// What the lists held as the first of the statements began that run now, and how many these are.
+struct Statements {
+    running: u32,
+    away: Option<Away>,
+}
+
+/// Arrays and chains as they were.
+struct Away {
+    arrays: [Held; 3],
+    tuples: [Linked; LENGTHS],
+    float: Linked,
+}
+
 static PLACE: OnceLock<Option<Lists>> = OnceLock::new();
+static STATEMENTS: Mutex<Statements> = Mutex::new(Statements {
+    running: 0,
+    away: None,
+});
 
 /// Looks for the lists, once.
 ///
@@ -63,11 +82,61 @@ impl Lists {
         }
     }
 
+    /// A statement begins. (One that runs within another, or while another awaits, finds nothing of that one's.)
+    ///
+    /// # Safety
+    /// With the main interpreter's lock.
+    pub unsafe fn begin_statement(&self, traced: bool) {
+        let mut statements = STATEMENTS.lock();
+        statements.running += 1;
+        // SAFETY: the caller's promise.
+        unsafe {
+            match (statements.running, traced) {
+                (_, false) => {}
+                (1, _) => {
+                    statements.away = Some(Away {
+                        arrays: [self.list, self.dict, self.keys].map(|array| array.put_away()),
+                        tuples: self.tuples.map(|tuples| tuples.put_away()),
+                        float: self.float.put_away(),
+                    });
+                }
+                _ => self.empty(),
+            }
+        }
+    }
+
+    /// A statement ends.
+    ///
+    /// # Safety
+    /// With the main interpreter's lock.
+    pub unsafe fn end_statement(&self) {
+        let mut statements = STATEMENTS.lock();
+        statements.running = statements.running.saturating_sub(1);
+        let Some(away) = &statements.away else {
+            return;
+        };
+        // SAFETY: the caller's promise; nobody else knows of what was put away.
+        unsafe {
+            self.empty();
+            if statements.running > 0 {
+                return;
+            }
+            for (array, held) in [self.list, self.dict, self.keys].iter().zip(&away.arrays) {
+                array.put_back(held);
+            }
+            for (tuples, linked) in self.tuples.iter().zip(away.tuples) {
+                tuples.put_back(linked);
+            }
+            self.float.put_back(away.float);
+        }
+        statements.away = None;
+    }
+
     /// Gives back what is in them, as a full collection does.
     ///
     /// # Safety
     /// With the main interpreter's lock.
-    pub unsafe fn empty(&self) {
+    unsafe fn empty(&self) {
         // SAFETY: what is taken out of a list is nobody's; each is freed by the function that the interpreter has for it.
         unsafe {
             for lists in [self.list, self.dict] {

@@ -36,6 +36,19 @@ pub(super) struct Chain {
     most: usize,
 }
 
+/// What an array held.
+pub(super) struct Held {
+    objects: [usize; MOST],
+    count: usize,
+}
+
+/// The first object of a chain, and how many there were.
+#[derive(Clone, Copy)]
+pub(super) struct Linked {
+    first: usize,
+    count: usize,
+}
+
 impl Array {
     /// None before, and where the interpreter takes its leave (then it says -1).
     unsafe fn len(self) -> usize {
@@ -49,6 +62,29 @@ impl Array {
             for at in 0..self.len() {
                 visit(read(self.start + at * WORD));
             }
+        }
+    }
+
+    /// Leaves it empty.
+    pub unsafe fn put_away(self) -> Held {
+        let mut objects = [0; MOST];
+        // SAFETY: as for `each`.
+        unsafe {
+            let count = self.len();
+            let start = self.start as *const usize;
+            start.copy_to_nonoverlapping(objects.as_mut_ptr(), count);
+            set_number(self.count, 0);
+            Held { objects, count }
+        }
+    }
+
+    /// It is empty.
+    pub unsafe fn put_back(self, held: &Held) {
+        // SAFETY: as for `each`; so many lay there before.
+        unsafe {
+            let start = self.start as *mut usize;
+            start.copy_from_nonoverlapping(held.objects.as_ptr(), held.count);
+            set_number(self.count, held.count);
         }
     }
 
@@ -77,6 +113,29 @@ impl Chain {
                 visit(object);
                 object = read(object + self.next);
             }
+        }
+    }
+
+    /// Leaves it empty.
+    pub unsafe fn put_away(self) -> Linked {
+        // SAFETY: as for an array; null ends a chain.
+        unsafe {
+            let linked = Linked {
+                first: read(self.first),
+                count: self.len(),
+            };
+            (self.first as *mut usize).write(0);
+            set_number(self.count, 0);
+            linked
+        }
+    }
+
+    /// It is empty.
+    pub unsafe fn put_back(self, linked: Linked) {
+        // SAFETY: as for an array.
+        unsafe {
+            (self.first as *mut usize).write(linked.first);
+            set_number(self.count, linked.count);
         }
     }
 

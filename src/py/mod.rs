@@ -62,7 +62,8 @@ mod _core {
     #[pymodule_export]
     use super::tracer::{
         Own, cell_begin, cell_end, cell_id, current_cell, reset, set_notebook_files,
-        totals_address, trace_note, trace_start, trace_stop, tracing,
+        statement_begin, statement_end, totals_address, trace_note, trace_start, trace_stop,
+        tracing,
     };
     #[pymodule_export]
     use super::weigh::{let_go_unheld, weigh};

@@ -51,7 +51,7 @@ pub fn trace_start(py: Python<'_>) -> PyResult<()> {
     let first = with(py, |tracer| {
         let first = tracer.own_files.is_empty();
         if first {
-            tracer.kernel_files = ["app/", "__main__.py", "wrapped.py"]
+            tracer.kernel_files = ["app/", "__main__.py", "statements.py", "wrapped.py"]
                 .map(|part| format!("{package}/{part}"))
                 .into();
             tracer.own_files.push(package + "/");
@@ -137,8 +137,6 @@ pub fn cell_begin(
         with(py, |tracer| tracer.books.keep_rss_peak(peak))?;
     }
     let marked = reset_hwm && process::reset_rss_peak();
-    // What others let go of is given back before it begins; what it lets go of itself, before it ends.
-    control::empty_kept();
     let cell = with(py, |tracer| {
         let cell = tracer.books.begin(number, now(), reading);
         tracer.older = control::newest_thread();
@@ -166,7 +164,6 @@ pub fn cell_end(py: Python<'_>, id: u32, failed: bool) -> PyResult<()> {
         return Ok(());
     }
     let _inside = Inside::enter(py);
-    control::empty_kept();
     let reading = reading(py)?;
     let rss_peak = process::rss_peak();
     // SAFETY: called from Python, with the lock.
@@ -185,6 +182,18 @@ pub fn cell_end(py: Python<'_>, id: u32, failed: bool) -> PyResult<()> {
     sampler::end(cell, live, reading.rss.unwrap_or(0));
     name_in_context(py, between)?;
     with(py, Tracer::look_again)
+}
+
+/// A statement of a cell begins, or a whole cell that is one piece of code: Python's free lists are its own.
+#[pyfunction]
+pub fn statement_begin() {
+    control::begin_statement();
+}
+
+/// The statement ended: what it left in free lists is given back.
+#[pyfunction]
+pub fn statement_end() {
+    control::end_statement();
 }
 
 /// Lets the running context name a cell.

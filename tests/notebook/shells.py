@@ -16,7 +16,7 @@ from jupyter_client.manager import start_new_kernel
 from traitlets.config import Config
 
 #: What IPython's own call of a magic takes and gives back at most: a list and a dict of arguments.
-DISPATCH = 256
+DISPATCH = 384
 
 
 #: Empties Python's cache of attributes, which keeps names that a cell made, and lets go of one when another takes its

@@ -45,6 +45,44 @@ def test_failed_cells_are_marked(notebook: Terminal, source: str) -> None:
     assert [cell.state for cell in cellheap.overview().cells if cell.number] == ["done", "failed", "done"]
 
 
+def test_what_a_line_makes_is_what_python_says_that_it_takes(kernel: Kernel) -> None:
+    """Also where IPython, which compiles between the statements, had left such an object in a free list."""
+    kernel.run("import sys, cellheap\nalready = d = f = shared = t = table = None")
+    for _ in range(3):
+        reply, _ = kernel.run(
+            "table = [1.5] * 1000\nshared = [table]\nt = (1, shared)\nd = {'a': t}\nf = 2.5 * len(table)"
+        )
+    kernel.run(f"lines = cellheap.cells[{reply['execution_count']}].lines")
+    got = kernel.value("[line.live for line in sorted(lines, key=lambda line: line.line)]")
+    assert got == kernel.value("[sys.getsizeof(made) for made in (table, shared, t, d, f)]")
+    origins = "{row.origin for row in cellheap.variables() if row.name in ('d', 'f', 'shared', 't', 'table')}"
+    assert kernel.value(f"{origins} == {{'In[{reply['execution_count']}]'}}") == "True"
+
+
+def test_who_else_runs_statements_still_does(notebook: Terminal) -> None:
+    shell, ran = notebook.shell, []
+    ours = shell.run_code
+
+    async def theirs(code: Any, result: Any = None, *, async_: bool = False) -> Any:
+        ran.append(code)
+        return await ours(code, result, async_=async_)
+
+    shell.run_code = theirs
+    notebook.run("x = [1]")
+    notebook.run("%unload_ext cellheap")
+    assert shell.run_code is theirs
+    notebook.run("x = [2]")
+    assert notebook.names["x"] == [2]
+    assert len(ran) == 3
+    notebook.run("%load_ext cellheap")
+    notebook.run("x = [3]")
+    assert len(ran) == 5
+    notebook.run("%unload_ext cellheap")
+    assert shell.run_code is theirs
+    shell.run_code = ours
+    notebook.run("%load_ext cellheap")
+
+
 def test_a_blank_cell_is_no_cell(notebook: Terminal) -> None:
     notebook.run("x = 1")
     notebook.run("   \n")

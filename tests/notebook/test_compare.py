@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from cellheap.comparing import CompareError, Comparison, split
 
-from tests.notebook.shells import Terminal
+from tests.notebook.shells import FORGET_NAMES, Terminal
 
 CLASSES = """
 class Plain:
@@ -54,7 +54,9 @@ def test_it_agrees_with_the_books(notebook: Terminal, source: str) -> None:
     one = compared(notebook, source)[0]
     notebook.run(f"make = lambda: {source}\nmake(); make()\nkept = [None] * 1000\nat = None")
     notebook.run("gc.collect()\nfor at in range(1000): kept[at] = make()\ngc.collect();").raise_error()
-    report = cellheap.cells[notebook.number]
+    number = notebook.number
+    notebook.run(FORGET_NAMES)
+    report = cellheap.cells[number]
     books = sum(
         line.live
         for line in report.lines

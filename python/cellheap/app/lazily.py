@@ -35,8 +35,7 @@ LAZY = (
     "pickle",
     "pprint",
     "shutil",
-    # What most notebooks never begin to debug. IPython imports bdb to run a cell.
-    "bdb",
+    # What most notebooks never begin to debug. (Not bdb: IPython imports it for each statement that it runs.)
     "pdb",
     "IPython.core.debugger",
 )
