@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 
 use parking_lot::Mutex;
 
-use super::kept_place::{self, Array, Chain, Held, LENGTHS, Linked};
+use super::free_list::{Array, Chain, Held, LENGTHS, Linked};
+use super::kept_place;
 use super::python::{Api, Object};
 
 /// In front of objects that the collector knows.
@@ -82,6 +83,10 @@ impl Lists {
         }
     }
 
+    fn arrays(&self) -> [Array; 3] {
+        [self.list, self.dict, self.keys]
+    }
+
     /// A statement begins. (One that runs within another, or while another awaits, finds nothing of that one's.)
     ///
     /// # Safety
@@ -95,7 +100,7 @@ impl Lists {
                 (_, false) => {}
                 (1, _) => {
                     statements.away = Some(Away {
-                        arrays: [self.list, self.dict, self.keys].map(|array| array.put_away()),
+                        arrays: self.arrays().map(|array| array.put_away()),
                         tuples: self.tuples.map(|tuples| tuples.put_away()),
                         float: self.float.put_away(),
                     });
@@ -121,7 +126,7 @@ impl Lists {
             if statements.running > 0 {
                 return;
             }
-            for (array, held) in [self.list, self.dict, self.keys].iter().zip(&away.arrays) {
+            for (array, held) in self.arrays().iter().zip(&away.arrays) {
                 array.put_back(held);
             }
             for (tuples, linked) in self.tuples.iter().zip(away.tuples) {

@@ -25,6 +25,7 @@ pub(crate) mod control;
 pub(crate) mod crash;
 pub(crate) mod domains;
 pub(crate) mod elf;
+mod free_list;
 pub(crate) mod kept;
 mod kept_place;
 pub(crate) mod layout;

@@ -5,7 +5,7 @@ use crate::heap::sites::Spot;
 
 use super::caches::Owner;
 use super::layout::{Layout, running_frame, word};
-use super::python::{Api, Object};
+use super::python::{Api, Object, none};
 use super::shims::runs_code;
 use super::tracer::Tracer;
 
@@ -50,18 +50,13 @@ pub unsafe fn handles<L: Layout>(thread: *const u8) -> bool {
         let mut item = word(thread, L::HANDLED) as *const u8;
         while !item.is_null() {
             let exception = word(item, EXCEPTION);
-            if exception != 0 && exception != none() {
+            if exception != 0 && Some(exception) != none() {
                 return true;
             }
             item = word(item, OUTER) as *const u8;
         }
         false
     }
-}
-
-fn none() -> usize {
-    static NONE: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
-    *NONE.get_or_init(|| super::python::symbol(c"_Py_NoneStruct").map_or(0, |found| found as usize))
 }
 
 /// Whether `handles` reads what the interpreter says, with an exception in hand and without.

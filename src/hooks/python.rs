@@ -141,6 +141,12 @@ pub unsafe fn is_code(object: usize) -> bool {
     object != 0 && unsafe { (object as *const usize).add(1).read() } == code
 }
 
+/// Where Python's `None` is.
+pub fn none() -> Option<usize> {
+    static NONE: OnceLock<Option<usize>> = OnceLock::new();
+    *NONE.get_or_init(|| symbol(c"_Py_NoneStruct").map(|found| found as usize))
+}
+
 /// What the interpreter has under a name: a function, or an object of its own.
 pub fn symbol(name: &CStr) -> Option<Object> {
     // SAFETY: dlsym only looks the name up.
