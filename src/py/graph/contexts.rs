@@ -5,30 +5,13 @@ use pyo3::ffi;
 
 use super::kinds::Kind;
 use super::layout::{self, Layout, word};
-use super::names::Named;
 use super::picture::Picture;
 use super::texts::{text, type_name};
 
 const NAME: usize = 16;
-const TOKEN: [(usize, &str); 3] = [(16, "its context"), (24, ".var"), (32, ".old_value")];
 /// Where a node of the tree has its pairs of key and value, or no key and a node below. In the other kind of node are only
 /// nodes.
 const PAIRS: usize = 32;
-
-/// The words for a field of a token.
-///
-/// # Safety
-/// A live object of this kind.
-pub unsafe fn of_token(kind: &Kind, object: usize, held: usize) -> Option<Named> {
-    if kind.of != &raw mut ffi::PyContextToken_Type as usize {
-        return None;
-    }
-    // SAFETY: a token that lives.
-    let field = TOKEN
-        .iter()
-        .find(|(at, _)| unsafe { word(object, *at) } == held)?;
-    Some((field.1.to_owned(), "attribute"))
-}
 
 impl Picture {
     /// The way from a context through its tree: which variable has the value, or is it.

@@ -89,6 +89,23 @@ pub unsafe fn word(object: usize, at: usize) -> usize {
     unsafe { ((object + at) as *const usize).read() }
 }
 
+/// References of an object that lives for good.
+pub const IMMORTAL: u32 = u32::MAX;
+
+/// How many references there are, as far as 32 bits go.
+///
+/// # Safety
+/// What begins with its count of them.
+#[inline(always)]
+pub unsafe fn references(layout: &Layout, object: usize) -> u32 {
+    // SAFETY: the caller's promise.
+    let count = unsafe { word(object, 0) };
+    if layout.minor >= 12 && count as i32 <= 0 && count as u32 != 0 {
+        return IMMORTAL;
+    }
+    u32::try_from(count).unwrap_or(IMMORTAL)
+}
+
 /// # Safety
 /// As `word`.
 #[inline(always)]

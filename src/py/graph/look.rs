@@ -11,7 +11,7 @@ use crate::heap::sites::SiteId;
 
 use super::frames;
 use super::kinds::Adapter;
-use super::layout::{self, kind, word};
+use super::layout::{self, IMMORTAL, kind, references, word};
 use super::names::code_name;
 use super::owned::{Found, owned};
 use super::picture::Picture;
@@ -19,9 +19,7 @@ use super::pyarrow;
 use super::report::{Amount, TypeRow};
 use super::tensors;
 use super::texts::type_name;
-use super::walk::{
-    COUNTER, ENTRY, FRAME, IMMORTAL, KEYS, SHARED, STORAGE, TAGS, TENSOR, references,
-};
+use super::walk::{COUNTER, ENTRY, FRAME, KEYS, SHARED, STORAGE, TAGS, TENSOR};
 
 /// Objects and bytes by type; by tag, which is less than any address, where there is none.
 pub type Sums = HashMap<usize, (u64, u64)>;

@@ -3,7 +3,6 @@
 
 use std::ffi::CStr;
 
-use super::contexts::of_token;
 use super::layout::{
     self, Layout, byte, code, dict, int, kind, list, module, ndarray, tuple, word,
 };
@@ -157,7 +156,6 @@ pub unsafe fn arrow(layout: &Layout, kind: &Kind, object: usize, held: usize) ->
             .or_else(|| member(layout, kind, object, held))
             .or_else(|| local(layout, object, held))
             .or_else(|| of_task(layout, kind, held))
-            .or_else(|| of_token(kind, object, held))
             .unwrap_or_else(|| {
                 (
                     format!("something in {}", with_article(&type_name(layout, kind.of))),
@@ -185,7 +183,11 @@ unsafe fn entry_of(layout: &Layout, object: usize, held: usize) -> Option<Named>
     }
 }
 
-unsafe fn item_of(items: usize, count: usize, held: usize) -> Option<Named> {
+/// Which of so many objects one is.
+///
+/// # Safety
+/// So many pointers lie there.
+pub unsafe fn item_of(items: usize, count: usize, held: usize) -> Option<Named> {
     // SAFETY: the caller's promise: so many pointers lie there.
     let at = (0..count.min(MOST_ITEMS)).find(|at| unsafe { word(items, at * 8) } == held)?;
     Some((format!("[{at}]"), "item"))

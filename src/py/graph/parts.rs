@@ -29,6 +29,7 @@ const FUNCTION: [(usize, &str); 11] = [
 ];
 const CELL: [(usize, &str); 1] = [(16, ".cell_contents")];
 const METHOD: [(usize, &str); 2] = [(24, ".__self__"), (32, ".__module__")];
+const TOKEN: [(usize, &str); 3] = [(16, "its context"), (24, ".var"), (32, ".old_value")];
 const FRAME: [(usize, &str); 2] = [(16, ".f_back"), (32, ".f_trace")];
 const EXCEPTION: [(usize, &str); 5] = [
     (24, ".args"),
@@ -55,6 +56,8 @@ pub unsafe fn part(kind: &Kind, object: usize, held: usize) -> Option<Named> {
         &METHOD
     } else if is(&raw mut ffi::PyFrame_Type) {
         &FRAME
+    } else if is(&raw mut ffi::PyContextToken_Type) {
+        &TOKEN
     } else if kind.has(IS_EXCEPTION) {
         &EXCEPTION
     } else {

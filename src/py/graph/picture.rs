@@ -15,11 +15,11 @@ use crate::hooks::control;
 
 use super::frames::{Frame, running};
 use super::kinds::{Kind, Kinds, marks, special};
-use super::layout::Layout;
+use super::layout::{IMMORTAL, Layout};
 use super::listed::Listed;
 use super::places::Places;
 use super::pyarrow::{self, Shared};
-use super::walk::{ENTRY, Entry, FRAME, IMMORTAL, OBJECT, PAGES, SHARED, TAGS, Walk};
+use super::walk::{ENTRY, Entry, FRAME, OBJECT, PAGES, SHARED, TAGS, Walk};
 
 pub struct Picture {
     pub layout: &'static Layout,

@@ -5,7 +5,7 @@
 use std::ffi::CStr;
 
 use super::layout::{int, word};
-use super::names::Named;
+use super::names::{Named, item_of};
 use super::owned::Found;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,13 +87,15 @@ pub unsafe fn name(form: Form, object: usize, held: usize) -> Option<Named> {
         return None;
     }
     // SAFETY: the caller's promise; so many children lie there.
-    let at = unsafe {
+    unsafe {
         let more = word(object, element::MORE);
         if more == 0 {
             return None;
         }
-        let (count, children) = (word(more, element::COUNT), word(more, element::CHILDREN));
-        (0..count).find(|at| word(children, at * 8) == held)?
-    };
-    Some((format!("[{at}]"), "item"))
+        item_of(
+            word(more, element::CHILDREN),
+            word(more, element::COUNT),
+            held,
+        )
+    }
 }

@@ -12,7 +12,7 @@ use crate::heap::shadow::Shadow;
 use super::frames::{Frame, owned_by_frame};
 use super::index::Index;
 use super::kinds::{Adapter, Kind, Kinds, marks};
-use super::layout::Layout;
+use super::layout::{Layout, references};
 use super::owned::{Found, about, each_entry, found_keys, owned};
 use super::pyarrow::{self, Shared};
 use super::tensors;
@@ -34,9 +34,6 @@ pub const SHARED: usize = 7;
 pub const TAGS: usize = 7;
 /// Among the pending: pages that were mapped, and no block.
 pub const PAGES: usize = 1;
-
-/// References of an object that lives for good.
-pub const IMMORTAL: u32 = u32::MAX;
 
 /// An entry of a named dict: it alone is between the dict and what it holds.
 #[derive(Debug, Clone, Copy)]
@@ -304,6 +301,12 @@ impl<'a> Walk<'a> {
             about(self.layout, &kind, object)
         }
     }
+
+    /// The books are asked for this of the node.
+    fn ask_later(&mut self, address: usize) {
+        let pending = self.pending.push((self.node, address));
+        self.failed = self.failed.take().or(pending.err().map(Stopped::from));
+    }
 }
 
 impl Found for Walk<'_> {
@@ -314,16 +317,12 @@ impl Found for Walk<'_> {
         }
         match self.shadow.and_then(|shadow| shadow.look(address)) {
             Some(entry) => self.sum += entry.size(),
-            None => {
-                let pending = self.pending.push((self.node, address));
-                self.failed = self.failed.take().or(pending.err().map(Stopped::from));
-            }
+            None => self.ask_later(address),
         }
     }
 
     fn pages(&mut self, address: usize) {
-        let pending = self.pending.push((self.node, address | PAGES));
-        self.failed = self.failed.take().or(pending.err().map(Stopped::from));
+        self.ask_later(address | PAGES);
     }
 
     #[inline(always)]
@@ -383,17 +382,6 @@ unsafe extern "C" fn visit(object: *mut ffi::PyObject, walk: *mut c_void) -> c_i
     // SAFETY: `read_object` handed itself over, and waits.
     let walk = unsafe { &mut *walk.cast::<Walk>() };
     c_int::from(!walk.lead_to(object as usize, OBJECT))
-}
-
-/// How many references there are, as far as 32 bits go.
-#[inline(always)]
-pub unsafe fn references(layout: &Layout, object: usize) -> u32 {
-    // SAFETY: the caller's promise: it begins with its count.
-    let count = unsafe { super::layout::word(object, 0) };
-    if layout.minor >= 12 && count as i32 <= 0 && count as u32 != 0 {
-        return IMMORTAL;
-    }
-    u32::try_from(count).unwrap_or(IMMORTAL)
 }
 
 #[inline(always)]
