@@ -20,6 +20,8 @@ from cellheap import graph  # noqa: E402  made while everything counts
 
 SPACE: dict[str, Any] = vars(sys.modules["__main__"])
 SEEN = array("Q", [0, 0])
+# Python's cache of attributes keeps the names that were looked up last, and code that runs as things die looks some up.
+forget_names = getattr(sys, "_clear_internal_caches", sys._clear_type_cache)
 
 
 def judge(source: str, names: list[str]) -> tuple[int, int]:
@@ -34,10 +36,12 @@ def judge(source: str, names: list[str]) -> tuple[int, int]:
     # object, which stays while that one runs. Here it is made beforehand.
     sys._getframe()
     gc.collect()
+    forget_names()
     SEEN[0] = _live.value
     for name in names:
         del SPACE[name]
     gc.collect()
+    forget_names()
     SEEN[1] = _live.value
     freed = SEEN[0] - SEEN[1]
     for name in set(SPACE) - known:
