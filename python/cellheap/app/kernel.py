@@ -6,6 +6,7 @@ The wire publishes busy and idle and keeps the queue; here a request becomes a c
 import _signal  # type: ignore[import-not-found]
 import asyncio
 import inspect
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -221,6 +222,23 @@ class Kernel(IPythonKernel):
         parent["content"].setdefault("restart", False)
         replied = stream is self.control_stream
         await super().shutdown_request(None if replied else stream, ident, parent)
+
+    async def _at_shutdown(self) -> None:
+        """As ipykernel's, which imports all of zmq to flush control. The wire has sent what it was given."""
+        try:
+            await self._progressively_terminate_all_children()
+        except Exception:
+            self.log.exception("Child processes could not be ended")
+        self.session.send(self.iopub_socket, self._shutdown_message, ident=self._topic("shutdown"))
+
+    def _process_children(self) -> list[Any]:
+        """ipykernel looks through all processes of the system for them. Mostly there are none."""
+        try:
+            os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return []
+        found: list[Any] = super()._process_children()
+        return found
 
     async def do_shutdown(self, restart: bool) -> Message:
         """The end was asked for: whatever comes of it, nothing is to be told of it."""

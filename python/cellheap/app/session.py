@@ -37,13 +37,16 @@ class WireSession(Session):
         header: dict[str, Any] | None = None,
         metadata: dict[str, Any] | None = None,
     ) -> dict[str, Any] | None:
-        if not isinstance(stream, Handle):
+        if not isinstance(stream, Handle) and (stream is not None or self.debug):
             return super().send(stream, msg_or_type, content, parent, ident, buffers, track, header, metadata)
         if isinstance(msg_or_type, (dict, Message)):
             message = dict(msg_or_type)
             buffers = buffers or message.get("buffers")
         else:
             message = self.msg(msg_or_type, content, parent, header, metadata)
+        message["tracker"] = DONE
+        if stream is None:  # Session imports all of zmq to find that out.
+            return message
         if message["header"]["msg_type"] in _COMMS:
             _routed(stream.wire, message)
         stream.wire.send(
@@ -56,7 +59,6 @@ class WireSession(Session):
             buffers or (),
             self.pack,
         )
-        message["tracker"] = DONE
         return message
 
     def recv(self, socket: Any, *args: Any, **kwargs: Any) -> Any:
