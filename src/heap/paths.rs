@@ -28,18 +28,16 @@ pub struct Paths {
 }
 
 impl Paths {
-    /// The path through these frames, the one next to the notebook's line first. One more speaks of it.
-    pub fn hold(&mut self, frames: impl Iterator<Item = Spot>, codes: &mut Codes) -> PathId {
-        let end = frames.fold(PathId::default(), |before, spot| {
-            self.step(before, spot, codes)
-        });
-        if let Some(node) = self.node_mut(end) {
+    /// One more speaks of it.
+    pub fn hold(&mut self, id: PathId) {
+        if let Some(node) = self.node_mut(id) {
             node.uses += 1;
         }
-        end
     }
 
-    fn step(&mut self, before: PathId, spot: Spot, codes: &mut Codes) -> PathId {
+    /// A path with one more frame, the farthest from the notebook's line. Somebody must hold it, or one that begins with it,
+    /// before anything is released.
+    pub fn step(&mut self, before: PathId, spot: Spot, codes: &mut Codes) -> PathId {
         if let Some(id) = self.ids.get(&(spot, before)) {
             return *id;
         }
@@ -105,6 +103,14 @@ mod tests {
     use super::super::codes::{Code, CodeId};
     use super::*;
 
+    fn hold(paths: &mut Paths, frames: &[Spot], codes: &mut Codes) -> PathId {
+        let end = (frames.iter()).fold(PathId::default(), |before, spot| {
+            paths.step(before, *spot, codes)
+        });
+        paths.hold(end);
+        end
+    }
+
     fn spot(code: CodeId, offset: u32) -> Spot {
         Spot { code, offset }
     }
@@ -114,11 +120,11 @@ mod tests {
         let (mut paths, mut codes) = (Paths::default(), Codes::default());
         let code = codes.add(Code::default());
         let (one, two, three) = (spot(code, 2), spot(code, 4), spot(code, 6));
-        let long = paths.hold([one, two, three].into_iter(), &mut codes);
-        let short = paths.hold([one, two].into_iter(), &mut codes);
+        let long = hold(&mut paths, &[one, two, three], &mut codes);
+        let short = hold(&mut paths, &[one, two], &mut codes);
         assert!(paths.frames(long).eq([three, two, one]));
         assert!(paths.frames(short).eq([two, one]));
-        assert_eq!(paths.hold([one, two, three].into_iter(), &mut codes), long);
+        assert_eq!(hold(&mut paths, &[one, two, three], &mut codes), long);
         paths.release(long, &mut codes);
         paths.release(long, &mut codes);
         assert!(paths.frames(short).eq([two, one]) && paths.frames(long).next().is_none());
@@ -131,7 +137,7 @@ mod tests {
     #[test]
     fn the_empty_path_is_nothing_to_hold() {
         let (mut paths, mut codes) = (Paths::default(), Codes::default());
-        let none = paths.hold(std::iter::empty(), &mut codes);
+        let none = hold(&mut paths, &[], &mut codes);
         assert_eq!(none, PathId::default());
         paths.release(none, &mut codes);
         assert_eq!(paths.frames(none).count(), 0);

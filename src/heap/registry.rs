@@ -65,14 +65,19 @@ impl Books {
         self.sites.find(key)
     }
 
+    /// A path with one more library frame, for `add`.
+    pub fn step(&mut self, before: PathId, spot: Spot) -> PathId {
+        self.paths.step(before, spot, &mut self.codes)
+    }
+
     /// The site for a key that `find` does not know, made of what is left of ids. `path` has the library frames under
-    /// the line, the one next to it first. May begin a new generation.
+    /// the line; where no id is left it is a path no more. May begin a new generation, in which others are none either.
     #[cold]
-    pub fn add(&mut self, key: Key, path: &[Spot]) -> SiteId {
+    pub fn add(&mut self, key: Key, path: PathId) -> SiteId {
+        self.paths.hold(path);
         if self.sites.len() >= self.sweep_at {
             self.sweep();
         }
-        let path = self.paths.hold(path.iter().copied(), &mut self.codes);
         let Some(id) = (self.sites.add(key, path)).or_else(|| self.add_after_sweep(key, path))
         else {
             self.paths.release(path, &mut self.codes);
@@ -98,7 +103,7 @@ impl Books {
         };
         match key.place {
             Place::Other => machinery(key.source.layer),
-            _ => (self.find(&other)).unwrap_or_else(|| self.add(other, &[])),
+            _ => (self.find(&other)).unwrap_or_else(|| self.add(other, PathId::default())),
         }
     }
 

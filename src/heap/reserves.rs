@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::books::Books;
 use super::pages;
+use super::paths::PathId;
 use super::ranges::Piece;
 use super::sites::Place;
 use super::sources::{Layer, ObjectId, Source};
@@ -79,7 +80,7 @@ impl Books {
             let key = self.key(self.latest_running(), Place::Reserve, source);
             let site = match self.find(&key) {
                 Some(site) => site,
-                None => self.add(key, &[]),
+                None => self.add(key, PathId::default()),
             };
             self.came(gap.len(), site);
             let (start, bytes) = (gap.start, gap.len());

@@ -1,8 +1,11 @@
 //! What lies below a library frame: a notebook's, our own or nothing. Walks the stack, and remembers the way in the chain.
 
+use crate::heap::paths::PathId;
+
 use super::caches::Owner;
 use super::chain::{Base, DEEPEST, Looked};
 use super::layout::{Layout, code_of, leaf_frame, word};
+use super::shims::runs_code;
 use super::tracer::Tracer;
 
 /// Frames that are remembered at once.
@@ -82,6 +85,67 @@ impl Tracer {
         };
         self.chain.grow(at, fresh);
         Some(below)
+    }
+
+    /// The library frames from a notebook's line up to the leaf that asks for it. Most are those that the last path had, and
+    /// stand where they stood.
+    ///
+    /// # Safety
+    /// `below` has found the line in this event.
+    pub(super) unsafe fn path<L: Layout>(&mut self, leaf: *const u8, line: *const u8) -> PathId {
+        // SAFETY: the frames from the leaf down to the line are live, as the caller promises.
+        unsafe {
+            let top = self
+                .chain
+                .find(word(leaf, L::PREVIOUS) as *const u8, self.voided);
+            let told = top.and_then(|top| Some((top, self.chain.told::<L>(top, line)?)));
+            let below = match told {
+                Some((top, (still, path))) => self.tell::<L>(path, top - still),
+                None => self.path_anew::<L>(word(leaf, L::PREVIOUS) as *const u8, line),
+            };
+            self.step::<L>(below, leaf)
+        }
+    }
+
+    /// Tells the chain the paths of so many links more, and which the last one is.
+    unsafe fn tell<L: Layout>(&mut self, mut path: PathId, links: usize) -> PathId {
+        for _ in 0..links {
+            let frame = self.chain.untold();
+            // SAFETY: the links' frames are live, as the caller promises.
+            unsafe {
+                path = self.step::<L>(path, frame);
+                self.chain.tell(word(frame, L::INSTRUCTION), path);
+            }
+        }
+        path
+    }
+
+    /// The path of a frame that the chain does not lead from.
+    unsafe fn path_anew<L: Layout>(&mut self, mut frame: *const u8, line: *const u8) -> PathId {
+        let mut frames = Vec::new();
+        while frame != line && !frame.is_null() {
+            frames.push(frame);
+            // SAFETY: as above.
+            frame = unsafe { word(frame, L::PREVIOUS) } as *const u8;
+        }
+        (frames.into_iter().rev()).fold(PathId::default(), |path, frame| {
+            // SAFETY: as above.
+            unsafe { self.step::<L>(path, frame) }
+        })
+    }
+
+    /// A path with one more frame. Shims of the evaluation loop are no frames that a person knows.
+    unsafe fn step<L: Layout>(&mut self, path: PathId, frame: *const u8) -> PathId {
+        // SAFETY: a live frame, as the caller promises.
+        unsafe {
+            match runs_code::<L>(frame) {
+                true => {
+                    let spot = self.spot::<L>(frame);
+                    self.books.step(path, spot)
+                }
+                false => path,
+            }
+        }
     }
 
     /// Walks from a frame, and remembers the way: further than it is asked for, so that a recursion that returns finds the

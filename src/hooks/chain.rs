@@ -2,6 +2,8 @@
 //! a frame it knows only makes sure that each link still holds, which waits for no load and looks nothing up: the chain
 //! is never believed, so it cannot give another line's bytes.
 
+use crate::heap::paths::PathId;
+
 use super::layout::{Layout, code_of, word};
 
 /// Library frames that a walk follows.
@@ -41,9 +43,17 @@ pub enum Base {
     Unknown,
 }
 
+/// Where a link's frame stood, and the library path up to it, when that was asked for.
+struct Told {
+    instruction: usize,
+    path: PathId,
+}
+
 pub struct Chain {
     /// From the lowest up.
     links: Vec<Link>,
+    /// Of the links above the lowest, as far as paths were told.
+    told: Vec<Told>,
     base: Base,
     places: [u16; PLACES],
     /// What owners are remembered under: code objects are known by their addresses for so long.
@@ -68,6 +78,7 @@ impl Chain {
     pub const fn new() -> Self {
         Self {
             links: Vec::new(),
+            told: Vec::new(),
             base: Base::Unknown,
             places: [0; PLACES],
             stamp: 0,
@@ -189,6 +200,52 @@ impl Chain {
         self.replace_above(0, fresh);
     }
 
+    /// Of the links that lead from `at` to the notebook's frame `line`, how many from there up still stand where they stood as
+    /// their path was told, and the path of the last of these. None where the chain leads to another frame, or none.
+    ///
+    /// # Safety
+    /// The chain was found to hold from `at` down in this event.
+    pub unsafe fn told<L: Layout>(
+        &mut self,
+        at: usize,
+        line: *const u8,
+    ) -> Option<(usize, PathId)> {
+        let lowest = self.links.first().filter(|_| self.base == Base::Notebook)?;
+        if lowest.frame != line as usize {
+            return None;
+        }
+        let links = self.links[1..=at].iter();
+        // SAFETY: the links' frames are live, as the caller promises.
+        let stands = |link: &Link, told: &Told| unsafe {
+            word(link.frame as *const u8, L::INSTRUCTION) == told.instruction
+        };
+        let still = (links.zip(&self.told))
+            .take_while(|(link, told)| stands(link, told))
+            .count();
+        if still < at {
+            self.told.truncate(still);
+        }
+        let path = still
+            .checked_sub(1)
+            .map_or_else(PathId::default, |last| self.told[last].path);
+        Some((still, path))
+    }
+
+    /// The frame of the lowest link whose path was not told.
+    pub fn untold(&self) -> *const u8 {
+        self.links[self.told.len() + 1].frame as *const u8
+    }
+
+    /// The path of that link, whose frame stands at this instruction.
+    pub fn tell(&mut self, instruction: usize, path: PathId) {
+        self.told.push(Told { instruction, path });
+    }
+
+    /// Paths may have come to be others.
+    pub fn forget_paths(&mut self) {
+        self.told.clear();
+    }
+
     /// Code at some address may be another's by now.
     pub fn forget(&mut self) {
         self.start(Base::Unknown, &[], 0);
@@ -196,8 +253,10 @@ impl Chain {
 
     fn replace_above(&mut self, from: usize, fresh: &[(usize, usize)]) {
         self.links.truncate(from);
+        self.told.truncate(from.saturating_sub(1));
         if self.links.len() + fresh.len() > MOST {
             self.links.clear();
+            self.told.clear();
             self.base = Base::Unknown;
         }
         for (frame, code) in fresh.iter().rev().copied() {

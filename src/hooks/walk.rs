@@ -2,13 +2,13 @@
 //! Nothing here allocates by Python's allocators or runs Python: a hook is never inside a hook.
 
 use crate::heap::hint::likely;
-use crate::heap::sites::{Place, SiteId, Spot, cellheap, machinery};
+use crate::heap::paths::PathId;
+use crate::heap::sites::{Place, SiteId, cellheap, machinery};
 use crate::heap::sources::{Layer, Source};
 
 use super::below::Below;
 use super::caches::{Leaf, Native, Owner, Pair, caches};
 use super::layout::{Layout, code_of, leaf_frame, running_frame, word};
-use super::shims::runs_code;
 use super::tracer::Tracer;
 
 impl Tracer {
@@ -177,11 +177,11 @@ impl Tracer {
             return self.frameless(source);
         }
         if source != Source::default() {
-            return self.make(Place::Deep, source, &[]);
+            return self.make(Place::Deep, source, PathId::default());
         }
         // Deep recursion asks again and again.
         if self.deep.0 != self.stamp {
-            let site = self.make(Place::Deep, source, &[]);
+            let site = self.make(Place::Deep, source, PathId::default());
             self.deep = (self.stamp, site);
         }
         self.deep.1
@@ -196,14 +196,14 @@ impl Tracer {
     /// No Python code asked.
     fn frameless(&mut self, source: Source) -> SiteId {
         if self.started {
-            self.make(Place::Thread, source, &[])
+            self.make(Place::Thread, source, PathId::default())
         } else {
             machinery(source.layer)
         }
     }
 
     /// The site of `place` in this cell; caches are voided if ids were given up for it.
-    fn make(&mut self, place: Place, source: Source, path: &[Spot]) -> SiteId {
+    fn make(&mut self, place: Place, source: Source, path: PathId) -> SiteId {
         let key = self.books.key(self.cell, place, source);
         let site = match self.books.find(&key) {
             Some(site) => site,
@@ -229,7 +229,7 @@ impl Tracer {
                     leaf: spot,
                     line: spot,
                 };
-                let site = self.make(place, Source::default(), &[]);
+                let site = self.make(place, Source::default(), PathId::default());
                 (self.stamp, site, site)
             }
             Owner::Cellheap => {
@@ -313,17 +313,12 @@ impl Tracer {
             if let Some(site) = self.books.find(&self.books.key(self.cell, place, source)) {
                 return site;
             }
-            let mut path = Vec::new();
-            let mut frame = leaf;
-            while frame != line && !frame.is_null() {
-                // Shims of the evaluation loop are no frames that a person knows.
-                if runs_code::<L>(frame) {
-                    path.push(self.spot::<L>(frame));
-                }
-                frame = word(frame, L::PREVIOUS) as *const u8;
+            let path = self.path::<L>(leaf, line);
+            let site = self.make(place, source, path);
+            if self.books.ids_ran_out {
+                self.chain.forget_paths();
             }
-            path.reverse();
-            self.make(place, source, &path)
+            site
         }
     }
 

@@ -16,6 +16,7 @@ use cellheap::heap::books::Books;
 use cellheap::heap::cells::{CellId, Reading};
 use cellheap::heap::codes::Code;
 use cellheap::heap::kept::Found;
+use cellheap::heap::paths::PathId;
 use cellheap::heap::report::Line as Row;
 use cellheap::heap::reporter;
 use cellheap::heap::sites::{Place, SiteId, Spot};
@@ -282,7 +283,9 @@ fn site(books: &mut Books, cell: CellId, spot: Spot) -> SiteId {
         line: spot,
     };
     let key = books.key(cell, place, Source::default());
-    books.find(&key).unwrap_or_else(|| books.add(key, &[]))
+    books
+        .find(&key)
+        .unwrap_or_else(|| books.add(key, PathId::default()))
 }
 
 /// Code whose first eight units have this line.

@@ -1,0 +1,79 @@
+"""The library frames under a line, against a walk of Python's own at the moment of the first block."""
+
+import pytest
+
+from tests.tracer.conftest import Run
+
+# `leaf<k>` asks for memory once a call; who called it is noted the first time that a line does. Every function has two places
+# that it calls the next from, and code is made, used and dropped on the way, so that its addresses are used again.
+PROGRAM = """
+import random, sys
+from notebook import *
+notebook = Notebook()
+LEAVES, CELLS, LINES = 30, 6, 40
+choose = random.Random({seed})
+seen = {{}}
+
+def note(k):
+    frame, path = sys._getframe(1), []
+    while not frame.f_code.co_filename.startswith(PREFIX):
+        path.append((frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name))
+        frame = frame.f_back
+    file, line, function = path[0]
+    path[0] = file, line + 1, function  # the line after this call
+    seen.setdefault((notebook.count, frame.f_lineno, file, line + 1), path[::-1])
+
+up = '''
+def up{{0}}(calls):
+    if calls:
+        name, left, rest = calls[0], calls[1], calls[2:]
+        if left: names[name](rest)
+        else:
+            names[name](rest)
+            return
+'''
+leaf = '''
+def leaf{{0}}(calls):
+    note({{0}})
+    made = bytearray(1000)
+'''
+library = {{"note": note}}
+library["names"] = library
+for n in range(6):
+    exec(compile(up.format(n), f"/library/up{{n}}.py", "exec"), library)
+for n in range(LEAVES):
+    exec(compile("\\n" * n + leaf.format(n), "/library/leaf.py", "exec"), library)
+
+def made(calls):
+    names = dict(library)
+    exec(compile("\\n" * choose.randrange(50) + up.format("") + leaf.format(0), f"/library/made{{calls[1]}}.py", "exec"), names)
+    names["up"](calls[2:]) if calls[0] else names["leaf0"](())
+library["made"] = made
+
+def route():
+    calls = []
+    for _ in range(choose.choice((0, 1, 2, 5, 20, 45))):
+        calls += [f"up{{choose.randrange(6)}}", choose.random() < 0.5]
+    if choose.random() < 0.1:
+        calls += ["made", True, choose.random() < 0.5, choose.randrange(9)]
+    return calls + [f"leaf{{choose.randrange(LEAVES)}}", True]
+
+notebook.names.update(go=library["up0"], route=route)
+cells = [notebook.run("\\n".join("for _ in range(5): go(route())" for _ in range(LINES))) for _ in range(CELLS)]
+told = []
+for cell in cells:
+    for line in report(cell)["lines"]:
+        for row in line["library"]:
+            path = [(f["file"], f["line"], f["function"]) for f in row["path"]]
+            told.append([int(line["file"][len(PREFIX):-3]) if line["file"] else 0, line["line"], row["file"], row["line"], path])
+say([[list(key) + [path] for key, path in seen.items()], told])
+"""
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_they_are_the_frames_that_stood_there_when_the_line_asked_first(run: Run, seed: int) -> None:
+    seen, told = run(PROGRAM.format(seed=seed))
+    paths = {tuple(row[:4]): row[4] for row in told}
+    asked = {tuple(row[:4]): row[4] for row in seen}
+    assert len(asked) > 500
+    assert {key: paths.get(key) for key in asked} == asked
