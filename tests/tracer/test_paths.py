@@ -7,7 +7,7 @@ from tests.tracer.conftest import Run
 # `leaf<k>` asks for memory once a call; who called it is noted the first time that a line does. Every function has two places
 # that it calls the next from, and code is made, used and dropped on the way, so that its addresses are used again.
 PROGRAM = """
-import random, sys
+import itertools, random, sys
 from notebook import *
 notebook = Notebook()
 LEAVES, CELLS, LINES = 30, 6, 40
@@ -44,22 +44,31 @@ for n in range(6):
 for n in range(LEAVES):
     exec(compile("\\n" * n + leaf.format(n), "/library/leaf.py", "exec"), library)
 
+number = itertools.count()
 def made(calls):
     names = dict(library)
-    exec(compile("\\n" * choose.randrange(50) + up.format("") + leaf.format(0), f"/library/made{{calls[1]}}.py", "exec"), names)
-    names["up"](calls[2:]) if calls[0] else names["leaf0"](())
+    exec(compile(up.format("") + leaf.format(0), f"/library/made{{next(number)}}.py", "exec"), names)
+    names["up"](calls) if choose.random() < 0.5 else names["leaf0"](())
 library["made"] = made
 
-def route():
-    calls = []
-    for _ in range(choose.choice((0, 1, 2, 5, 20, 45))):
-        calls += [f"up{{choose.randrange(6)}}", choose.random() < 0.5]
-    if choose.random() < 0.1:
-        calls += ["made", True, choose.random() < 0.5, choose.randrange(9)]
-    return calls + [f"leaf{{choose.randrange(LEAVES)}}", True]
+# Ways through the same functions from one line: what differs is where each of them stands, and the leaf.
+def routes():
+    ups = [f"up{{choose.randrange(6)}}" for _ in range(choose.choice((0, 1, 2, 5, 20, 45)))]
+    ways, flags = [], [choose.random() < 0.5 for _ in ups]
+    for _ in range(8):
+        if ups:
+            flags[choose.randrange(len(ups))] ^= True
+        calls = [part for pair in zip(ups, flags) for part in pair]
+        if choose.random() < 0.1:
+            calls += ["made", choose.random() < 0.5]
+        ways.append(calls + [f"leaf{{choose.randrange(LEAVES)}}", True])
+    return ways
 
-notebook.names.update(go=library["up0"], route=route)
-cells = [notebook.run("\\n".join("for _ in range(5): go(route())" for _ in range(LINES))) for _ in range(CELLS)]
+notebook.names.update(go=library["up0"])
+cells = []
+for _ in range(CELLS):
+    notebook.names["ways"] = [routes() for _ in range(LINES)]
+    cells.append(notebook.run("\\n".join(f"for way in ways[{{n}}]: go(way)" for n in range(LINES))))
 told = []
 for cell in cells:
     for line in report(cell)["lines"]:
