@@ -58,9 +58,8 @@ pub struct Books {
     pub ids_ran_out: bool,
     /// Grows whenever a site's id may come to mean another, or any address: caches of them are void then.
     pub generation: u64,
-    /// Addresses of code objects that died since the caches were looked through for them: instructions there may come to mean
-    /// others.
-    pub died: Vec<usize>,
+    /// Code objects that died since the caches were looked through for them: instructions there may come to mean others.
+    pub died: Vec<Died>,
     /// How many live tables there were.
     pub(super) table: u32,
     /// Closed marks of the whole notebook.
@@ -70,6 +69,14 @@ pub struct Books {
     pub(super) last_span: SpanId,
     /// What changed between the ends of cells.
     pub(super) journal: Journal,
+}
+
+/// Where a code object was, its bytecode in it.
+#[derive(Debug, Clone, Copy)]
+pub struct Died {
+    pub address: usize,
+    /// Zero where it was made before tracing.
+    pub size: usize,
 }
 
 // SAFETY: `meter` points into a boxed record that the books own; calls are serialised.
@@ -274,7 +281,10 @@ impl Books {
             self.codes.release(code);
         }
         if block.code != Seen::Not {
-            self.died.push(address);
+            self.died.push(Died {
+                address,
+                size: block.size as usize,
+            });
         }
         (block.site.0 != 0).then_some(block)
     }

@@ -3,12 +3,16 @@
 
 use std::cell::UnsafeCell;
 
+use crate::heap::books::Died;
 use crate::heap::sites::SiteId;
 
 const LEAVES: usize = 1 << 12;
 const PAIRS: usize = 1 << 12;
 const NATIVES: usize = 1 << 11;
 const OWNERS: usize = 1 << 12;
+/// Bytecode dies by the region, of so many bytes each.
+const REGIONS: usize = 1 << 10;
+const REGION: usize = 512;
 
 /// An instruction that asked for memory.
 #[derive(Clone, Copy)]
@@ -26,6 +30,8 @@ pub struct Pair {
     pub line: usize,
     pub stamp: u32,
     pub site: SiteId,
+    /// Of the leaf's region.
+    pub deaths: u32,
 }
 
 /// The same, asked of a native layer by code that returns to `caller`.
@@ -36,6 +42,8 @@ pub struct Native {
     pub caller: usize,
     pub stamp: u32,
     pub site: SiteId,
+    /// Of the leaf's region.
+    pub deaths: u32,
 }
 
 /// Whose code an object is.
@@ -61,6 +69,8 @@ pub struct Caches {
     pairs: [Pair; PAIRS],
     natives: [Native; NATIVES],
     owners: [Known; OWNERS],
+    /// How much code has died in each region.
+    deaths: [u32; REGIONS],
 }
 
 struct Place(UnsafeCell<Caches>);
@@ -80,6 +90,7 @@ static CACHES: Place = Place(UnsafeCell::new(Caches {
         line: 0,
         stamp: 0,
         site: SiteId(0),
+        deaths: 0,
     }; PAIRS],
     natives: [Native {
         leaf: 0,
@@ -87,12 +98,14 @@ static CACHES: Place = Place(UnsafeCell::new(Caches {
         caller: 0,
         stamp: 0,
         site: SiteId(0),
+        deaths: 0,
     }; NATIVES],
     owners: [Known {
         code: 0,
         stamp: 0,
         owner: Owner::Library,
     }; OWNERS],
+    deaths: [0; REGIONS],
 }));
 
 /// # Safety
@@ -118,7 +131,17 @@ impl Caches {
     #[inline(always)]
     pub fn pair_site(&mut self, leaf: usize, line: usize, stamp: u32) -> Option<SiteId> {
         let pair = *self.pair(leaf, line);
-        (pair.leaf == leaf && pair.line == line && pair.stamp == stamp).then_some(pair.site)
+        (pair.leaf == leaf
+            && pair.line == line
+            && pair.stamp == stamp
+            && pair.deaths == self.deaths(leaf))
+        .then_some(pair.site)
+    }
+
+    /// What an entry on a library's instruction carries, so that it is void once code dies there.
+    #[inline(always)]
+    pub fn deaths(&self, instruction: usize) -> u32 {
+        self.deaths[instruction / REGION & (REGIONS - 1)]
     }
 
     #[inline(always)]
@@ -136,11 +159,38 @@ impl Caches {
         self.owners[code >> 4 & (OWNERS - 1)] = Known { code, stamp, owner };
     }
 
-    /// The code object there is gone.
-    pub fn forget_owner(&mut self, code: usize) {
-        let known = &mut self.owners[code >> 4 & (OWNERS - 1)];
-        if known.code == code {
+    /// A code object is gone. False where more is void than what is remembered of its own instructions: if it was no library's,
+    /// or if it is not known whose it was, or where it ended.
+    pub fn forget_code(&mut self, Died { address, size }: Died, stamp: u32) -> bool {
+        let library = self.owner(address, stamp) == Some(Owner::Library);
+        let known = &mut self.owners[address >> 4 & (OWNERS - 1)];
+        if known.code == address {
             known.stamp = 0;
+        }
+        if !library || size == 0 {
+            return false;
+        }
+        let range = address..address + size;
+        for instruction in range.clone().step_by(2).take(LEAVES) {
+            let leaf = self.leaf(instruction);
+            if range.contains(&leaf.instruction) {
+                leaf.stamp = 0;
+            }
+        }
+        for region in range.start / REGION..=range.end / REGION {
+            let deaths = &mut self.deaths[region & (REGIONS - 1)];
+            match deaths.checked_add(1) {
+                Some(more) => *deaths = more,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Who asks a native layer may have come to be another object.
+    pub fn forget_callers(&mut self) {
+        for native in &mut self.natives {
+            native.stamp = 0;
         }
     }
 
@@ -152,9 +202,7 @@ impl Caches {
         for pair in &mut self.pairs {
             pair.stamp = 0;
         }
-        for native in &mut self.natives {
-            native.stamp = 0;
-        }
+        self.forget_callers();
         for known in &mut self.owners {
             known.stamp = 0;
         }

@@ -246,6 +246,15 @@ impl Chain {
         self.told.clear();
     }
 
+    /// A code object has died. None of its frames is live: nor is any above one.
+    pub fn forget_code(&mut self, code: usize) {
+        match self.links.iter().position(|link| link.code == code) {
+            Some(0) => self.forget(),
+            Some(first) => self.replace_above(first, &[]),
+            None => {}
+        }
+    }
+
     /// Code at some address may be another's by now.
     pub fn forget(&mut self) {
         self.start(Base::Unknown, &[], 0);

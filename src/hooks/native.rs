@@ -96,7 +96,7 @@ fn note(found: Found) {
     }
     tracer.objects.sort_unstable();
     // What was asked from those addresses may have been another object's.
-    tracer.void();
+    tracer.forget_callers();
 }
 
 /// The thread state with which this thread holds an interpreter's lock, or null; none where this event is not to be noted.

@@ -350,14 +350,26 @@ impl Tracer {
         self.void_instructions();
     }
 
-    /// Code has died: each cell leaves some. Whose the rest is stays known, which takes longest to find out.
+    /// Code has died. Each module that is imported leaves some, and only what was remembered of that is void. With a
+    /// notebook's, which each cell leaves, lines may come to mean others under any instruction; whose the rest is stays
+    /// known, which takes longest to find out.
     fn forget_code(&mut self) {
-        for code in self.books.died.drain(..) {
+        let mut libraries = true;
+        for died in self.books.died.drain(..) {
             // SAFETY: the tracer is reached in a turn.
-            unsafe { caches() }.forget_owner(code);
+            libraries &= unsafe { caches() }.forget_code(died, self.voided);
+            self.chain.forget_code(died.address);
         }
-        self.chain.forget();
-        self.void_instructions();
+        if !libraries {
+            self.chain.forget();
+            self.void_instructions();
+        }
+    }
+
+    /// An object was loaded: who asks a native layer may be another from there on.
+    pub fn forget_callers(&mut self) {
+        // SAFETY: the tracer is reached in a turn.
+        unsafe { caches() }.forget_callers();
     }
 
     fn void_instructions(&mut self) {

@@ -123,6 +123,7 @@ impl Tracer {
                 && known.line == at
                 && known.caller == caller
                 && known.stamp == self.stamp
+                && known.deaths == caches().deaths(leaf)
             {
                 return known.site;
             }
@@ -267,6 +268,7 @@ impl Tracer {
                 line,
                 stamp: self.stamp,
                 site,
+                deaths: caches().deaths(leaf),
             };
             site
         }
@@ -292,6 +294,7 @@ impl Tracer {
                 caller,
                 stamp: self.stamp,
                 site,
+                deaths: caches().deaths(leaf),
             };
             site
         }
