@@ -4,6 +4,9 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+/// The import system's own files begin so.
+pub const IMPORT: &str = "<frozen importlib";
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct CodeId(pub u32);
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::books::Books;
-use super::codes::Code;
+use super::codes::{Code, IMPORT};
 use super::report::Frame;
 use super::sites::{Cold, Place, Spot};
 
@@ -13,8 +13,6 @@ const DEEP: &str = "(deep library recursion)";
 const THREAD: &str = "(a thread without notebook code)";
 const RESERVE: &str = "(a library's own allocator)";
 const OTHER: &str = "(other)";
-/// The import system's own files.
-const IMPORT: &str = "<frozen importlib";
 
 /// File, line and function; line zero has words for a function.
 pub type Where = (Arc<str>, u32, Arc<str>);

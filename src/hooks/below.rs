@@ -3,7 +3,7 @@
 use crate::heap::paths::PathId;
 
 use super::caches::Owner;
-use super::chain::{Base, DEEPEST, Looked};
+use super::chain::{Base, DEEPEST, Looked, Step};
 use super::layout::{Layout, code_of, leaf_frame, word};
 use super::shims::runs_code;
 use super::tracer::Tracer;
@@ -40,7 +40,7 @@ impl Tracer {
             match self.owner::<L>(code_of::<L>(frame)) {
                 Owner::Notebook => true,
                 Owner::Cellheap => false,
-                Owner::Library => match self.below::<L>(frame) {
+                Owner::Library | Owner::Imports => match self.below::<L>(frame) {
                     Below::Line(_) => true,
                     Below::Cellheap => false,
                     Below::Nothing => self.started,
@@ -57,7 +57,7 @@ impl Tracer {
         unsafe {
             let frame = word(leaf, L::PREVIOUS) as *const u8;
             if let Some(at) = self.chain.find(frame, self.voided)
-                && let Some(below) = self.along::<L>(at, &[])
+                && let Some(below) = self.along::<L>(at, &[], 0)
             {
                 return below;
             }
@@ -65,12 +65,18 @@ impl Tracer {
         }
     }
 
-    /// What lies below, where a walk has come to a frame that the chain has a link of. None where the chain is broken.
+    /// What lies below, where a walk has come to a frame that the chain has a link of, by frames of which some count. None
+    /// where the chain is broken.
     #[inline(always)]
-    unsafe fn along<L: Layout>(&mut self, at: usize, fresh: &[(usize, usize)]) -> Option<Below> {
+    unsafe fn along<L: Layout>(
+        &mut self,
+        at: usize,
+        fresh: &[Step],
+        counted: usize,
+    ) -> Option<Below> {
         // What leads to no line is looked at to its end: how deep the line lies is not the question there.
         let most = match self.chain.leads_to_a_line() {
-            true => DEEPEST - fresh.len(),
+            true => DEEPEST - counted,
             false => usize::MAX,
         };
         // SAFETY: the walk has come to this frame.
@@ -80,7 +86,7 @@ impl Tracer {
             Looked::Base(Base::Cellheap, _) => Below::Cellheap,
             Looked::Base(..) => Below::Nothing,
             // Whether the chain goes on is known only where it was looked at so far.
-            Looked::TooFar if at + 1 + fresh.len() >= DEEPEST => Below::TooMany,
+            Looked::TooFar if self.chain.counted(at) + 1 + counted >= DEEPEST => Below::TooMany,
             Looked::TooFar | Looked::Broken => return None,
         };
         self.chain.grow(at, fresh);
@@ -160,11 +166,8 @@ impl Tracer {
         below
     }
 
-    unsafe fn walk_on<L: Layout>(
-        &mut self,
-        mut frame: *const u8,
-        way: &mut Vec<(usize, usize)>,
-    ) -> Below {
+    unsafe fn walk_on<L: Layout>(&mut self, mut frame: *const u8, way: &mut Vec<Step>) -> Below {
+        let mut counted = 0;
         for step in 0..FURTHER {
             if frame.is_null() {
                 self.chain.start(Base::Nothing, way, self.voided);
@@ -172,20 +175,28 @@ impl Tracer {
             }
             // SAFETY: what precedes a live frame is one, or null; the code object runs, so it lives.
             unsafe {
-                if (1..DEEPEST).contains(&step)
+                if step > 0
+                    && counted < DEEPEST
                     && let Some(at) = self.chain.find(frame, self.voided)
-                    && let Some(below) = self.along::<L>(at, way)
+                    && let Some(below) = self.along::<L>(at, way, counted)
                 {
                     return below;
                 }
                 let code = code_of::<L>(frame);
-                way.push((frame as usize, code));
-                let (base, below) = match self.owner::<L>(code) {
-                    Owner::Library => {
+                let owner = self.owner::<L>(code);
+                let counts = owner != Owner::Imports && runs_code::<L>(frame);
+                way.push(Step {
+                    frame: frame as usize,
+                    code,
+                    counts,
+                });
+                let (base, below) = match owner {
+                    Owner::Library | Owner::Imports => {
+                        counted += usize::from(counts);
                         frame = word(frame, L::PREVIOUS) as *const u8;
                         continue;
                     }
-                    Owner::Notebook if step < DEEPEST => (Base::Notebook, Below::Line(frame)),
+                    Owner::Notebook if counted < DEEPEST => (Base::Notebook, Below::Line(frame)),
                     Owner::Notebook => (Base::Notebook, Below::TooMany),
                     Owner::Cellheap => (Base::Cellheap, Below::Cellheap),
                 };

@@ -50,6 +50,8 @@ pub struct Native {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     Library,
+    /// A library, too: the import system.
+    Imports,
     Notebook,
     Cellheap,
 }
@@ -141,7 +143,7 @@ impl Caches {
     /// What an entry on a library's instruction carries, so that it is void once code dies there.
     #[inline(always)]
     pub fn deaths(&self, instruction: usize) -> u32 {
-        self.deaths[instruction / REGION & (REGIONS - 1)]
+        self.deaths[(instruction / REGION) & (REGIONS - 1)]
     }
 
     #[inline(always)]
@@ -162,7 +164,8 @@ impl Caches {
     /// A code object is gone. False where more is void than what is remembered of its own instructions: if it was no library's,
     /// or if it is not known whose it was, or where it ended.
     pub fn forget_code(&mut self, Died { address, size }: Died, stamp: u32) -> bool {
-        let library = self.owner(address, stamp) == Some(Owner::Library);
+        let owner = self.owner(address, stamp);
+        let library = matches!(owner, Some(Owner::Library | Owner::Imports));
         let known = &mut self.owners[address >> 4 & (OWNERS - 1)];
         if known.code == address {
             known.stamp = 0;

@@ -6,7 +6,7 @@ use crate::heap::paths::PathId;
 
 use super::layout::{Layout, code_of, word};
 
-/// Library frames that a walk follows.
+/// Library frames that a walk follows, of those that count.
 pub const DEEPEST: usize = 64;
 /// Frames that are remembered; of a longer chain only the upper part.
 const MOST: usize = 1024;
@@ -28,6 +28,15 @@ impl Link {
         // SAFETY: a field of ours.
         unsafe { (&raw const self.frame).read_volatile() as *const u8 }
     }
+}
+
+/// A frame that a walk came by.
+#[derive(Clone, Copy)]
+pub struct Step {
+    pub frame: usize,
+    pub code: usize,
+    /// Neither the import system's nor a shim: half a dozen of these stand under each module that another imports.
+    pub counts: bool,
 }
 
 /// What the lowest link is.
@@ -52,6 +61,8 @@ struct Told {
 pub struct Chain {
     /// From the lowest up.
     links: Vec<Link>,
+    /// For each, how many count of those above the lowest up to it.
+    counted: Vec<u16>,
     /// Of the links above the lowest, as far as paths were told.
     told: Vec<Told>,
     base: Base,
@@ -78,6 +89,7 @@ impl Chain {
     pub const fn new() -> Self {
         Self {
             links: Vec::new(),
+            counted: Vec::new(),
             told: Vec::new(),
             base: Base::Unknown,
             places: [0; PLACES],
@@ -151,13 +163,22 @@ impl Chain {
         (known && self.stamp == stamp).then_some(at)
     }
 
-    /// Looks along the chain from a live frame's link down, at no more than `most` frames.
+    /// How many frames count that lie above the lowest, up to this link.
+    pub fn counted(&self, at: usize) -> usize {
+        usize::from(self.counted[at])
+    }
+
+    /// Looks along the chain from a live frame's link down, at no more than `most` frames that count.
     ///
     /// # Safety
     /// The frame of the link `at` is live and of this thread.
     #[inline(always)]
     pub unsafe fn look<L: Layout>(&self, at: usize, most: usize) -> Looked {
-        let lowest = if at >= most { at - most + 1 } else { 0 };
+        let all = self.counted(at);
+        let mut lowest = if all >= most { at + 1 - most } else { 0 };
+        while lowest > 0 && self.counted(lowest - 1) + most > all {
+            lowest -= 1;
+        }
         // SAFETY: a link is looked into once it is known to be what a live frame has before it.
         unsafe {
             let mut frame = self.links[at].frame();
@@ -186,16 +207,16 @@ impl Chain {
         matches!(self.base, Base::Notebook | Base::Unknown)
     }
 
-    /// The chain is what it was up to the link `at`, and above it these frames with their code, the uppermost first.
+    /// The chain is what it was up to the link `at`, and above it these frames, the uppermost first.
     #[inline(always)]
-    pub fn grow(&mut self, at: usize, fresh: &[(usize, usize)]) {
+    pub fn grow(&mut self, at: usize, fresh: &[Step]) {
         if self.links.len() != at + 1 || !fresh.is_empty() {
             self.replace_above(at + 1, fresh);
         }
     }
 
     /// A new chain of these frames, the uppermost first.
-    pub fn start(&mut self, base: Base, fresh: &[(usize, usize)], stamp: u32) {
+    pub fn start(&mut self, base: Base, fresh: &[Step], stamp: u32) {
         (self.base, self.stamp) = (base, stamp);
         self.replace_above(0, fresh);
     }
@@ -260,22 +281,31 @@ impl Chain {
         self.start(Base::Unknown, &[], 0);
     }
 
-    fn replace_above(&mut self, from: usize, fresh: &[(usize, usize)]) {
+    fn replace_above(&mut self, from: usize, fresh: &[Step]) {
         self.links.truncate(from);
+        self.counted.truncate(from);
         self.told.truncate(from.saturating_sub(1));
         if self.links.len() + fresh.len() > MOST {
             self.links.clear();
+            self.counted.clear();
             self.told.clear();
             self.base = Base::Unknown;
         }
-        for (frame, code) in fresh.iter().rev().copied() {
+        self.near = self.near.min(self.links.len());
+        for step in fresh.iter().rev() {
+            let (frame, code) = (step.frame, step.code);
             self.places[place(frame)] = self.links.len() as u16;
             self.links.push(Link { frame, code });
+            let below = self.counted.last();
+            let counted = below.map_or(0, |below| below + u16::from(step.counts));
+            self.counted.push(counted);
+            if usize::from(counted) < DEEPEST {
+                self.near = self.links.len();
+            }
         }
-        self.near = match self.base {
-            Base::Notebook => self.links.len().min(DEEPEST),
-            _ => 0,
-        };
+        if self.base != Base::Notebook {
+            self.near = 0;
+        }
         self.bare = match self.base {
             Base::Nothing => self.links.len(),
             _ => 0,

@@ -13,8 +13,6 @@ use super::tracer::Tracer;
 const LONGEST: usize = 4096;
 /// Functions that must come to their end: finalizers, and the ends of `with` blocks.
 const SACRED: [&str; 3] = ["__del__", "__exit__", "__aexit__"];
-/// The import system: what it runs would be left half imported.
-const IMPORT: &str = "<frozen importlib";
 /// Code whose own state would be left half changed: the kernel's, and what locks and queues are made of.
 const GUARDED: [&str; 18] = [
     "/cellheap/app/",
@@ -132,7 +130,8 @@ impl Way {
     /// None: it may not be stopped.
     fn step(&mut self, spot: Spot, owner: &Owner, file: &str, function: &str) -> Option<()> {
         let name = function.rsplit('.').next().unwrap_or(function);
-        self.sacred |= SACRED.contains(&name) || file.starts_with(IMPORT);
+        // What the import system runs would be left half imported.
+        self.sacred |= SACRED.contains(&name) || *owner == Owner::Imports;
         match owner {
             Owner::Cellheap => return None,
             Owner::Notebook if self.sacred => return None,
@@ -144,7 +143,7 @@ impl Way {
             Owner::Library if !self.users && GUARDED.iter().any(|part| file.contains(part)) => {
                 return None;
             }
-            Owner::Library => {}
+            Owner::Library | Owner::Imports => {}
         }
         Some(())
     }
@@ -159,7 +158,7 @@ fn is_typed(file: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::caches::Owner::{Cellheap, Library, Notebook};
+    use super::super::caches::Owner::{Cellheap, Imports, Library, Notebook};
     use super::*;
     use crate::heap::codes::CodeId;
 
@@ -193,7 +192,7 @@ mod tests {
             // The notebook itself is what that calls.
             assert_eq!(line(&[CELL, library]), Some(0));
         }
-        let import = (Library, "<frozen importlib._bootstrap>", "_find_and_load");
+        let import = (Imports, "<frozen importlib._bootstrap>", "_find_and_load");
         assert_eq!(
             line(&[(Library, "/lib/big.py", "<module>"), import, CELL]),
             None

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::heap::codes::{Code, CodeId};
+use crate::heap::codes::{Code, CodeId, IMPORT};
 use crate::heap::sites::{Place, Spot};
 
 use super::blackbox;
@@ -75,11 +75,14 @@ impl Tracer {
     /// `file` is a live `str`.
     unsafe fn owner_of_file(&self, file: Object) -> Owner {
         // SAFETY: the caller's promise.
-        let begins = |files: &[String]| files.iter().any(|start| unsafe { begins(file, start) });
-        if begins(&self.notebook_files) {
+        let with = |start: &str| unsafe { begins(file, start) };
+        let of = |files: &[String]| files.iter().any(|start| with(start));
+        if of(&self.notebook_files) {
             Owner::Notebook
-        } else if begins(&self.own_files) && !begins(&self.kernel_files) {
+        } else if of(&self.own_files) && !of(&self.kernel_files) {
             Owner::Cellheap
+        } else if with(IMPORT) {
+            Owner::Imports
         } else {
             Owner::Library
         }

@@ -3,16 +3,17 @@
 
 use std::sync::Arc;
 
-use crate::heap::codes::Code;
+use crate::heap::codes::{Code, IMPORT};
 
+use super::chain::DEEPEST;
 use super::control;
 use super::layout::{
     BYTES, FILE, LINE_TABLE, Layout, QUALNAME, SIZE, TYPE, V311, V312, V313, V314,
 };
 use super::python;
 
-/// Frames that are walked, as far as the tracer walks.
-const DEEPEST: usize = 64;
+/// Frames that are walked.
+const FURTHEST: usize = 512;
 /// Names and line tables are believed up to this length.
 const LONGEST: usize = 64 << 10;
 
@@ -80,16 +81,19 @@ pub fn place_of(thread: Thread, is_notebook: impl Fn(&str) -> bool) -> Option<(C
         None => place,
     };
     let is_code = python::symbol(c"PyCode_Type")? as usize;
-    for _ in 0..DEEPEST {
-        if frame == 0 {
+    let mut counted = 0;
+    for _ in 0..FURTHEST {
+        if frame == 0 || counted > DEEPEST {
             return None;
         }
         let address = word(frame + at.code)? & !at.tag;
-        if word(address + TYPE)? == is_code
-            && let Some(file) = text(word(address + FILE)?, &at).filter(|file| is_notebook(file))
-        {
-            let instruction = word(frame + at.instruction)?;
-            return read_code(address, file, instruction, &at);
+        if word(address + TYPE)? == is_code {
+            let file = text(word(address + FILE)?, &at);
+            if let Some(file) = file.clone().filter(|file| is_notebook(file)) {
+                let instruction = word(frame + at.instruction)?;
+                return read_code(address, file, instruction, &at);
+            }
+            counted += usize::from(!file.is_some_and(|file| file.starts_with(IMPORT)));
         }
         frame = word(frame + at.previous)?;
     }

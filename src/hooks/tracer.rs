@@ -12,7 +12,7 @@ use crate::heap::sites::SiteId;
 use crate::heap::sources::ObjectId;
 
 use super::caches::caches;
-use super::chain::Chain;
+use super::chain::{Chain, Step};
 use super::layout::{Layout, word};
 use super::python::{Api, Object};
 use super::stamps::{OWN, Stamps};
@@ -45,7 +45,7 @@ pub struct Tracer {
     /// The library frames of the last walk.
     pub(super) chain: Chain,
     /// Frames of a walk under way.
-    pub(super) way: Vec<(usize, usize)>,
+    pub(super) way: Vec<Step>,
     /// The site of deep library recursion, and the stamp that it is for.
     pub(super) deep: (u32, SiteId),
     /// Record nothing: stopped, or a forked child.

@@ -104,7 +104,7 @@ impl Tracer {
             let line = match self.owner::<L>(code_of::<L>(frame)) {
                 Owner::Notebook => frame,
                 Owner::Cellheap => return cellheap(layer),
-                Owner::Library => match self.below::<L>(frame) {
+                Owner::Library | Owner::Imports => match self.below::<L>(frame) {
                     Below::Line(line) => line,
                     Below::Cellheap => return cellheap(layer),
                     Below::Nothing => {
@@ -237,11 +237,11 @@ impl Tracer {
                 let site = cellheap(Layer::Python);
                 (self.stamp, site, site)
             }
-            Owner::Library if self.is_blank() => {
+            Owner::Library | Owner::Imports if self.is_blank() => {
                 let site = self.frameless(Source::default());
                 (self.stamp, site, site)
             }
-            Owner::Library => {
+            Owner::Library | Owner::Imports => {
                 // SAFETY: as above.
                 let site = unsafe { self.library::<L>(frame, instruction) };
                 (self.libraries, SiteId(0), site)

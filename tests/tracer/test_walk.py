@@ -1,5 +1,6 @@
 """Where bytes came from: the line, however the code that asked was reached; and the walk's caches against a plain walk."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -172,3 +173,26 @@ say([found[4]["live"], found.get(5, {"live": 0})["live"], overview()["live_cellh
     assert least <= line < least * 1.2
     assert least <= own < least * 1.2
     assert beside < least / 100
+
+
+@pytest.mark.parametrize(("nested", "known"), [(30, True), (50, True), (70, False)])
+def test_frames_of_the_import_system_are_not_counted(
+    run: Run, tmp_path: Path, nested: int, known: bool
+) -> None:
+    """Six of them stand under each module that another imports: thirty modules are some two hundred frames."""
+    for n in range(nested):
+        (tmp_path / f"nested{n}.py").write_text(f"import nested{n + 1}\n")
+    (tmp_path / f"nested{nested}.py").write_text("made = bytes(100_000)\n")
+    rows = run(
+        f"""
+from notebook import *
+import sys
+sys.path.insert(0, {str(tmp_path)!r})
+notebook = Notebook()
+cell = notebook.run("x = 1\\nimport nested0")
+say([[line["line"], line["function"], line["live"]] for line in report(cell)["lines"]])
+"""
+    )
+    place = max(rows, key=lambda row: row[2])[:2]
+    assert place == ([2, "<module>"] if known else [0, "(deep library recursion)"])
+    assert {function for _, function, _ in rows} == {"<module>", place[1]}
