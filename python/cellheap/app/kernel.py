@@ -229,7 +229,8 @@ class Kernel(IPythonKernel):
             await self._progressively_terminate_all_children()
         except Exception:
             self.log.exception("Child processes could not be ended")
-        self.session.send(self.iopub_socket, self._shutdown_message, ident=self._topic("shutdown"))
+        if self._shutdown_message is not None:
+            self.session.send(self.iopub_socket, self._shutdown_message, ident=self._topic("shutdown"))
 
     def _process_children(self) -> list[Any]:
         """ipykernel looks through all processes of the system for them. Mostly there are none."""
