@@ -1,4 +1,4 @@
-"""Caches and figures that libraries keep: finds them, sizes them and clears them. Knows `re`, `linecache`,
+"""Caches and figures that libraries keep: finds them, and says what empties them. Knows `re`, `linecache`,
 `functools`, pyplot and `%run`; nothing of IPython's history."""
 
 from __future__ import annotations
@@ -8,10 +8,12 @@ import linecache
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from types import ModuleType
 from typing import Any
 
+from cellheap.hidden import same
 from cellheap.sources import PLAIN_PREFIX, prefixes
 
 #: What `functools.lru_cache` makes of a function.
@@ -29,9 +31,9 @@ def is_cache(value: object) -> bool:
     return type(value) is _CACHED
 
 
-def clear_function(value: Any) -> None:
-    """Empties the cache of a function."""
-    _CACHED.cache_clear(value)  # type: ignore[attr-defined]
+def emptying_function(value: Any) -> list[Callable[[], object]]:
+    """What empties the cache of a function."""
+    return [partial(_CACHED.cache_clear, value)]  # type: ignore[attr-defined]
 
 
 def told(shell: Any) -> str:
@@ -39,12 +41,14 @@ def told(shell: Any) -> str:
     return "caches of re, linecache and %run" if shell._main_mod_cache else "caches of re and linecache"
 
 
-def clear(shell: Any) -> None:
-    """Empties the caches of `re`, of `linecache`, but for the code of cells, and of `%run`."""
-    re.purge()
-    shell.clear_main_mod_cache()
-    for file in list(files(shell)):
-        linecache.cache.pop(file, None)
+def emptying(shell: Any) -> list[Callable[[], object]]:
+    """What empties the caches of `re`, of `linecache`, but for the code of cells, and of `%run`."""
+    calls: list[Callable[[], object]] = [
+        partial(linecache.cache.pop, same(file), None) for file in files(shell)
+    ]
+    for cache in emptied(shell):
+        calls += emptying_function(cache) if is_cache(cache) else [cache.clear]
+    return calls
 
 
 def files(shell: Any) -> Iterator[str]:
@@ -69,8 +73,8 @@ def pattern_caches() -> Iterator[dict[Any, Any]]:
             yield cache
 
 
-def emptied(shell: Any) -> Iterator[object]:
-    """What `clear` empties besides files' lines: `%run`'s modules, those, functions of `re` with a cache."""
+def emptied(shell: Any) -> Iterator[Any]:
+    """What that empties besides files' lines: `%run`'s modules, those, functions of `re` with a cache."""
     yield shell._main_mod_cache
     yield from pattern_caches()
     for name in ("_compile_template", "_compile_repl"):

@@ -1,5 +1,5 @@
-"""What IPython keeps hidden, by name: outputs and the last exception's frames. Finds and clears; measures
-nothing.
+"""What IPython keeps hidden, by name: outputs and the last exception's frames. Finds them, and says what
+lets go of them; measures nothing.
 
 A `Slot` holds the user's object, so slots live no longer than the call that asked for them.
 """
@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 import sys
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from operator import setitem
 from typing import Any
 
 OUT, TRACEBACK = "--out", "--traceback"
@@ -25,6 +27,11 @@ class Slot:
     label: str
     option: str
     value: object
+
+
+def same(name: str) -> str:
+    """An equal string: who takes an entry out of a dict by it does not hold the key, which goes with it."""
+    return "".join([*name])
 
 
 # Outputs
@@ -57,26 +64,23 @@ def _is_ipythons(shell: Any, under: str) -> bool:
     return shell.user_ns.get(under, own) is own
 
 
-def clear_out(shell: Any) -> None:
-    """Empties the output history and its copies. `_` and `Out` go on working."""
+def emptying_out(shell: Any) -> list[Callable[[], object]]:
+    """What empties the output history and its copies. `_` and `Out` go on working."""
     hidden, user, hook = shell.user_ns_hidden, shell.user_ns, shell.displayhook
     ours = output_names(shell)
-    for name in [name for name in hidden if _SPELLED_OUT.fullmatch(name)]:
-        del hidden[name]
-    for name in ours:
-        user.pop(name, None)
+    calls = [partial(hidden.pop, same(name), None) for name in hidden if _SPELLED_OUT.fullmatch(name)]
+    calls += [partial(user.pop, same(name), None) for name in ours]
     for name in _UNDERS:
         # The display hook moves `_` on only while user_ns and user_ns_hidden (or it) hold the same object.
-        setattr(hook, name, "")
-        if name in hidden:
-            hidden[name] = ""
-        if name in ours:
-            user[name] = ""
-    shell.history_manager.output_hist.clear()
+        calls.append(partial(setattr, hook, name, ""))
+        calls += [
+            partial(setitem, names, name, "")
+            for names, there in ((hidden, hidden), (user, ours))
+            if name in there
+        ]
     if shell.last_execution_result is not None:
-        shell.last_execution_result.result = None
-    for texts in _output_texts(shell):
-        texts.clear()
+        calls.append(partial(setattr, shell.last_execution_result, "result", None))
+    return [*calls, shell.history_manager.output_hist.clear, *(texts.clear for texts in _output_texts(shell))]
 
 
 def _output_texts(shell: Any) -> list[dict[int, Any]]:
@@ -128,18 +132,16 @@ def _tracebacks(shell: Any) -> Iterator[types.TracebackType]:
         todo += [other for other in more if isinstance(other, BaseException)]
 
 
-def clear_traceback(shell: Any) -> None:
-    """Lets go of the last exception. `%debug` and `%tb` have nothing to show until the next one."""
-    for name in ("last_exc", "last_value", "last_type", "last_traceback"):
-        if hasattr(sys, name):
-            delattr(sys, name)
-    shell.InteractiveTB.tb = None
-    shell.InteractiveTB.pdb = None
+def emptying_traceback(shell: Any) -> list[Callable[[], object]]:
+    """What lets go of the last exception. `%debug` and `%tb` have nothing to show until the next one."""
+    names = ("last_exc", "last_value", "last_type", "last_traceback")
+    calls: list[Callable[[], object]] = [partial(delattr, sys, name) for name in names if hasattr(sys, name)]
+    kept = [(shell.InteractiveTB, "tb"), (shell.InteractiveTB, "pdb")]
     if hasattr(shell.SyntaxTB, "last_syntax_error"):
-        shell.SyntaxTB.last_syntax_error = None
-    last = shell.last_execution_result
-    if last is not None:
-        last.error_in_exec = last.error_before_exec = None
+        kept.append((shell.SyntaxTB, "last_syntax_error"))
+    if shell.last_execution_result is not None:
+        kept += [(shell.last_execution_result, name) for name in ("error_in_exec", "error_before_exec")]
+    return calls + [partial(setattr, holder, name, None) for holder, name in kept]
 
 
 def variables(shell: Any) -> list[str]:

@@ -86,7 +86,7 @@ list(soon(1).cr_code.co_positions()); json.dumps([1]); re.findall("a", "a"); pic
 LEFT = """
 gate = threading.Barrier(2); list(pool.map(lambda _: gate.wait(), range(2)))
 kept.clear(); text = thread = error = gate = None
-__import__("cellheap.hidden").hidden.clear_traceback(get_ipython())
+for call in __import__("cellheap.hidden").hidden.emptying_traceback(get_ipython()): call()
 gc.collect(); gc.collect(); live()
 """
 

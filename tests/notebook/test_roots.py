@@ -200,6 +200,34 @@ def test_what_the_output_history_would_give_back_is_known(notebook: Terminal) ->
     assert abs(told.bytes - steps["the output history"]) <= 256, told
 
 
+@pytest.mark.parametrize("option", ["--out", "--caches", "--traceback"])
+def test_a_thread_that_works_on_is_not_counted(notebook: Terminal, option: str) -> None:
+    """It waits for Python's lock, and would have it at the first bytecode between two readings."""
+    notebook.run(
+        "import threading\n"
+        "kept, going, begun = [], True, threading.Event()\n"
+        "def work():\n"
+        "    while going:\n"
+        "        kept.append((len(kept),))\n"
+        "        begun.set()\n"
+        "def fails(held):\n"
+        "    1 / 0\n"
+    )
+    notebook.run(f"%gcclear {option}")
+    for n in range(60):
+        notebook.run(f"import re\nre.compile('busy {n} ' * 20)\n[0] * {n * 100}")
+    notebook.run("fails(bytes(400_000))")
+    notebook.run("thread = threading.Thread(target=work); thread.start(); begun.wait();")
+    try:
+        notebook.run(f"foreseen = %gcclear --dry-run {option}\ncleared = %gcclear {option}").raise_error()
+    finally:
+        notebook.run("going = False; thread.join()")
+    told = dict(notebook.names["foreseen"].each)[option]
+    step = max(notebook.names["cleared"].steps, key=lambda step: step.freed)
+    assert told.bytes > 20_000
+    assert abs(told.bytes - step.freed) <= 256, (told, step)
+
+
 # Builds that are not known
 
 
