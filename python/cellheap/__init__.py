@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cellheap._core import __version__
     from cellheap.api import (
+        CompareError,
+        NoSuchCellError,
+        RefusedError,
         cells,
         clear,
         compare,
@@ -36,12 +39,15 @@ if TYPE_CHECKING:
 __all__ = [
     "CellMemoryLimit",
     "CellReport",
+    "CompareError",
     "ExportError",
     "Flame",
     "Last",
     "Live",
+    "NoSuchCellError",
     "NotebookReport",
     "Overview",
+    "RefusedError",
     "Report",
     "__version__",
     "assert_peak",
@@ -71,12 +77,15 @@ __all__ = [
 _HOMES = {
     "CellMemoryLimit": "limits",
     "CellReport": "results",
+    "CompareError": "api",
     "ExportError": "exports",
     "Flame": "flames",
     "Last": "lastwords",
     "Live": "results",
+    "NoSuchCellError": "api",
     "NotebookReport": "notebookreport",
     "Overview": "results",
+    "RefusedError": "api",
     "Report": "report",
     "__version__": "_core",
     "assert_peak": "limits",
@@ -110,4 +119,5 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    """What a person may use: Tab offers neither the modules nor what they import."""
+    return sorted(__all__)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from IPython.core.getipython import get_ipython
 
 from cellheap import _core, comparing, flames, graph, moments, notebookreport, recorder
-from cellheap.choosing import RefusedError
+from cellheap.choosing import RefusedError, check_names
 from cellheap.clearing import clear, foresee
 from cellheap.comparing import CompareError, Comparison
 from cellheap.diffs import Diff
@@ -197,7 +197,11 @@ def diff(before: int, after: int) -> Diff:
 
 def compare(expressions: str, names: dict[str, Any] | None = None) -> Comparison:
     """What objects cost that these expressions make; semicolons part them. They run in `names`, by default
-    the notebook's variables, many times each. Raises CompareError for one that is no expression or fails."""
+    the notebook's variables, many times each. Raises CompareError for one that is no expression or fails,
+    TypeError for what is no text."""
+    if not issubclass(type(expressions), str):
+        kind = type(expressions).__name__
+        raise TypeError(f"expressions are compared as text, such as '[1]; (1,)': this is of type {kind}")
     if names is None:
         shell = get_ipython()
         names = {} if shell is None else shell.user_ns
@@ -218,7 +222,8 @@ def _suspect(first: int, second: int) -> str:
 
 def variables(*names: str) -> Owned:
     """The notebook's variables by what each keeps alive: what `del` and a collection give back, to the byte.
-    With names, of these alone."""
+    With names, of these alone. Raises TypeError for a value in the place of a name."""
+    check_names(names)
     found = graph.variables(names or None)
     is_hidden = any(row.kind in ("output", "traceback") for row in found.hidden)
     clearing = graph.predict(out=True, traceback=True).each if is_hidden else ()
@@ -227,7 +232,9 @@ def variables(*names: str) -> Owned:
 
 def holders(thing: object, /, most: int = 5, *, name: str = "it") -> Held:
     """What keeps an object alive: the shortest chains of holders from places that have a name, at most so
-    many. `name` is how the answer calls it."""
+    many. `name` is how the answer calls it. Raises ValueError where `most` is below 1."""
+    if most < 1:
+        raise ValueError(f"`most` says how many chains to look for, 1 or more, not {most}")
     return Held.of(graph.holders(thing, most), name)
 
 
@@ -243,7 +250,9 @@ def retained(thing: object, /) -> Weighed:
 
 def cycles(most: int = 10) -> Knotted:
     """What the next full collection would free: reference cycles, the biggest, and what hangs on them.
-    Nothing is collected."""
+    Nothing is collected. Raises ValueError where `most` is below 0."""
+    if most < 0:
+        raise ValueError(f"`most` says how many cycles to draw, 0 or more, not {most}")
     return Knotted.of(graph.cycles(most))
 
 

@@ -19,6 +19,16 @@ class RefusedError(ValueError):
     """Nothing was done; the message says why and what would be right."""
 
 
+def check_names(names: Sequence[object]) -> None:
+    """Raises TypeError for what is no text: a person may have given the value, which has no name."""
+    for name in names:
+        if not isinstance(name, str):
+            kind = type(name).__name__
+            raise TypeError(
+                f"a variable goes by its name, such as 'rows', not by its value: this is of type {kind}"
+            )
+
+
 def clearable(shell: Any) -> list[str]:
     """What a pattern can match: the variables that `%who` lists, less modules and functions."""
     kinds = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
@@ -30,6 +40,7 @@ def choose(shell: Any, names: Sequence[str], force: bool) -> tuple[list[str], li
     chosen: list[str] = []
     remarks: list[str] = []
     everything = clearable(shell)
+    check_names(names)
     names = [name for typed in names for name in typed.split(",") if name]
     if not force and everything and any(set(name) == {"*"} for name in names):
         raise RefusedError(f"* would delete every variable ({', '.join(everything)}); say so with --force")

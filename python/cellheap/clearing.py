@@ -73,7 +73,7 @@ def clear(
     `out` empties IPython's output history, `traceback` lets go of the last exception, `caches` empties the
     caches of `re`, of `linecache` and of those of `names` that have a `functools.lru_cache`, `figures` closes
     pyplot's figures. `announce` is told what will be deleted before anything is. Raises `RefusedError` for a
-    bare `*` without `force`."""
+    bare `*` without `force`, TypeError for a value in the place of a name."""
     if generation not in (0, 1, 2):
         raise RefusedError(f"there is no generation {generation!r}: it is 0, 1 or 2")
     wishes = Wishes(out, traceback, caches, figures, generation, trim, cycles)
