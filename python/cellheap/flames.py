@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 
 from cellheap import _core, recorder, sentences
 from cellheap.display import Bundle, Drawn, Part, Picture, Zoomable
-from cellheap.records import Frame, Stack, read
+from cellheap.records import Frame, Stack, Words, read
 from cellheap.results import NoSources, Result, Sources, beside, file_names
 from cellheap.units import bytes_text
 
@@ -51,7 +51,9 @@ class Flame(Result):
         """From `_core.stacks()`."""
         if measure not in get_args(Measure):
             raise ValueError(f"a measure is 'peak', 'live' or 'allocated', not {measure!r}")
-        data = json.loads(text)
+        data, words = json.loads(text), Words()
+        words.share(data["frames"], "file", "function")
+        words.share(data["stacks"], "origin", "allocator", "object")
         frames = [read(Frame, frame) for frame in data["frames"]]
         for stack in data["stacks"]:
             stack["frames"] = tuple(frames[place] for place in stack["frames"])

@@ -6,7 +6,7 @@ Nothing here holds an object of the user's: numbers and text only.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -269,8 +269,42 @@ class Process:
     pools: tuple[Pool, ...] = ()
 
 
-def read(kind: type[R], data: Mapping[str, Any]) -> R:
-    """A row from its JSON. Unknown fields are left out, missing ones keep their default."""
+class Words(dict[str, str]):
+    """Texts, each once: thousands of rows name the same few files and functions."""
+
+    def __missing__(self, word: str) -> str:
+        self[word] = word
+        return word
+
+    def share(self, rows: Iterable[dict[str, Any]], *fields: str) -> None:
+        """Has the same text in these fields be the same object."""
+        for row in rows:
+            for name in fields:
+                row[name] = self[row[name]]
+
+
+def with_frames(data: dict[str, Any]) -> dict[str, Any]:
+    """The JSON of a cell's report, its ways to library code as frames in the place of their numbers: an
+    import leads to some ten thousand library lines, each by twenty frames. A result's own has them in place.
+    """
+    if "frames" not in data:
+        return data
+    words = Words()
+    words.share(data["frames"], "file", "function")
+    frames = [read(Frame, frame) for frame in data.pop("frames")]
+    for line in data["lines"]:
+        words.share(line["library"], "file", "function")
+        for leaf in line["library"]:
+            words.share(leaf["shares"], "allocator", "object")
+            leaf["path"] = tuple(frames[number] for number in leaf["path"])
+    return data
+
+
+def read(kind: type[R], data: Any) -> R:
+    """A row from its JSON, a mapping. Unknown fields are left out, missing ones keep their default. A row
+    that is one already stays."""
+    if isinstance(data, kind):
+        return data
     plan = _plan(cast(Any, kind))
     return kind(**{name: make(data[name]) if make else data[name] for name, make in plan if name in data})
 

@@ -27,6 +27,7 @@ from cellheap.records import (
     Process,
     Share,
     read,
+    with_frames,
 )
 from cellheap.typetables import types_table
 from cellheap.units import bytes_text, count_text
@@ -187,8 +188,8 @@ class CellReport(Result):
     @classmethod
     def from_json(cls, text: str, sources: Sources | None = None, file: str | None = None) -> Self:
         """From `_core.cell_report()`; `file` is the `co_filename` of the cell's code, where it is known."""
-        data, sources = json.loads(text), sources or NoSources()
-        report = read(cls, data)
+        sources = sources or NoSources()
+        report = read(cls, with_frames(json.loads(text)))
         files = {line.file for line in report.lines if line.file}
         own = file or next((name for name in files if sources.number(name) == report.cell.number), "")
         names = file_names(files_of(report.lines), sources)

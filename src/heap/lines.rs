@@ -2,8 +2,8 @@
 
 use super::books::Books;
 use super::cells::{FoldedLine, Record, Sum};
-use super::places::{Where, frame};
-use super::report::{Line, Share, State};
+use super::places::Where;
+use super::report::{Frame, Line, Share, State};
 use super::sites::{Cold, SIZES, Site, SiteId};
 use super::tally::{Row, Tally};
 
@@ -20,8 +20,8 @@ pub struct Part {
 }
 
 /// The lines of a cell, biggest first; with `all`, also those that have nothing live any more, and the paths to library
-/// functions.
-pub fn lines(books: &Books, record: &Record, all: bool) -> Vec<Line> {
+/// functions, whose frames are told beside.
+pub fn lines(books: &Books, record: &Record, all: bool) -> (Vec<Line>, Vec<Frame>) {
     let mut tally = Tally::<Line>::new(books);
     for (_, cold, hot) in sites(books, record) {
         if all || hot.live_blocks() > 0 {
@@ -33,7 +33,7 @@ pub fn lines(books: &Books, record: &Record, all: bool) -> Vec<Line> {
             tally.line(&place_of(folded), &folded_part(folded));
         }
     }
-    tally.finish()
+    tally.finish_with_frames()
 }
 
 /// What the cell's blocks came from, biggest first.
@@ -187,8 +187,8 @@ impl Row for Line {
         part.with_path && self.path.is_empty()
     }
 
-    fn put_path(&mut self, path: Vec<Where>) {
-        self.path = path.iter().map(frame).collect();
+    fn put_path(&mut self, path: Vec<u32>) {
+        self.path = path;
     }
 
     fn put_library(&mut self, rows: Vec<Self>) {

@@ -64,6 +64,37 @@ impl<'a> Places<'a> {
     }
 }
 
+/// Frames by their number: each is told once, however many ways lead through it.
+pub struct Frames<'a> {
+    pub places: Places<'a>,
+    pub all: Vec<Frame>,
+    numbers: HashMap<Where, u32>,
+}
+
+impl<'a> Frames<'a> {
+    pub fn new(books: &'a Books) -> Self {
+        Self {
+            places: Places::new(books),
+            all: Vec::new(),
+            numbers: HashMap::new(),
+        }
+    }
+
+    /// The library frames under a site's line, as `Places::path` has them.
+    pub fn path(&mut self, cold: &Cold) -> Vec<u32> {
+        let path = self.places.path(cold);
+        path.into_iter().map(|place| self.number(place)).collect()
+    }
+
+    pub fn number(&mut self, place: Where) -> u32 {
+        let next = self.all.len() as u32;
+        *self.numbers.entry(place).or_insert_with_key(|place| {
+            self.all.push(frame(place));
+            next
+        })
+    }
+}
+
 /// What stands for a line where none can be told.
 pub fn nowhere_of(place: Place) -> &'static str {
     match place {
@@ -85,7 +116,7 @@ pub fn nowhere(words: &str) -> Where {
 }
 
 /// The place as a frame of a stack.
-pub fn frame((file, line, function): &Where) -> Frame {
+fn frame((file, line, function): &Where) -> Frame {
     Frame {
         file: file.to_string(),
         line: *line,

@@ -103,6 +103,8 @@ pub struct CellReport {
     /// Its blocks by allocator and library, biggest first.
     pub shares: Vec<Share>,
     pub lines: Vec<Line>,
+    /// Those of the ways to library functions, each once.
+    pub frames: Vec<Frame>,
     pub timeline: Vec<Point>,
     pub notes: Vec<String>,
 }
@@ -132,8 +134,9 @@ pub struct Line {
     pub shares: Vec<Share>,
     /// The functions that really asked, where the line called into a library; biggest first.
     pub library: Vec<Line>,
-    /// Of a library function: how the line first came to it, without the line and with the function.
-    pub path: Vec<Frame>,
+    /// Of a library function: how the line first came to it, without the line and with the function. Numbers of the report's
+    /// frames.
+    pub path: Vec<u32>,
 }
 
 /// What came from one allocator, asked by the code of one shared object.

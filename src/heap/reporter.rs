@@ -48,10 +48,12 @@ pub fn cell_report(
     if !books.is_recent(id) && record.is_cell() {
         notes.push("This cell is old: lines with nothing live are kept for the biggest only, its timeline is not.".into());
     }
+    let (lines, frames) = lines(books, record, true);
     Some(CellReport {
         cell: cell(books, record, now),
         shares: shares(books, std::iter::once(record)),
-        lines: lines(books, record, true),
+        lines,
+        frames,
         timeline: points.to_vec(),
         notes,
     })
@@ -71,7 +73,7 @@ pub fn live(
         .filter(|record| books.sum(record.id).live() > 0)
         .map(|record| Origin {
             cell: cell(books, record, now),
-            lines: lines(books, record, false),
+            lines: lines(books, record, false).0,
         })
         .collect();
     let mut live = Live {

@@ -1,21 +1,15 @@
 //! Memory by stack: for flame graphs. Reads the books, changes nothing.
 
-use std::collections::HashMap;
-
 use super::books::Books;
 use super::cells::{CellId, Record, Sum};
 use super::lines::{at_mark, sites};
-use super::places::{Places, Where, frame};
-use super::report::{Frame, Stack, Stacks};
+use super::places::Frames;
+use super::report::{Stack, Stacks};
 use super::sites::Cold;
 
 /// The stacks of a cell, or of the whole notebook; none where the cell's id is unknown.
 pub fn stacks(books: &Books, cell: Option<CellId>, notes: Vec<String>) -> Option<Stacks> {
-    let mut frames = Frames {
-        places: Places::new(books),
-        all: Vec::new(),
-        numbers: HashMap::new(),
-    };
+    let mut frames = Frames::new(books);
     let mut stacks = Vec::new();
     let mut label = String::new();
     if let Some(id) = cell {
@@ -42,7 +36,7 @@ fn of_record(books: &Books, record: &Record, frames: &mut Frames<'_>) -> Vec<Sta
             let sum = Sum::of(hot);
             Stack {
                 origin: origin.clone(),
-                frames: frames.of(cold),
+                frames: stack(frames, cold),
                 allocator: cold.key.source.layer.name().into(),
                 object: books.objects.path(cold.key.source.object).into(),
                 allocated: sum.allocated,
@@ -55,30 +49,13 @@ fn of_record(books: &Books, record: &Record, frames: &mut Frames<'_>) -> Vec<Sta
         .collect()
 }
 
-/// Frames by their place, each once.
-struct Frames<'a> {
-    places: Places<'a>,
-    all: Vec<Frame>,
-    numbers: HashMap<Where, u32>,
-}
-
-impl Frames<'_> {
-    /// From the notebook's line to the function that asked.
-    fn of(&mut self, cold: &Cold) -> Vec<u32> {
-        let (line, leaf) = self.places.read(cold.key.place);
-        let mut stack = vec![line];
-        stack.extend(self.places.path(cold));
-        if let (1, Some(leaf)) = (stack.len(), leaf) {
-            stack.push(leaf);
-        }
-        stack.into_iter().map(|place| self.number(place)).collect()
+/// From the notebook's line to the function that asked.
+fn stack(frames: &mut Frames<'_>, cold: &Cold) -> Vec<u32> {
+    let (line, leaf) = frames.places.read(cold.key.place);
+    let mut stack = vec![frames.number(line)];
+    stack.extend(frames.path(cold));
+    if let (1, Some(leaf)) = (stack.len(), leaf) {
+        stack.push(frames.number(leaf));
     }
-
-    fn number(&mut self, place: Where) -> u32 {
-        let next = self.all.len() as u32;
-        *self.numbers.entry(place).or_insert_with_key(|place| {
-            self.all.push(frame(place));
-            next
-        })
-    }
+    stack
 }

@@ -74,6 +74,21 @@ def test_a_path_leads_from_the_line_to_the_function(report: cellheap.CellReport)
     assert re.search(r"line 3 in parse → json/__init__\.py, line \d+ in loads → json/decoder\.py", html)
 
 
+def test_what_many_rows_name_is_there_once(report: cellheap.CellReport) -> None:
+    leaves = [leaf for line in report.lines for leaf in line.library]
+    frames = [frame for leaf in leaves for frame in leaf.path]
+    assert len(frames) > len(set(frames)) > 5
+    assert len({*map(id, frames)}) == len(set(frames))
+    files = [row.file for row in (*leaves, *frames)]
+    assert len({*map(id, files)}) == len(set(files))
+
+
+def test_a_report_is_read_from_its_own_json(report: cellheap.CellReport) -> None:
+    again = cellheap.CellReport.from_json(report.json)
+    assert again.lines == report.lines
+    assert any(leaf.path for line in again.lines for leaf in line.library)
+
+
 def test_native_memory_is_named_under_its_line(report: cellheap.CellReport) -> None:
     text = str(report)
     direct = text[text.index("line 7") :]

@@ -71,9 +71,11 @@ for _ in range(CELLS):
     cells.append(notebook.run("\\n".join(f"for way in ways[{{n}}]: go(way)" for n in range(LINES))))
 told = []
 for cell in cells:
-    for line in report(cell)["lines"]:
+    told_of_cell = report(cell)
+    frames = [(f["file"], f["line"], f["function"]) for f in told_of_cell["frames"]]
+    for line in told_of_cell["lines"]:
         for row in line["library"]:
-            path = [(f["file"], f["line"], f["function"]) for f in row["path"]]
+            path = [frames[number] for number in row["path"]]
             told.append([int(line["file"][len(PREFIX):-3]) if line["file"] else 0, line["line"], row["file"], row["line"], path])
 say([[list(key) + [path] for key, path in seen.items()], told])
 """
