@@ -11,7 +11,8 @@ import gc
 import operator
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -130,6 +131,20 @@ class _Doomed:
         return sys.getrefcount(self.value) > 2
 
 
+@contextmanager
+def _collecting_by_hand() -> Iterator[None]:
+    """Python's own collections wait: what we make between a look and a reading would bring one on, and what it
+    frees would be told of and not counted."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 @dataclass
 class _Work:
     """One `%gcclear`: its steps one after the other, each measured."""
@@ -139,6 +154,7 @@ class _Work:
     steps: list[Step] = field(default_factory=list)
     found: int = 0
 
+    @_collecting_by_hand()
     def run(self, chosen: list[str], remarks: list[str]) -> Cleared:
         wishes, rss_before = self.wishes, moments.now().process["rss"]
         knots = Knotted.of(

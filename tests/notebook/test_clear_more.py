@@ -7,9 +7,11 @@ import sys
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import cellheap
 import pytest
+from cellheap import graph
 from cellheap.foreseen import Foreseen
 from IPython.core.error import UsageError
 
@@ -311,3 +313,28 @@ def test_what_something_else_holds_stays_told(notebook: Terminal) -> None:
         "x": ("z[0]",),
         "y": ("z[0]",),
     }
+
+
+def test_what_a_collection_would_free_is_not_collected_before_it_is_measured(
+    notebook: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What we make ourselves between the look and the reading may bring Python's own collection on."""
+    look = graph.cycles
+
+    def cycles(*arguments: Any, **options: Any) -> Any:
+        found = look(*arguments, **options)
+        gc.set_threshold(1, 1, 1)
+        assert len([[] for _ in range(10_000)]) == 10_000
+        return found
+
+    monkeypatch.setattr(graph, "cycles", cycles)
+    thresholds = gc.get_threshold()
+    try:
+        notebook.run("import gc; gc.set_threshold(0); gc.enable()  # never due")
+        notebook.run("for _ in range(100):\n    x = [bytearray(10_000)]; x.append(x)\ndel x")
+        result = cleared(notebook, "")
+    finally:
+        gc.set_threshold(*thresholds)
+    assert result.cycle_count >= 100
+    assert 1_000_000 < result.freed < 1_100_000
+    assert gc.isenabled()
