@@ -133,8 +133,8 @@ class _Doomed:
 
 @contextmanager
 def _collecting_by_hand() -> Iterator[None]:
-    """Python's own collections wait: what we make between a look and a reading would bring one on, and what it
-    frees would be told of and not counted."""
+    """Python's own collections wait: what we make between a look and a reading would bring one on, and what
+    it frees would be told of and not counted."""
     if not gc.isenabled():
         yield
         return

@@ -79,7 +79,7 @@ def test_what_many_rows_name_is_there_once(report: cellheap.CellReport) -> None:
     frames = [frame for leaf in leaves for frame in leaf.path]
     assert len(frames) > len(set(frames)) > 5
     assert len({*map(id, frames)}) == len(set(frames))
-    files = [row.file for row in (*leaves, *frames)]
+    files = [leaf.file for leaf in leaves] + [frame.file for frame in frames]
     assert len({*map(id, files)}) == len(set(files))
 
 
