@@ -30,6 +30,7 @@ def judge(source: str, names: list[str]) -> tuple[int, int]:
     if not names:
         return 0, 0
     gc.collect()
+    forget_names()
     predicted = graph.predict(names, progress=False)
     assert predicted.each[0][1].bytes == 0, predicted
     # CPython 3.12 ends a suspended generator by an exception, and for its traceback gives who lets go of it a frame

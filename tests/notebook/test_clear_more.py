@@ -338,3 +338,14 @@ def test_what_a_collection_would_free_is_not_collected_before_it_is_measured(
     assert result.cycle_count >= 100
     assert 1_000_000 < result.freed < 1_100_000
     assert gc.isenabled()
+
+
+def test_a_class_that_is_garbage_goes_with_its_table_of_names(notebook: Terminal) -> None:
+    """The table that its instances share is no object, and was the cell's as the class is."""
+    notebook.run("%gcclear")
+    notebook.run("class Thing:\n    def __init__(self): self.a = self\nThing()\ndel Thing")
+    told = foreseen(notebook, "")
+    freed = cleared(notebook, "").freed
+    assert "names of attributes" in [row.type for row in told.types]
+    # It also goes off its base's list.
+    assert 0 <= freed - dict(told.each)["garbage in cycles"].bytes <= 128

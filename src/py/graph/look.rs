@@ -87,7 +87,7 @@ impl Picture {
         largest.found.map(|(site, _)| site)
     }
 
-    /// The same of an object of C++.
+    /// The same of a class's table of names, or of an object of C++.
     fn site_behind(&self, books: &Books, node: u32) -> Option<SiteId> {
         let (inside, tag) = (self.objects[node as usize] & !TAGS, self.tag(node));
         let mut largest = Largest { books, found: None };
@@ -95,6 +95,7 @@ impl Picture {
         unsafe {
             match (tag, self.shared(node)) {
                 (_, Some(shared)) => pyarrow::found_in(shared, &mut largest),
+                (KEYS, _) => largest.block(inside),
                 (TENSOR | STORAGE | COUNTER, _) => tensors::found_in(inside, tag, &mut largest),
                 _ => return None,
             }
