@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from cellheap import _core
@@ -36,7 +36,8 @@ class Summary(Result):
         label, seconds = _label(self.report), seconds_text(self.report.cell.seconds)
         words = f"{label}: {self.numbers()}, {seconds}"
         alt = f"Live bytes while {label} ran, up to {bytes_text(self.report.peak)}"
-        return Bundle(words, [Picture(_core.chart_spark(self.report.json), alt)], self.to_dict())
+        drawn = replace(self.report, lines=()).json
+        return Bundle(words, [Picture(_core.chart_spark(drawn), alt)], self.to_dict())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
         return {**self.bundle().mimebundle(), "text/plain": str(self)}

@@ -135,7 +135,8 @@ pub struct Line {
     /// The functions that really asked, where the line called into a library; biggest first.
     pub library: Vec<Line>,
     /// Of a library function: how the line first came to it, without the line and with the function. Numbers of the report's
-    /// frames.
+    /// frames. What is drawn of a report has no use for it, and a result's own JSON has the frames in place.
+    #[serde(skip_deserializing)]
     pub path: Vec<u32>,
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cellheap
 import pytest
+from cellheap import _core
 from cellheap.records import Line
 
 from tests.notebook.front import Front
@@ -87,6 +88,12 @@ def test_a_report_is_read_from_its_own_json(report: cellheap.CellReport) -> None
     again = cellheap.CellReport.from_json(report.json)
     assert again.lines == report.lines
     assert any(leaf.path for line in again.lines for leaf in line.library)
+
+
+def test_charts_are_drawn_of_a_reports_own_json(report: cellheap.CellReport) -> None:
+    assert "raw_decode" in report.json
+    for draw in (_core.chart_spark, _core.chart_timeline):
+        assert draw(report.json).startswith("<svg")
 
 
 def test_native_memory_is_named_under_its_line(report: cellheap.CellReport) -> None:
