@@ -31,9 +31,9 @@ def is_cache(value: object) -> bool:
     return type(value) is _CACHED
 
 
-def emptying_function(value: Any) -> list[Callable[[], object]]:
+def emptying_function(value: Any) -> Callable[[], object]:
     """What empties the cache of a function."""
-    return [partial(_CACHED.cache_clear, value)]  # type: ignore[attr-defined]
+    return partial(_CACHED.cache_clear, value)  # type: ignore[attr-defined]
 
 
 def told(shell: Any) -> str:
@@ -46,8 +46,7 @@ def emptying(shell: Any) -> list[Callable[[], object]]:
     calls: list[Callable[[], object]] = [
         partial(linecache.cache.pop, same(file), None) for file in files(shell)
     ]
-    for cache in emptied(shell):
-        calls += emptying_function(cache) if is_cache(cache) else [cache.clear]
+    calls += [emptying_function(cache) if is_cache(cache) else cache.clear for cache in emptied(shell)]
     return calls
 
 

@@ -11,8 +11,7 @@ import gc
 import operator
 import sys
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeVar
@@ -23,6 +22,7 @@ from cellheap import _core, graph, graphplaces, hidden, moments, pools
 from cellheap import caches as caching
 from cellheap.choosing import RefusedError, choose
 from cellheap.cleared import SHARED, Cleared, Hidden, Step
+from cellheap.collector import by_hand
 from cellheap.foreseen import Foreseen
 from cellheap.graphtypes import Amount, Cycles, Prediction
 from cellheap.held import texts
@@ -131,20 +131,6 @@ class _Doomed:
         return sys.getrefcount(self.value) > 2
 
 
-@contextmanager
-def _collecting_by_hand() -> Iterator[None]:
-    """Python's own collections wait: what we make between a look and a reading would bring one on, and what
-    it frees would be told of and not counted."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
 @dataclass
 class _Work:
     """One `%gcclear`: its steps one after the other, each measured."""
@@ -154,7 +140,9 @@ class _Work:
     steps: list[Step] = field(default_factory=list)
     found: int = 0
 
-    @_collecting_by_hand()
+    # What we make between a look and a reading would bring a collection on: what it freed would be told of,
+    # and not counted.
+    @by_hand()
     def run(self, chosen: list[str], remarks: list[str]) -> Cleared:
         wishes, rss_before = self.wishes, moments.now().process["rss"]
         knots = Knotted.of(
@@ -210,17 +198,17 @@ class _Work:
         """Empties what was asked for besides variables."""
         wishes, said = self.wishes, []
         if wishes.out:
-            self._step("the output history", hidden.emptying_out(self.shell))
+            self._step("the output history", *hidden.emptying_out(self.shell))
         if wishes.traceback:
-            self._step("the last exception", hidden.emptying_traceback(self.shell))
+            self._step("the last exception", *hidden.emptying_traceback(self.shell))
             said.append("%debug and %tb have nothing to show until the next exception.")
         if wishes.caches:
-            self._step(caching.told(self.shell), caching.emptying(self.shell))
+            self._step(caching.told(self.shell), *caching.emptying(self.shell))
             for name in cached:
                 self._step(f"{name}'s cache", caching.emptying_function(self.shell.user_ns[name]))
         if wishes.figures:
             closed = count_text(caching.figures(), "pyplot figure")
-            self._step(closed, [caching.close_figures])
+            self._step(closed, caching.close_figures)
         return said
 
     def _garbage(self, before: moments.Moment) -> None:
@@ -230,7 +218,7 @@ class _Work:
         native = before.beneath - after.beneath - max(0, before.known - after.known)
         self.steps.append(Step("garbage in cycles", freed, blocks, native if native >= NATIVE_FROM else 0))
 
-    def _step(self, what: str, calls: list[Callable[[], object]]) -> None:
+    def _step(self, what: str, *calls: Callable[[], object]) -> None:
         """Calls these, collects, and notes what went by that, to the byte. All in C if they are."""
         step, _ = self._weighed(what, partial(deque, map(operator.call, calls), 0), set())
         self.steps.append(step)
@@ -266,7 +254,7 @@ class _Work:
                 variable.is_doubtful = True
                 self.steps.append(Step(variable.name, 0, 0, 0))
             else:
-                self._step(variable.name, [_letting_go(variable)])
+                self._step(variable.name, _letting_go(variable))
             return
         address = {id(variable.value)}
         step, there = self._weighed(variable.name, _letting_go(variable), address)

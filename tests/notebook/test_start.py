@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cellheap.app.collector import resting
+from cellheap.collector import resting
 from jupyter_client.blocking.client import BlockingKernelClient
 
 from tests.notebook.front import PATIENCE, Front

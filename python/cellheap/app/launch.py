@@ -13,11 +13,11 @@ from uuid import uuid4
 
 from cellheap import _core
 from cellheap.app import DRAIN, connection
-from cellheap.app.collector import resting
 from cellheap.app.early import early
 from cellheap.app.info import kernel_info
 from cellheap.app.tracing import tracing
 from cellheap.blackbox import black_box
+from cellheap.collector import resting
 
 if TYPE_CHECKING:
     from cellheap.app.application import KernelApp
