@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, get_args
 
 from cellheap import _core, recorder, sentences
 from cellheap.display import Bundle, Drawn, Part, Picture, Zoomable
-from cellheap.records import Frame, Stack, Words, read
+from cellheap.records import Stack, Words, frames_of
 from cellheap.results import NoSources, Result, Sources, beside, file_names
 from cellheap.units import bytes_text
 
@@ -52,9 +52,8 @@ class Flame(Result):
         if measure not in get_args(Measure):
             raise ValueError(f"a measure is 'peak', 'live' or 'allocated', not {measure!r}")
         data, words = json.loads(text), Words()
-        words.share(data["frames"], "file", "function")
+        frames = frames_of(data, words)
         words.share(data["stacks"], "origin", "allocator", "object")
-        frames = [read(Frame, frame) for frame in data["frames"]]
         for stack in data["stacks"]:
             stack["frames"] = tuple(frames[place] for place in stack["frames"])
         return cls(

@@ -283,6 +283,12 @@ class Words(dict[str, str]):
                 row[name] = self[row[name]]
 
 
+def frames_of(data: dict[str, Any], words: Words) -> list[Frame]:
+    """The frames that rows of this JSON number."""
+    words.share(data["frames"], "file", "function")
+    return [read(Frame, frame) for frame in data["frames"]]
+
+
 def with_frames(data: dict[str, Any]) -> dict[str, Any]:
     """The JSON of a cell's report, its ways to library code as frames in the place of their numbers: an
     import leads to some ten thousand library lines, each by twenty frames. A result's own has them in place.
@@ -290,8 +296,7 @@ def with_frames(data: dict[str, Any]) -> dict[str, Any]:
     if "frames" not in data:
         return data
     words = Words()
-    words.share(data["frames"], "file", "function")
-    frames = [read(Frame, frame) for frame in data.pop("frames")]
+    frames = frames_of(data, words)
     for line in data["lines"]:
         words.share(line["library"], "file", "function")
         for leaf in line["library"]:
