@@ -151,6 +151,24 @@ impl Caches {
         &mut self.natives[(leaf >> 1 ^ line >> 3 ^ caller >> 2) & (NATIVES - 1)]
     }
 
+    /// The site that was asked for a native layer, as `pair_site`.
+    #[inline(always)]
+    pub fn native_site(
+        &mut self,
+        leaf: usize,
+        line: usize,
+        caller: usize,
+        stamp: u32,
+    ) -> Option<SiteId> {
+        let native = *self.native(leaf, line, caller);
+        (native.leaf == leaf
+            && native.line == line
+            && native.caller == caller
+            && native.stamp == stamp
+            && native.deaths == self.deaths(leaf))
+        .then_some(native.site)
+    }
+
     #[inline(always)]
     pub fn owner(&self, code: usize, stamp: u32) -> Option<Owner> {
         let known = self.owners[code >> 4 & (OWNERS - 1)];

@@ -118,16 +118,10 @@ impl Tracer {
                 },
             };
             let (leaf, at) = (word(frame, L::INSTRUCTION), word(line, L::INSTRUCTION));
-            let known = *caches().native(leaf, at, caller);
-            if known.leaf == leaf
-                && known.line == at
-                && known.caller == caller
-                && known.stamp == self.stamp
-                && known.deaths == caches().deaths(leaf)
-            {
-                return known.site;
+            match caches().native_site(leaf, at, caller, self.stamp) {
+                Some(site) => site,
+                None => self.new_native::<L>(frame, line, layer, caller),
             }
-            self.new_native::<L>(frame, line, layer, caller)
         }
     }
 
