@@ -88,12 +88,14 @@ pub fn place_of(thread: Thread, is_notebook: impl Fn(&str) -> bool) -> Option<(C
         }
         let address = word(frame + at.code)? & !at.tag;
         if word(address + TYPE)? == is_code {
-            let file = text(word(address + FILE)?, &at);
-            if let Some(file) = file.clone().filter(|file| is_notebook(file)) {
-                let instruction = word(frame + at.instruction)?;
-                return read_code(address, file, instruction, &at);
+            match text(word(address + FILE)?, &at) {
+                Some(file) if is_notebook(&file) => {
+                    let instruction = word(frame + at.instruction)?;
+                    return read_code(address, file, instruction, &at);
+                }
+                Some(file) if file.starts_with(IMPORT) => {}
+                _ => counted += 1,
             }
-            counted += usize::from(!file.is_some_and(|file| file.starts_with(IMPORT)));
         }
         frame = word(frame + at.previous)?;
     }
