@@ -40,7 +40,7 @@ impl Tracer {
             match self.owner::<L>(code_of::<L>(frame)) {
                 Owner::Notebook => true,
                 Owner::Cellheap => false,
-                Owner::Library | Owner::Imports => match self.below::<L>(frame) {
+                Owner::Library | Owner::Imports(_) => match self.below::<L>(frame) {
                     Below::Line(_) => true,
                     Below::Cellheap => false,
                     Below::Nothing => self.started,
@@ -184,14 +184,15 @@ impl Tracer {
                 }
                 let code = code_of::<L>(frame);
                 let owner = self.owner::<L>(code);
-                let counts = owner != Owner::Imports && runs_code::<L>(frame);
+                let counts = !matches!(owner, Owner::Imports(_)) && runs_code::<L>(frame);
                 way.push(Step {
                     frame: frame as usize,
                     code,
+                    owner,
                     counts,
                 });
                 let (base, below) = match owner {
-                    Owner::Library | Owner::Imports => {
+                    Owner::Library | Owner::Imports(_) => {
                         counted += usize::from(counts);
                         frame = word(frame, L::PREVIOUS) as *const u8;
                         continue;

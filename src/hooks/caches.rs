@@ -51,9 +51,17 @@ pub struct Native {
 pub enum Owner {
     Library,
     /// A library, too: the import system.
-    Imports,
+    Imports(Import),
     Notebook,
     Cellheap,
+}
+
+/// A function of the import system. Every import begins in the first; once it has made a lock for the module it calls the second.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Import {
+    FindAndLoad,
+    FindAndLoadUnlocked,
+    Other,
 }
 
 #[derive(Clone, Copy)]
@@ -183,7 +191,7 @@ impl Caches {
     /// or if it is not known whose it was, or where it ended.
     pub fn forget_code(&mut self, Died { address, size }: Died, stamp: u32) -> bool {
         let owner = self.owner(address, stamp);
-        let library = matches!(owner, Some(Owner::Library | Owner::Imports));
+        let library = matches!(owner, Some(Owner::Library | Owner::Imports(_)));
         let known = &mut self.owners[address >> 4 & (OWNERS - 1)];
         if known.code == address {
             known.stamp = 0;

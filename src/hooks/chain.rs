@@ -1,9 +1,14 @@
 //! The library frames between the running one and what lies under them, as the last walk found them. A walk that comes to
 //! a frame it knows only makes sure that each link still holds, which waits for no load and looks nothing up: the chain
 //! is never believed, so it cannot give another line's bytes.
+//!
+//! But for imports, which stand in each other, some fifty frames deep: each begins in `_find_and_load`, which asks for memory
+//! (its lock) before it calls `_find_and_load_unlocked`. So none begins unseen, and what was found below one holds while it is
+//! under way.
 
 use crate::heap::paths::PathId;
 
+use super::caches::{Import, Owner};
 use super::layout::{Layout, code_of, word};
 
 /// Library frames that a walk follows, of those that count.
@@ -35,8 +40,19 @@ impl Link {
 pub struct Step {
     pub frame: usize,
     pub code: usize,
+    pub owner: Owner,
     /// Neither the import system's nor a shim: half a dozen of these stand under each module that another imports.
     pub counts: bool,
+}
+
+/// What is known of a link beside its frame.
+#[derive(Clone, Copy)]
+struct Known {
+    owner: Owner,
+    /// How many count of those above the lowest up to it.
+    counted: u16,
+    /// The highest link below it that needs no look at what is under it: where an import is under way, or the lowest.
+    firm: u16,
 }
 
 /// What the lowest link is.
@@ -61,8 +77,7 @@ struct Told {
 pub struct Chain {
     /// From the lowest up.
     links: Vec<Link>,
-    /// For each, how many count of those above the lowest up to it.
-    counted: Vec<u16>,
+    known: Vec<Known>,
     /// Of the links above the lowest, as far as paths were told.
     told: Vec<Told>,
     base: Base,
@@ -89,7 +104,7 @@ impl Chain {
     pub const fn new() -> Self {
         Self {
             links: Vec::new(),
-            counted: Vec::new(),
+            known: Vec::new(),
             told: Vec::new(),
             base: Base::Unknown,
             places: [0; PLACES],
@@ -132,6 +147,7 @@ impl Chain {
         let first = self.links.as_ptr();
         // SAFETY: `most` counts links. One is looked into once it is known to be what a live frame has before it.
         unsafe {
+            let firm = first.add(usize::from(self.known.get_unchecked(at).firm));
             let mut link = first.add(at);
             if (*link).frame != frame as usize {
                 return std::ptr::null();
@@ -141,8 +157,8 @@ impl Chain {
                 if code_of::<L>(frame) != (*link).code {
                     return std::ptr::null();
                 }
-                if link == first {
-                    return frame;
+                if link == firm {
+                    return (*first).frame();
                 }
                 link = link.sub(1);
                 if word(frame, L::PREVIOUS) != (*link).frame {
@@ -165,7 +181,7 @@ impl Chain {
 
     /// How many frames count that lie above the lowest, up to this link.
     pub fn counted(&self, at: usize) -> usize {
-        usize::from(self.counted[at])
+        usize::from(self.known[at].counted)
     }
 
     /// Looks along the chain from a live frame's link down, at no more than `most` frames that count.
@@ -179,20 +195,22 @@ impl Chain {
         while lowest > 0 && self.counted(lowest - 1) + most > all {
             lowest -= 1;
         }
+        let firm = lowest.max(usize::from(self.known[at].firm));
         // SAFETY: a link is looked into once it is known to be what a live frame has before it.
         unsafe {
             let mut frame = self.links[at].frame();
             for (link, before) in
-                (self.links[..=at].iter().rev()).zip(self.links[lowest..at].iter().rev())
+                (self.links[..=at].iter().rev()).zip(self.links[firm..at].iter().rev())
             {
                 if code_of::<L>(frame) != link.code || word(frame, L::PREVIOUS) != before.frame {
                     return Looked::Broken;
                 }
                 frame = before.frame();
             }
-            if code_of::<L>(frame) != self.links[lowest].code {
+            if code_of::<L>(frame) != self.links[firm].code {
                 return Looked::Broken;
             }
+            let frame = self.links[lowest].frame();
             let alone = lowest > 0 || self.base == Base::Unknown;
             match (alone, self.base) {
                 (true, _) => Looked::TooFar,
@@ -262,6 +280,25 @@ impl Chain {
         self.told.push(Told { instruction, path });
     }
 
+    /// An import begins in a live frame, which may be what stands in the place of an earlier one's: what was found below
+    /// that holds no longer.
+    ///
+    /// # Safety
+    /// As `line`.
+    pub unsafe fn import_begins<L: Layout>(&mut self, frame: *const u8) {
+        // SAFETY: the caller's promise.
+        let below = unsafe { word(frame, L::PREVIOUS) };
+        match self.links.iter().position(|link| link.frame == below) {
+            Some(at) => self.replace_above(at + 1, &[]),
+            None => self.forget(),
+        }
+    }
+
+    /// Imports may have begun unseen.
+    pub fn doubt_imports(&mut self) {
+        self.known.iter_mut().for_each(|known| known.firm = 0);
+    }
+
     /// Paths may have come to be others.
     pub fn forget_paths(&mut self) {
         self.told.clear();
@@ -283,23 +320,22 @@ impl Chain {
 
     fn replace_above(&mut self, from: usize, fresh: &[Step]) {
         self.links.truncate(from);
-        self.counted.truncate(from);
+        self.known.truncate(from);
         self.told.truncate(from.saturating_sub(1));
         if self.links.len() + fresh.len() > MOST {
             self.links.clear();
-            self.counted.clear();
+            self.known.clear();
             self.told.clear();
             self.base = Base::Unknown;
         }
         self.near = self.near.min(self.links.len());
         for step in fresh.iter().rev() {
             let (frame, code) = (step.frame, step.code);
+            let known = self.known_above(step);
             self.places[place(frame)] = self.links.len() as u16;
             self.links.push(Link { frame, code });
-            let below = self.counted.last();
-            let counted = below.map_or(0, |below| below + u16::from(step.counts));
-            self.counted.push(counted);
-            if usize::from(counted) < DEEPEST {
+            self.known.push(known);
+            if usize::from(known.counted) < DEEPEST {
                 self.near = self.links.len();
             }
         }
@@ -310,6 +346,30 @@ impl Chain {
             Base::Nothing => self.links.len(),
             _ => 0,
         };
+    }
+
+    /// What is known of the link that comes next.
+    fn known_above(&self, step: &Step) -> Known {
+        let owner = step.owner;
+        let Some(below) = self.known.last() else {
+            return Known {
+                owner,
+                counted: 0,
+                firm: 0,
+            };
+        };
+        let calls = [below.owner, owner].map(|owner| match owner {
+            Owner::Imports(import) => import,
+            _ => Import::Other,
+        });
+        Known {
+            owner,
+            counted: below.counted + u16::from(step.counts),
+            firm: match calls {
+                [Import::FindAndLoad, Import::FindAndLoadUnlocked] => self.known.len() as u16 - 1,
+                _ => below.firm,
+            },
+        }
     }
 }
 

@@ -138,6 +138,7 @@ pub unsafe fn start() -> Result<(), String> {
         }
         with(|tracer| {
             tracer.muted = false;
+            tracer.chain.doubt_imports();
             tracer.look_again();
         });
         domains::set_where_deaf(MINOR.load(Relaxed));
@@ -263,6 +264,7 @@ pub unsafe fn look_after() -> bool {
         if lost {
             with(|tracer| {
                 tracer.books.end_live_table();
+                tracer.chain.doubt_imports();
                 tracer.look_again();
             });
         }

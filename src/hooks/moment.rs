@@ -131,7 +131,7 @@ impl Way {
     fn step(&mut self, spot: Spot, owner: &Owner, file: &str, function: &str) -> Option<()> {
         let name = function.rsplit('.').next().unwrap_or(function);
         // What the import system runs would be left half imported.
-        self.sacred |= SACRED.contains(&name) || *owner == Owner::Imports;
+        self.sacred |= SACRED.contains(&name) || matches!(owner, Owner::Imports(_));
         match owner {
             Owner::Cellheap => return None,
             Owner::Notebook if self.sacred => return None,
@@ -143,7 +143,7 @@ impl Way {
             Owner::Library if !self.users && GUARDED.iter().any(|part| file.contains(part)) => {
                 return None;
             }
-            Owner::Library | Owner::Imports => {}
+            Owner::Library | Owner::Imports(_) => {}
         }
         Some(())
     }
@@ -158,6 +158,7 @@ fn is_typed(file: &str, name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::caches::Import;
     use super::super::caches::Owner::{Cellheap, Imports, Library, Notebook};
     use super::*;
     use crate::heap::codes::CodeId;
@@ -192,7 +193,11 @@ mod tests {
             // The notebook itself is what that calls.
             assert_eq!(line(&[CELL, library]), Some(0));
         }
-        let import = (Imports, "<frozen importlib._bootstrap>", "_find_and_load");
+        let import = (
+            Imports(Import::FindAndLoad),
+            "<frozen importlib._bootstrap>",
+            "_find_and_load",
+        );
         assert_eq!(
             line(&[(Library, "/lib/big.py", "<module>"), import, CELL]),
             None

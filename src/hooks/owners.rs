@@ -6,7 +6,7 @@ use crate::heap::codes::{Code, CodeId, IMPORT};
 use crate::heap::sites::{Place, Spot};
 
 use super::blackbox;
-use super::caches::{Owner, caches};
+use super::caches::{Import, Owner, caches};
 use super::layout::{BYTES, FILE, LINE_TABLE, Layout, QUALNAME, SIZE, code_of, word};
 use super::python::{Api, Object, is_code};
 use super::tracer::Tracer;
@@ -59,7 +59,8 @@ impl Tracer {
         let owner = unsafe {
             if is_code(address) {
                 self.books.watch_code(address);
-                self.owner_of_file(word(address as *const u8, FILE) as Object)
+                let of = |field| word(address as *const u8, field) as Object;
+                self.owner_of(of(FILE), of(QUALNAME))
             } else {
                 Owner::Library
             }
@@ -69,11 +70,11 @@ impl Tracer {
         owner
     }
 
-    /// Whose the code of a file is.
+    /// Whose the code of this file and name is.
     ///
     /// # Safety
-    /// `file` is a live `str`.
-    unsafe fn owner_of_file(&self, file: Object) -> Owner {
+    /// Both are live `str`.
+    unsafe fn owner_of(&self, file: Object, name: Object) -> Owner {
         // SAFETY: the caller's promise.
         let with = |start: &str| unsafe { begins(file, start) };
         let of = |files: &[String]| files.iter().any(|start| with(start));
@@ -82,7 +83,8 @@ impl Tracer {
         } else if of(&self.own_files) && !of(&self.kernel_files) {
             Owner::Cellheap
         } else if with(IMPORT) {
-            Owner::Imports
+            // SAFETY: the caller's promise.
+            Owner::Imports(unsafe { import(file, name) })
         } else {
             Owner::Library
         }
@@ -119,6 +121,23 @@ unsafe fn offset<L: Layout>(frame: *const u8, address: usize) -> isize {
     instruction
         .wrapping_sub(address + L::BYTECODE)
         .cast_signed()
+}
+
+/// Which function of the import system has this file and name.
+///
+/// # Safety
+/// Both are live `str`.
+unsafe fn import(file: Object, name: Object) -> Import {
+    // SAFETY: the caller's promise.
+    let is = |string, whole: &str| unsafe {
+        Api::get().text_length.map(|length| length(string)) == Some(whole.len().cast_signed())
+            && begins(string, whole)
+    };
+    match is(file, "<frozen importlib._bootstrap>") {
+        true if is(name, "_find_and_load") => Import::FindAndLoad,
+        true if is(name, "_find_and_load_unlocked") => Import::FindAndLoadUnlocked,
+        _ => Import::Other,
+    }
 }
 
 /// Whether a text begins so. Compared from its end: that paths begin alike says little.

@@ -330,6 +330,8 @@ impl Tracer {
         if let Some(at) = self.own.iter().rposition(|own| *own == thread) {
             self.own.swap_remove(at);
         }
+        // What our own API imports is not looked at.
+        self.chain.doubt_imports();
         self.look_again();
     }
 

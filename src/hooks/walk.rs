@@ -7,7 +7,7 @@ use crate::heap::sites::{Place, SiteId, cellheap, machinery};
 use crate::heap::sources::{Layer, Source};
 
 use super::below::Below;
-use super::caches::{Leaf, Native, Owner, Pair, caches};
+use super::caches::{Import, Leaf, Native, Owner, Pair, caches};
 use super::layout::{Layout, code_of, leaf_frame, running_frame, word};
 use super::tracer::Tracer;
 
@@ -104,7 +104,7 @@ impl Tracer {
             let line = match self.owner::<L>(code_of::<L>(frame)) {
                 Owner::Notebook => frame,
                 Owner::Cellheap => return cellheap(layer),
-                Owner::Library | Owner::Imports => match self.below::<L>(frame) {
+                Owner::Library | Owner::Imports(_) => match self.below::<L>(frame) {
                     Below::Line(line) => line,
                     Below::Cellheap => return cellheap(layer),
                     Below::Nothing => {
@@ -231,11 +231,18 @@ impl Tracer {
                 let site = cellheap(Layer::Python);
                 (self.stamp, site, site)
             }
-            Owner::Library | Owner::Imports if self.is_blank() => {
+            Owner::Library | Owner::Imports(_) if self.is_blank() => {
                 let site = self.frameless(Source::default());
                 (self.stamp, site, site)
             }
-            Owner::Library | Owner::Imports => {
+            Owner::Imports(Import::FindAndLoad) => {
+                // SAFETY: as above. Never remembered, so that each event comes here.
+                return unsafe {
+                    self.chain.import_begins::<L>(frame);
+                    self.library::<L>(frame, instruction)
+                };
+            }
+            Owner::Library | Owner::Imports(_) => {
                 // SAFETY: as above.
                 let site = unsafe { self.library::<L>(frame, instruction) };
                 (self.libraries, SiteId(0), site)

@@ -47,11 +47,15 @@ def place_of(line: Any) -> tuple[str, int]:
 
 
 def compare(
-    run: Run, cells: tuple[str, ...], modules: tuple[str, ...] = ("asyncio", "threading"), **environment: str
+    run: Run,
+    cells: tuple[str, ...],
+    modules: tuple[str, ...] = ("asyncio", "threading"),
+    deepest: int = DEEPEST,
+    **environment: str,
 ) -> dict[tuple[str, int], int]:
     """The same blocks at the same lines in the same cells as by a walk without memory. Allocated bytes by place."""
     expected, got, live = run(
-        AGAINST_PLAIN_WALK.format(library=LIBRARY, cells=cells, deepest=DEEPEST, modules=modules),
+        AGAINST_PLAIN_WALK.format(library=LIBRARY, cells=cells, deepest=deepest, modules=modules),
         **{"CELLHEAP_NATIVE": "off"} | environment,
     )
     total: dict[tuple[str, int], int] = {}
