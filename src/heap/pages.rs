@@ -99,6 +99,12 @@ impl Drop for Pages {
 
 pub const PAGE: usize = 4096;
 
+/// Makes pages resident that will all be written: one request takes less time than a fault for each. Whole pages of a mapping.
+pub fn populate(start: usize, bytes: usize) {
+    // SAFETY: this writes nothing; where the system cannot do it (Linux before 5.14) pages come as they are touched.
+    unsafe { libc::madvise(start as *mut libc::c_void, bytes, libc::MADV_POPULATE_WRITE) };
+}
+
 /// Bytes of a page-aligned range that take memory now. The page map tells those apart from pages that were only read
 /// and are all the system's one page of zeroes; where it may not be read, they count too (`mincore`).
 pub fn resident(start: usize, bytes: usize) -> u64 {

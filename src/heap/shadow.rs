@@ -6,8 +6,11 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicPtr, Ordering::Acquire, Ordering::Release};
 
 use super::hint::likely;
-use super::pages::{PAGE, Pages, resident};
+use super::pages::Pages;
+
 use super::sites::SiteId;
+
+mod presence;
 
 const FAN: usize = 1 << 14;
 const CHUNK_BITS: usize = 20;
@@ -202,8 +205,16 @@ impl Shadow {
             .is_some_and(|slot| unsafe { slot.read() } != 0)
     }
 
-    /// Makes the chunk for `address`. False where there is no memory for it.
+    /// Makes the chunk for `address`, where a small block lies. False where there is no memory for it.
     pub fn grow(&self, address: usize) -> bool {
+        let made = self.make(address);
+        if made && presence::is_in_heap(address) {
+            self.populate(address & !((1 << CHUNK_BITS) - 1), 1 << CHUNK_BITS);
+        }
+        made
+    }
+
+    fn make(&self, address: usize) -> bool {
         let Some(node) = put(&self.root[root_index(address)], size_of::<Node>()) else {
             return false;
         };
@@ -213,27 +224,6 @@ impl Shadow {
             CHUNK_BYTES,
         )
         .is_some()
-    }
-
-    /// Gives back the shadow of an arena that was unmapped: its entries are all zero by then.
-    pub fn forget(&self, start: usize, bytes: usize) {
-        let per_page = PAGE << GRANULE_BITS >> 2;
-        let mut at = start.next_multiple_of(per_page);
-        while at + per_page <= start + bytes {
-            if let Some(slot) = self.far_slot(at) {
-                // SAFETY: the page lies whole in one chunk and shadows nothing but the arena.
-                unsafe { libc::madvise(slot.cast(), PAGE, libc::MADV_DONTNEED) };
-            }
-            at += per_page;
-        }
-    }
-
-    /// Forgets every block.
-    pub fn clear(&self) {
-        self.each_chunk(|_, chunk| {
-            // SAFETY: a chunk is a private mapping of CHUNK_BYTES.
-            unsafe { libc::madvise(chunk.cast(), CHUNK_BYTES, libc::MADV_DONTNEED) };
-        });
     }
 
     /// Visits the blocks noted between `start` and `end`.
@@ -265,21 +255,6 @@ impl Shadow {
                 .sum::<u64>();
         });
         live
-    }
-
-    /// Resident bytes of the table itself.
-    pub fn resident(&self) -> u64 {
-        let mut bytes = self.pages.resident();
-        for node in self
-            .root
-            .iter()
-            .map(|node| node.load(Acquire))
-            .filter(|node| !node.is_null())
-        {
-            bytes += resident(node as usize, size_of::<Node>());
-        }
-        self.each_chunk(|_, chunk| bytes += resident(chunk as usize, CHUNK_BYTES));
-        bytes
     }
 
     fn each_chunk(&self, mut visit: impl FnMut(usize, *mut u32)) {

@@ -157,9 +157,12 @@ unsafe extern "C" fn alloc(_: *mut c_void, size: usize) -> *mut c_void {
         && size >= SMALLEST_ARENA
         && let Some(state) = state().as_mut()
     {
-        // SAFETY: arenas are mapped under the interpreter's lock, and the word is written under it.
-        let table = unsafe { (*tracer()).books.table() };
-        state.arenas.insert(arena as usize, (size, table));
+        // SAFETY: arenas are mapped under the interpreter's lock, and both words are written under it.
+        let (books, muted) = unsafe { (&(*tracer()).books, (*tracer()).muted) };
+        state.arenas.insert(arena as usize, (size, books.table()));
+        if !muted {
+            books.shadow().expect(arena as usize, size);
+        }
     }
     arena
 }
