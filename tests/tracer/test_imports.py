@@ -92,7 +92,9 @@ def cell(choose: random.Random) -> str:
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_blocks_of_imports_are_the_line_s_that_a_plain_walk_finds(run: Run, tmp_path: Path, seed: int) -> None:
+def test_blocks_of_imports_are_the_line_s_that_a_plain_walk_finds(
+    run: Run, tmp_path: Path, seed: int
+) -> None:
     choose = random.Random(seed)
     for number in range(MODULES):
         (tmp_path / f"m{number}.py").write_text(module(choose, number))
@@ -125,7 +127,9 @@ def test_frames_that_stand_where_an_earlier_import_s_stood_are_told_apart(run: R
         f"def alone{n}():\n    {'_'.join(f'a{i} = ' for i in range(n)).replace('_', '')}None\n    again()\n"
         for n in LOCALS
     ]
-    begin = f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport plain\nfrom through import again, calls\n"
+    begin = (
+        f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport plain\nfrom through import again, calls\n"
+    )
     pair = "def under():\n    over()\n    calls(over)\ndef over():\n    again()\n"
     cell = "".join(f"under()\nalone{n}()\nunder()\ncalls(alone{n})\n" for n in LOCALS)
     by_place = compare(run, (begin + "".join(functions) + pair, cell, cell), (), deepest=100_000)
