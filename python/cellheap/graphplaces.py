@@ -4,6 +4,7 @@ it names only as long as the call that asked."""
 from __future__ import annotations
 
 import linecache
+import signal
 import sys
 import weakref
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ Place = tuple[object, str, str, list[str]]
 Step = tuple[str, list[tuple[str, str]], list[tuple[object, object]]]
 
 VARIABLE, OUTPUT, TRACEBACK, OTHER = "variable", "output", "traceback", "other"
-CACHE, CALLBACK, FIGURE, CONTEXT, LOOP = "cache", "callback", "figure", "context", "loop"
+CACHE, CALLBACK, FIGURE, CONTEXT, LOOP, SIGNAL = "cache", "callback", "figure", "context", "loop", "signal"
 CACHES, FIGURES = "--caches", "--figures"
 _UNDERS = ("_", "__", "___")
 _LAST = ("last_exc", "last_value", "last_type", "last_traceback")
@@ -52,6 +53,10 @@ def _library_places() -> Iterator[Place]:
     registry = vars(weakref.finalize).get("_registry")
     if registry is not None:
         yield registry, "a callback of weakref.finalize", CALLBACK, []
+    for number in signal.valid_signals():
+        handler = signal.getsignal(number)
+        if isinstance(number, signal.Signals) and callable(handler):
+            yield handler, f"the handler of {number.name}", SIGNAL, []
     events = sys.modules.get("asyncio.events")
     loop = events and events._get_running_loop()
     if loop is not None:

@@ -173,6 +173,7 @@ _NOTES = {
     "figure": "pyplot",
     "context": "contextvars",
     "loop": "asyncio",
+    "signal": "signal handler",
     "C": "C code",
 }
 

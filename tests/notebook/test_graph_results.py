@@ -67,6 +67,50 @@ def test_hidden_outputs_and_tracebacks_have_rows_of_their_own(notebook: Terminal
     assert "user_ns_hidden" not in text
 
 
+def test_outputs_that_one_option_clears_do_not_crowd_out_who_else_holds_it(notebook: Terminal) -> None:
+    notebook.run("from functools import partial\nfrom unittest.mock import Mock")
+    notebook.run("x = [0] * 1000; called = Mock(); called(x); later = partial(print, x); later.args[0]")
+    output = f"Out[{notebook.number}]"
+    held = why(notebook, "x")
+    said = [chain.text for chain in held.chains]
+    assert len(said) == 5
+    assert said[:2] == ["x", output]
+    assert any(text.startswith("called.") for text in said)
+    assert any(text.startswith("later") for text in said)
+    by = " ".join(str(held).split()).split(": `del")[0]
+    assert "called." in by
+    assert "later" in by
+
+
+@pytest.mark.parametrize(
+    ("code", "by", "undo"),
+    [
+        (
+            "signal.signal(signal.SIGUSR2, lambda number, frame, x=x: None);",
+            "the handler of SIGUSR2.",
+            "signal.signal(signal.SIGUSR2, signal.SIG_DFL);",
+        ),
+        (
+            "c = sqlite3.connect(':memory:'); c.create_function('f', 1, lambda a, x=x: 1)",
+            "C code, which holds a function",
+            "c.close()",
+        ),
+    ],
+    ids=["signal", "sqlite3"],
+)
+def test_what_c_code_calls_back_holds_what_it_knows(
+    notebook: Terminal, code: str, by: str, undo: str
+) -> None:
+    notebook.run("import signal, sqlite3\nx = [0] * 1000")
+    notebook.run(code).raise_error()
+    held = why(notebook, "x")
+    notebook.run(undo).raise_error()
+    assert held.chains[0].text == "x"
+    assert held.chains[1].text.startswith(by)
+    assert "`del x` alone leaves it alive" in " ".join(str(held).split())
+    assert "Only the name x holds it" in str(why(notebook, "x"))
+
+
 def test_what_goes_of_pyarrows_pool_is_told_apart(notebook: Terminal) -> None:
     arrow = pytest.importorskip("pyarrow")
     notebook.run("import pyarrow as pa\ntable = pa.table({'a': range(50_000), 'b': range(50_000)})")

@@ -21,6 +21,16 @@ pub struct Starts {
     pub around: Vec<u32>,
 }
 
+/// Where a way begins.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Begin {
+    Place,
+    /// Something that C code holds.
+    Unseen,
+    /// A value that a running frame uses just now, under no name.
+    Passing,
+}
+
 impl Picture {
     pub fn starts(&mut self, places: &Places) -> Starts {
         let mut ranked: Vec<(u8, u32)> = Vec::new();
@@ -104,44 +114,59 @@ impl Picture {
             let known = starts.known.iter().position(|start| *start == way[0]);
             known.unwrap_or(usize::MAX)
         };
-        let mut found: Vec<(bool, usize, usize, Vec<u32>)> = Vec::new();
+        let mut found: Vec<(Begin, usize, usize, Vec<u32>)> = Vec::new();
         for holder in &direct {
             watch.step()?;
             if let Some(way) = ways.to(*holder).filter(|_| found.len() < 10_000) {
-                found.push((false, way.len(), 0, way));
+                found.push((Begin::Place, way.len(), 0, way));
             }
         }
         found.sort_by_key(|(_, length, _, _)| *length);
         found.truncate(most.saturating_mul(20).max(100));
-        for (late, _, place, way) in &mut found {
+        for (from, _, place, way) in &mut found {
             *place = rank(way);
-            *late = *place == usize::MAX || self.is_in_passing(way, node);
+            *from = match *place {
+                _ if self.is_in_passing(way, node) => Begin::Passing,
+                usize::MAX => Begin::Unseen,
+                _ => Begin::Place,
+            };
         }
-        found.sort_by_key(|(late, length, place, _)| (*late, *length, *place));
+        found.sort_by_key(|(from, length, place, _)| (*from, *length, *place));
         if self.is(node, marks::MODULE) && found.iter().any(|(.., way)| self.is_imported(way)) {
             // Modules that import a module are many, and none of them matters while `sys.modules` has it.
             found.retain(|(.., way)| !self.is(way[0], marks::MODULE));
         }
         let mut seen = HashSet::new();
         let (mut first, mut rest) = (Vec::new(), Vec::new());
-        for (late, _, _, mut way) in found {
+        for (from, _, _, mut way) in found {
             way.push(node);
-            if late && !first.is_empty() {
+            if from == Begin::Passing && !first.is_empty() {
                 continue;
             }
             let other = seen.insert(way[0]);
             if other { &mut first } else { &mut rest }.push(way);
         }
         first.extend(rest);
-        first.truncate(most.saturating_mul(2));
-        let mut chains: Vec<Chain> = Vec::new();
-        for way in &first {
+        Ok((self.told(&first, places, most), direct.len() as u64))
+    }
+
+    /// At most so many of these ways in words. What one option clears is one holder, whose other names come last.
+    fn told(&mut self, ways: &[Vec<u32>], places: &Places, most: usize) -> Vec<Chain> {
+        let (mut chains, mut others): (Vec<Chain>, Vec<Chain>) = (Vec::new(), Vec::new());
+        for way in ways.iter().take(most.saturating_mul(4)) {
             let chain = self.chain(way, places);
-            if chains.len() < most && chains.iter().all(|known| known.text != chain.text) {
-                chains.push(chain);
+            if (chains.iter().chain(&others)).any(|known| known.text == chain.text) {
+                continue;
+            }
+            let cleared = |known: &Chain| known.clears.is_some() && known.clears == chain.clears;
+            match chains.iter().any(cleared) {
+                true => others.push(chain),
+                false => chains.push(chain),
             }
         }
-        Ok((chains, direct.len() as u64))
+        chains.extend(others);
+        chains.truncate(most);
+        chains
     }
 
     /// Whether a way begins with a value that a running frame uses just now, under no name.
