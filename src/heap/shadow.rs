@@ -208,7 +208,7 @@ impl Shadow {
     /// Makes the chunk for `address`, where a small block lies. False where there is no memory for it.
     pub fn grow(&self, address: usize) -> bool {
         let made = self.make(address);
-        if made && presence::is_in_heap(address) {
+        if made && presence::is_new_heap(address) {
             self.populate(address & !((1 << CHUNK_BITS) - 1), 1 << CHUNK_BITS);
         }
         made
