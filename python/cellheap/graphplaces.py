@@ -4,7 +4,6 @@ it names only as long as the call that asked."""
 from __future__ import annotations
 
 import linecache
-import signal
 import sys
 import weakref
 from collections.abc import Iterator, Sequence
@@ -53,10 +52,7 @@ def _library_places() -> Iterator[Place]:
     registry = vars(weakref.finalize).get("_registry")
     if registry is not None:
         yield registry, "a callback of weakref.finalize", CALLBACK, []
-    for number in signal.valid_signals():
-        handler = signal.getsignal(number)
-        if isinstance(number, signal.Signals) and callable(handler):
-            yield handler, f"the handler of {number.name}", SIGNAL, []
+    yield from _signal_places()
     events = sys.modules.get("asyncio.events")
     loop = events and events._get_running_loop()
     if loop is not None:
@@ -64,6 +60,15 @@ def _library_places() -> Iterator[Place]:
     figures = caches.figure_holder()
     if figures is not None:
         yield figures, "pyplot's open figures", FIGURE, []
+
+
+def _signal_places() -> Iterator[Place]:
+    """Handlers that somebody has set: C code alone holds them. To import `signal` for it would leave garbage."""
+    signals: Any = sys.modules.get("signal")
+    for number in signals.valid_signals() if signals else ():
+        handler = signals.getsignal(number)
+        if isinstance(number, signals.Signals) and callable(handler):
+            yield handler, f"the handler of {number.name}", SIGNAL, []
 
 
 def steps(
