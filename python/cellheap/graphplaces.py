@@ -63,7 +63,7 @@ def _library_places() -> Iterator[Place]:
 
 
 def _signal_places() -> Iterator[Place]:
-    """Handlers that somebody has set: C code alone holds them. To import `signal` for it would leave garbage."""
+    """Handlers that somebody has set: C code alone holds them. To import `signal` for it leaves garbage."""
     signals: Any = sys.modules.get("signal")
     for number in signals.valid_signals() if signals else ():
         handler = signals.getsignal(number)
