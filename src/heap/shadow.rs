@@ -205,16 +205,8 @@ impl Shadow {
             .is_some_and(|slot| unsafe { slot.read() } != 0)
     }
 
-    /// Makes the chunk for `address`, where a small block lies. False where there is no memory for it.
+    /// Makes the chunk for `address`. False where there is no memory for it.
     pub fn grow(&self, address: usize) -> bool {
-        let made = self.make(address);
-        if made && presence::is_new_heap(address) {
-            self.populate(address & !((1 << CHUNK_BITS) - 1), 1 << CHUNK_BITS);
-        }
-        made
-    }
-
-    fn make(&self, address: usize) -> bool {
         let Some(node) = put(&self.root[root_index(address)], size_of::<Node>()) else {
             return false;
         };

@@ -5,6 +5,8 @@ use std::ffi::{CStr, c_void};
 use std::mem::MaybeUninit;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::heap::cells::CellId;
+
 use super::python::{Api, ArenaAllocator, allocator_name};
 use super::tracer::tracer;
 use super::turn::beneath;
@@ -18,6 +20,8 @@ struct State {
     arenas: HashMap<usize, (usize, u32)>,
     /// How many were mapped before `begin` and are still there; none where the interpreter does not say.
     earlier: Option<u64>,
+    /// The cell that mapped the last one.
+    cell: Option<CellId>,
     /// Bytes of arenas that were unmapped and older than the live table of that time.
     older_gone: u64,
 }
@@ -74,6 +78,7 @@ pub unsafe fn begin() {
             real: real.assume_init(),
             arenas: HashMap::new(),
             earlier: told(),
+            cell: None,
             older_gone: 0,
         });
         set(&raw mut ours);
@@ -158,9 +163,11 @@ unsafe extern "C" fn alloc(_: *mut c_void, size: usize) -> *mut c_void {
         && let Some(state) = state().as_mut()
     {
         // SAFETY: arenas are mapped under the interpreter's lock, and both words are written under it.
-        let (books, muted) = unsafe { (&(*tracer()).books, (*tracer()).muted) };
+        let (books, muted, cell) =
+            unsafe { (&(*tracer()).books, (*tracer()).muted, (*tracer()).cell) };
         state.arenas.insert(arena as usize, (size, books.table()));
-        if !muted {
+        // A cell that asks for a second arena fills the second, too.
+        if state.cell.replace(cell) == Some(cell) && !muted {
             books.shadow().expect(arena as usize, size);
         }
     }

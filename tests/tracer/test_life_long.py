@@ -17,8 +17,7 @@ SITE, LIVE = 256, 144
 
 def test_a_notebook_of_many_cells_stays_within_its_budget(run: Run) -> None:
     """512 bytes a finished cell and its sites with live bytes: by the books' own number and by the system's."""
-    # Enough that what the books have the system give ahead, some 256 KiB, is little beside it.
-    cells = 100_000 if ENDURANCE else 30_000
+    cells = 100_000 if ENDURANCE else 10_000
     grown, resident = run(
         START
         + f"""

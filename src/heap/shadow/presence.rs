@@ -12,7 +12,7 @@ impl Shadow {
         let mut at = start;
         while at < start + bytes {
             let stop = (((at >> CHUNK_BITS) + 1) << CHUNK_BITS).min(start + bytes);
-            if self.make(at) {
+            if self.grow(at) {
                 self.populate(at, stop - at);
             }
             at = stop;
@@ -20,7 +20,7 @@ impl Shadow {
     }
 
     /// Has the system give the pages of addresses in one chunk.
-    pub(super) fn populate(&self, start: usize, bytes: usize) {
+    fn populate(&self, start: usize, bytes: usize) {
         if let Some(slot) = self.far_slot(start) {
             let from = slot as usize & !(PAGE - 1);
             let to = (slot as usize + (bytes >> GRANULE_BITS << 2)).next_multiple_of(PAGE);
@@ -65,14 +65,6 @@ impl Shadow {
     }
 }
 
-/// Whether the C library's main heap has just grown to here: it grows upwards without gaps, and is filled with small blocks. What
-/// is mapped for threads and for large blocks lies above.
-pub(super) fn is_new_heap(address: usize) -> bool {
-    // SAFETY: asks where the heap ends, and moves nothing.
-    let end = unsafe { libc::sbrk(0) } as usize;
-    address < end && end - address <= 1 << CHUNK_BITS
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -91,23 +83,5 @@ mod tests {
         assert_eq!(pages(), 64 + 1);
         shadow.forget(start, bytes);
         assert_eq!(pages(), 2);
-    }
-
-    /// Where the system says that the main heap begins and ends.
-    fn heap() -> [usize; 2] {
-        let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
-        let heap = maps.lines().find(|line| line.ends_with("[heap]"));
-        let (range, _) = heap.expect("a heap").split_once(' ').unwrap();
-        let (start, end) = range.split_once('-').unwrap();
-        [start, end].map(|at| usize::from_str_radix(at, 16).unwrap())
-    }
-
-    #[test]
-    fn the_main_heap_is_new_at_its_end() {
-        // Other tests of this process make it grow meanwhile.
-        assert!((0..100).any(|_| is_new_heap(heap()[1] - 1)));
-        assert!(!is_new_heap(heap()[0] - (2 << CHUNK_BITS)));
-        let mapped = crate::heap::pages::Pages::zeroed(PAGE).unwrap();
-        assert!(!is_new_heap(mapped.as_ptr() as usize));
     }
 }
