@@ -162,7 +162,7 @@ unsafe extern "C" fn alloc(_: *mut c_void, size: usize) -> *mut c_void {
         && size >= SMALLEST_ARENA
         && let Some(state) = state().as_mut()
     {
-        // SAFETY: arenas are mapped under the interpreter's lock, and both words are written under it.
+        // SAFETY: arenas are mapped under the interpreter's lock, and these words are written under it.
         let (books, muted, cell) =
             unsafe { (&(*tracer()).books, (*tracer()).muted, (*tracer()).cell) };
         state.arenas.insert(arena as usize, (size, books.table()));

@@ -350,25 +350,18 @@ impl Chain {
 
     /// What is known of the link that comes next.
     fn known_above(&self, step: &Step) -> Known {
-        let owner = step.owner;
-        let Some(below) = self.known.last() else {
-            return Known {
-                owner,
-                counted: 0,
-                firm: 0,
-            };
+        use Import::{FindAndLoad, FindAndLoadUnlocked};
+        let below = self.known.last();
+        let firm = match (below.map(|below| below.owner), step.owner) {
+            (Some(Owner::Imports(FindAndLoad)), Owner::Imports(FindAndLoadUnlocked)) => {
+                self.known.len() as u16 - 1
+            }
+            _ => below.map_or(0, |below| below.firm),
         };
-        let calls = [below.owner, owner].map(|owner| match owner {
-            Owner::Imports(import) => import,
-            _ => Import::Other,
-        });
         Known {
-            owner,
-            counted: below.counted + u16::from(step.counts),
-            firm: match calls {
-                [Import::FindAndLoad, Import::FindAndLoadUnlocked] => self.known.len() as u16 - 1,
-                _ => below.firm,
-            },
+            owner: step.owner,
+            counted: below.map_or(0, |below| below.counted + u16::from(step.counts)),
+            firm,
         }
     }
 }

@@ -124,8 +124,7 @@ def test_frames_that_stand_where_an_earlier_import_s_stood_are_told_apart(run: R
     (tmp_path / "inner.py").write_text("class C: made = [1] * 100\n")
     (tmp_path / "through.py").write_text(LIBRARIES)
     functions = [
-        f"def alone{n}():\n    {'_'.join(f'a{i} = ' for i in range(n)).replace('_', '')}None\n    again()\n"
-        for n in LOCALS
+        f"def alone{n}():\n    {''.join(f'a{i} = ' for i in range(n))}None\n    again()\n" for n in LOCALS
     ]
     begin = (
         f"import sys\nsys.path.insert(0, {str(tmp_path)!r})\nimport plain\nfrom through import again, calls\n"
