@@ -14,6 +14,7 @@ import re
 import sys
 import textwrap
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -33,6 +34,8 @@ HEAD = """\
 What is typed in cells, what can be set, and what Python code can call. Its words are those of
 [how-it-works.md](how-it-works.md#words); sizes are exact bytes wherever Python code reads them.
 """
+
+_PROPERTIES = (property, cached_property)
 
 MAGICS: dict[str, Any] = {
     "%memtrace": CellHeapMagics.memtrace,
@@ -158,9 +161,10 @@ def _attributes(kind: type) -> Iterator[tuple[str, str, str]]:
         remarks = {name: text for one in reversed(kind.__mro__) for name, text in _remarks(one).items()}
         for field in dataclasses.fields(kind):
             yield field.name, str(field.type), remarks.get(field.name, "")
-    for name, value in inspect.getmembers_static(kind, lambda value: isinstance(value, property)):
+    for name, value in inspect.getmembers_static(kind, lambda value: isinstance(value, _PROPERTIES)):
         if not name.startswith("_"):
-            hint = inspect.signature(value.fget).return_annotation if value.fget else ""
+            get = value.func if isinstance(value, cached_property) else value.fget
+            hint = inspect.signature(get).return_annotation if get else ""
             yield name, hint if isinstance(hint, str) else "", inspect.getdoc(value) or ""
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from operator import attrgetter
 from typing import Any, Literal, Self, get_args
 
 from cellheap import _core, recorder, sentences
@@ -65,14 +67,14 @@ class Flame(Result):
             text=text,
         )
 
-    @property
+    @cached_property
     def total(self) -> int:
         """Bytes of all stacks together."""
-        return sum(self.bytes_of(stack) for stack in self.stacks)
+        return sum(map(attrgetter(self.measure), self.stacks))
 
     def bytes_of(self, stack: Stack) -> int:
         """The bytes of a stack that count here."""
-        return {"peak": stack.peak, "live": stack.live, "allocated": stack.allocated}[self.measure]
+        return int(getattr(stack, self.measure))
 
     @property
     def subject(self) -> str:
@@ -107,6 +109,10 @@ class Flame(Result):
         names = json.dumps(dict(self.names))
         return _core.chart_flame(self.text, names, self.measure, self.title, most, page)
 
+    @cached_property
+    def _for_terminal(self) -> str:
+        return _core.flame_text(self.text, json.dumps(dict(self.names)), self.measure, _ROWS)
+
     def bundle(self) -> Bundle:
         """As many frames as fit are drawn."""
         bundles = (self._bundle(most) for most in _FRAMES)
@@ -120,8 +126,7 @@ class Flame(Result):
         if self.total:
             page = self.page(most)
             parts.append(Zoomable(self.svg(most), sentences.of_flame_chart(self), page))
-            text = _core.flame_text(self.text, json.dumps(dict(self.names)), self.measure, _ROWS)
-            parts.append(Drawn(text))
+            parts.append(Drawn(self._for_terminal))
         return Bundle(sentences.of_flame(self), [*parts, *beside(self.notes)], self._raw())
 
     def _raw(self) -> dict[str, Any]:
