@@ -20,16 +20,32 @@ pub struct Code {
     pub table: Box<[u8]>,
 }
 
+/// Instructions up to the byte `end` that stand at one line; 0 where none is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Stretch {
+    pub end: u32,
+    pub line: u32,
+}
+
 impl Code {
     /// The line of the instruction at byte `offset`; 0 where the table has none.
+    pub fn line(&self, offset: u32) -> u32 {
+        let mut stretches = self.stretches();
+        stretches
+            .find(|stretch| offset < stretch.end)
+            .map_or(0, |stretch| stretch.line)
+    }
+
+    /// The stretches of instructions that stand at one line, in order.
     ///
     /// The table is a run of entries: a byte `1cccclll` (form, length less one, in code units), then its numbers
     /// (CPython's `Objects/locations.md`).
-    pub fn line(&self, offset: u32) -> u32 {
+    pub fn stretches(&self) -> impl Iterator<Item = Stretch> {
         let mut bytes = self.table.iter().copied();
         let mut line = i64::from(self.first_line);
         let mut end = 0_u32;
-        while let Some(head) = bytes.next() {
+        std::iter::from_fn(move || {
+            let head = bytes.next()?;
             let form = head >> 3 & 15;
             end += (u32::from(head & 7) + 1) * 2;
             match form {
@@ -49,15 +65,12 @@ impl Code {
                     bytes.next();
                 }
             }
-            if offset < end {
-                return if form == 15 {
-                    0
-                } else {
-                    u32::try_from(line).unwrap_or(0)
-                };
-            }
-        }
-        0
+            let known = if form == 15 { 0 } else { line };
+            Some(Stretch {
+                end,
+                line: u32::try_from(known).unwrap_or(0),
+            })
+        })
     }
 
     fn bytes(&self) -> usize {

@@ -59,9 +59,10 @@ impl Found {
         }
         live.kept
             .sort_by(|a, b| (b.bytes, &a.name).cmp(&(a.bytes, &b.name)));
+        let mut places = Places::new(books);
         for (site, count) in self.sites {
             if let Some(cold) = books.sites.cold(site) {
-                take_out(books, live, cold, count);
+                take_out(&mut places, live, cold, count);
             }
         }
     }
@@ -72,7 +73,7 @@ fn add(count: &mut Count, size: u64) {
     count.bytes += size;
 }
 
-fn take_out(books: &Books, live: &mut Live, cold: &Cold, Count { blocks, bytes }: Count) {
+fn take_out(places: &mut Places<'_>, live: &mut Live, cold: &Cold, Count { blocks, bytes }: Count) {
     live.blocks -= blocks;
     let python = |allocator: &str| allocator == Layer::Python.name();
     if let Some(share) = live
@@ -89,7 +90,7 @@ fn take_out(books: &Books, live: &mut Live, cold: &Cold, Count { blocks, bytes }
     };
     origin.cell.live -= bytes;
     origin.cell.live_blocks -= blocks;
-    let (line, leaf) = Places::new(books).read(cold.key.place);
+    let (line, leaf) = places.read(cold.key.place);
     if let Some(row) = row_of(&mut origin.lines, &line) {
         lessen(row, blocks, bytes);
         if let Some(row) = leaf.and_then(|leaf| row_of(&mut row.library, &leaf)) {

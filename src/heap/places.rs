@@ -1,10 +1,11 @@
 //! Where code stands, in words: file, line and function of instructions. Reads the books; decodes each instruction once.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use super::books::Books;
-use super::codes::{Code, IMPORT};
+use super::codes::{Code, CodeId, IMPORT, Stretch};
 use super::report::Frame;
 use super::sites::{Cold, Place, Spot};
 
@@ -17,9 +18,14 @@ const OTHER: &str = "(other)";
 /// File, line and function; line zero has words for a function.
 pub type Where = (Arc<str>, u32, Arc<str>);
 
+/// A line table of more bytes than this is decoded whole once it is asked a second time: a module's own code has thousands of
+/// lines that ask.
+const LONG: usize = 512;
+
 pub struct Places<'a> {
     books: &'a Books,
     known: HashMap<Spot, Where>,
+    decoded: HashMap<CodeId, Vec<Stretch>>,
 }
 
 impl<'a> Places<'a> {
@@ -27,6 +33,7 @@ impl<'a> Places<'a> {
         Self {
             books,
             known: HashMap::new(),
+            decoded: HashMap::new(),
         }
     }
 
@@ -55,9 +62,12 @@ impl<'a> Places<'a> {
     }
 
     fn spot(&mut self, spot: Spot) -> Where {
-        let books = self.books;
+        let (books, decoded) = (self.books, &mut self.decoded);
         let decode = || match books.codes.get(spot.code) {
-            Some(code) => place_in(code, spot.offset),
+            Some(code) => {
+                let line = line(code, spot, decoded);
+                (code.file.clone(), line, code.function.clone())
+            }
             None => nowhere(OTHER),
         };
         self.known.entry(spot).or_insert_with(decode).clone()
@@ -92,6 +102,26 @@ impl<'a> Frames<'a> {
             self.all.push(frame(place));
             next
         })
+    }
+}
+
+fn line(code: &Code, spot: Spot, decoded: &mut HashMap<CodeId, Vec<Stretch>>) -> u32 {
+    if code.table.len() <= LONG {
+        return code.line(spot.offset);
+    }
+    match decoded.entry(spot.code) {
+        Entry::Vacant(first) => {
+            first.insert(Vec::new());
+            code.line(spot.offset)
+        }
+        Entry::Occupied(again) => {
+            let stretches = again.into_mut();
+            if stretches.is_empty() {
+                stretches.extend(code.stretches());
+            }
+            let at = stretches.partition_point(|stretch| stretch.end <= spot.offset);
+            stretches.get(at).map_or(0, |stretch| stretch.line)
+        }
     }
 }
 

@@ -242,6 +242,16 @@ for i in range(500):
 for i in list(kept)[::7]:
     del kept[i]
 """,
+    # Of tables that are decoded whole: a cell's own, and a function's.
+    "code of many lines": "\n".join(
+        (
+            "kept = []",
+            *(f"kept.append(bytes({1000 + n})){' # long' * (n % 3)}{chr(10) * (n % 5)}" for n in range(300)),
+            "def long(k):",
+            *(f"    k += [bytes({2000 + n}),\n          b'%d' % k[{n}][0] * {n}]" for n in range(300)),
+            "long(kept)",
+        )
+    ),
 }
 
 
