@@ -141,8 +141,9 @@ def reset() -> None:
 def overview(history: bool = False) -> str:
     """JSON of `heap::report::Overview`; its history only where it is asked for."""
 
-def cell_report(id: int) -> str:
-    """JSON of `heap::report::CellReport`. Raises KeyError for an unknown id."""
+def cell_report(id: int, most: int | None = None) -> str:
+    """JSON of `heap::report::CellReport`; of the library functions under each line the `most` biggest, where
+    that is given. Raises KeyError for an unknown id."""
 
 def diff(from_cell: int, to_cell: int) -> str:
     """JSON of `heap::report::Diff`, between the ends of two cells by our ids.
@@ -168,8 +169,8 @@ def let_go_unheld(values: list[Any]) -> None:
     """Put None in the place of each value that nothing but the list holds, and of what is held by none but
     those: all that are left then are held by others."""
 
-def live() -> str:
-    """JSON of `heap::report::Live`."""
+def live(most: int | None = None) -> str:
+    """JSON of `heap::report::Live`; `most` as in `cell_report`."""
 
 def heap_map() -> str:
     """JSON of `heap::report::HeapMap`."""

@@ -27,7 +27,7 @@ from cellheap.needs import peak_cell
 from cellheap.notebookreport import NotebookReport
 from cellheap.owned import Owned, Weighed
 from cellheap.pools import pools
-from cellheap.results import CellReport, Live, Overview, Result
+from cellheap.results import SHOWN, CellReport, Live, Overview, Result
 
 __all__ = [
     "Cells",
@@ -92,15 +92,20 @@ def overview() -> Overview:
 
 def live() -> Live:
     """What is alive now, by the cell and line that it was allocated in."""
+    return live_of()
+
+
+def live_of(*, brief: bool = False) -> Live:
+    """The same; `brief`: with as many of the library functions under each line as are shown."""
     with _core.own():
-        live = _with_pools(moments.live())
+        live = _with_pools(moments.live(SHOWN if brief else None))
         return replace(live, types=_types())
 
 
 def heap_map() -> HeapMap:
     """How full each part of pymalloc's arenas is, and which lines keep nearly empty ones."""
     with _core.own():
-        live = moments.live()
+        live = moments.live(0)
         return HeapMap.of(_core.heap_map(), live.arenas, dict(live.names))
 
 
@@ -108,19 +113,25 @@ def notebook_report() -> NotebookReport:
     """How much memory the notebook needs and how much to ask for, who holds the most, and what grows."""
     with _core.own():
         whole = overview()
-        live = moments.live() if whole.cells else Live()
+        live = moments.live(SHOWN) if whole.cells else Live()
         cell = peak_cell(whole.cells)
-        return notebookreport.of(whole, report(cell.id, types=False) if cell else None, live)
+        return notebookreport.of(whole, report(cell.id, types=False, brief=True) if cell else None, live)
 
 
-def report(cell: int, *, types: bool = True) -> CellReport:
+def report(cell: int, *, types: bool = True, brief: bool = False) -> CellReport:
     """The report of a cell by our own id; without `types` what lives is not told by type, which needs no look
-    at the objects."""
+    at the objects. `brief` as in `live_of`."""
     with _core.own():
         active = recorder.active()
         file = active.sources.file(cell) if active else None
-        report = CellReport.from_json(_core.cell_report(cell), recorder.known_sources(), file)
+        text = _core.cell_report(cell, SHOWN if brief else None)
+        report = CellReport.from_json(text, recorder.known_sources(), file)
         return replace(report, types=_types(cell)) if types and report.live else report
+
+
+def report_of(number: int, *, brief: bool = False) -> CellReport:
+    """The report of the latest run of In[number]; `brief` as in `live_of`."""
+    return report(cells._id(number), brief=brief)
 
 
 def _types(cell: int | None = None) -> tuple[TypeRow, ...]:
@@ -142,7 +153,7 @@ class Cells(Mapping[int, CellReport]):
     """Reports by execution count, of the latest run of each: `cellheap.cells[5]`."""
 
     def __getitem__(self, number: int) -> CellReport:
-        return report(self._id(number))
+        return report_of(number)
 
     def _id(self, number: int) -> int:
         """Our own id of the latest run of In[number]."""

@@ -135,7 +135,8 @@ class Extension:
         if wanted is None and not self._settings.summary and drawn is None:
             return
         with _core.own():
-            report = api.report(cell, types=wanted is not None)
+            brief = wanted is None or not wanted.name
+            report = api.report(cell, types=wanted is not None, brief=brief)
             place = {} if drawn is None else {"display_id": drawn, "update": True}
             if wanted is None:
                 display(summary.Summary(report), **place)

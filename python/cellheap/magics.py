@@ -27,7 +27,7 @@ from cellheap.blackbox import black_box
 from cellheap.config import CellHeap
 from cellheap.later import Later
 from cellheap.recorder import Recorder
-from cellheap.shown import give
+from cellheap.shown import give, is_used
 from cellheap.units import bytes_text
 from cellheap.words import GENERATION, LIMITS, QUESTIONS, RESULTS, WORDS, asked
 
@@ -130,7 +130,7 @@ class CellHeapMagics(Magics):
             self._limit(rest)
             return None
         if what == "flame" or what in RESULTS or cell_number(what):
-            return give(self._result(asked.words, asked))
+            return give(self._result(asked.words, asked, brief=not is_used()))
         if what not in WORDS:
             near = difflib.get_close_matches(what, WORDS, 1)
             meant = f"; {near[0]!r} is" if near else ""
@@ -151,8 +151,8 @@ class CellHeapMagics(Magics):
         if asked.live and asked.allocated:
             raise mistake(self.memtrace, "a flame graph is of --live or of --allocated, not of both")
 
-    def _result(self, words: list[str], asked: argparse.Namespace) -> Result:
-        """What `5`, `live`, `flame 5` or nothing stand for."""
+    def _result(self, words: list[str], asked: argparse.Namespace, *, brief: bool = False) -> Result:
+        """What `5`, `live`, `flame 5` or nothing stand for; `brief`: to be shown, and thrown away."""
         what, *rest = words or [""]
         number = cell_number(rest[0] if rest else what)
         other = cell_number(what) if rest else None
@@ -165,8 +165,8 @@ class CellHeapMagics(Magics):
             if number and other:
                 return api.diff(int(other), int(number))
             if number:
-                return api.cells[int(number)]
-            live = api.heap_map if asked.map else api.live
+                return api.report_of(int(number), brief=brief)
+            live = api.heap_map if asked.map else partial(api.live_of, brief=brief)
             return {"live": live, "report": api.notebook_report}.get(what, api.overview)()
         except (api.NoSuchCellError, ValueError) as error:
             raise UsageError(f"%memtrace {' '.join(words)}: {error}") from None

@@ -50,9 +50,10 @@ def now() -> Moment:
     return Moment(cells, overview["live_machinery"], overview["live"], overview["process"])
 
 
-def live() -> Live:
-    """What is alive now. RuntimeError where nothing can be recorded."""
-    return Live.from_json(_core.live(), recorder.known_sources())
+def live(most: int | None = None) -> Live:
+    """What is alive now; of the library functions under each line the `most` biggest, where that is given.
+    RuntimeError where nothing can be recorded."""
+    return Live.from_json(_core.live(most), recorder.known_sources())
 
 
 def types_now() -> Counter[str]:
@@ -80,4 +81,4 @@ def pinned(before: Moment, after: Moment, trimmed: bool) -> list[str]:
     rss, rss_after = before.process["rss"], after.process["rss"]
     if freed < 1 << 20 or rss is None or rss_after is None or rss - rss_after > freed // 2:
         return []
-    return [why_rss_stays(live(), trimmed)]
+    return [why_rss_stays(live(0), trimmed)]

@@ -116,7 +116,9 @@ class Line:
     """One line of code in one cell; `library` are the functions that really asked, biggest first.
 
     `sizes` counts its blocks by size: fewer than 8 bytes, 64, 512, 4 KiB, 32 KiB, 256 KiB, 2 MiB, and the
-    larger. `path` is of a library function: how the line first came to it."""
+    larger. Where a result is shown only the biggest functions are asked for: `left_out` counts those that
+    are not in `library` then, and `others` is their sum. `path` is of a library function: how the line first
+    came to it."""
 
     file: str = ""
     line: int = 0
@@ -131,6 +133,8 @@ class Line:
     sizes: tuple[int, ...] = (0,) * 8
     shares: tuple[Share, ...] = ()
     library: tuple[Line, ...] = ()
+    left_out: int = 0
+    others: tuple[Line, ...] = ()
     path: tuple[Frame, ...] = ()
 
 

@@ -34,6 +34,8 @@ from cellheap.units import bytes_text, count_text
 
 #: Rows that go into the raw numbers of an output; the result has all.
 RAW_CELLS, RAW_LINES, RAW_LIBRARY, RAW_POINTS = 20, 12, 3, 60
+#: Library functions under a line that are enough to show a result: an import leads to some ten thousand.
+SHOWN = max(RAW_LIBRARY, tables.LIBRARY_ROWS + 1)
 
 #: Columns of a table of lines.
 PLACE_COLUMNS = ("file", "line", "function", "library_file", "library_line", "library_function")
@@ -267,10 +269,7 @@ class CellReport(Result):
         return [Words(sentences.path_of(line, leaf, self.names)) for line, leaf in ways if len(leaf.path) > 1]
 
     def _raw(self) -> dict[str, Any]:
-        lines = tuple(
-            replace(line, library=tuple(replace(leaf, path=()) for leaf in line.library[:RAW_LIBRARY]))
-            for line in self.lines[:RAW_LINES]
-        )
+        lines = tuple(_raw_line(line, RAW_LIBRARY) for line in self.lines[:RAW_LINES])
         points = thinned(self.timeline, RAW_POINTS, lambda point: point.live)
         raw = replace(self, lines=lines, timeline=points, source=()).to_dict()
         return {**raw, "left_out": len(self.lines) - len(lines)}
@@ -350,10 +349,17 @@ class Live(_Holds, Result):
 
     def _raw(self) -> dict[str, Any]:
         origins = tuple(
-            replace(origin, lines=tuple(replace(line, library=()) for line in origin.lines[:5]))
+            replace(origin, lines=tuple(_raw_line(line, 0) for line in origin.lines[:5]))
             for origin in self.origins[:RAW_LINES]
         )
         return {**replace(self, origins=origins).to_dict(), "left_out": len(self.origins) - len(origins)}
+
+
+def _raw_line(line: Line, most: int) -> Line:
+    """A line with so many of its library functions, and these without their ways."""
+    library = tuple(replace(leaf, path=()) for leaf in line.library[:most])
+    left_out = line.left_out + len(line.library) - len(library)
+    return replace(line, library=library, left_out=left_out, others=())
 
 
 def files_of(lines: Iterable[Line | Change | Grown]) -> Iterator[str]:

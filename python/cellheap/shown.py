@@ -16,10 +16,15 @@ def give(result: T) -> T | None:
     """Returns the result where the caller does something with it, as in `r = %memtrace 5`; else shows it, on
     any line of a cell. Shown from here and not by IPython's display hook, it charges nothing to the cell
     and stays in neither `Out` nor `_`."""
-    if _is_used(_caller()):
+    if is_used():
         return result
     display(result)
     return None
+
+
+def is_used() -> bool:
+    """Whether the line that called the magic does something with what it returns."""
+    return _is_used(_caller())
 
 
 def _caller() -> FrameType | None:

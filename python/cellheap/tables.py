@@ -188,15 +188,21 @@ def rows_of(
         parts: list[tuple[str, L]] = [(_called(leaf, names), leaf) for leaf in line.library]
         if isinstance(line, Line):
             parts += _direct(line)
-        most = LIBRARY_ROWS + (len(parts) == LIBRARY_ROWS + 1)
+        left_out, left = _left_out(line)
+        most = LIBRARY_ROWS + (len(parts) + left_out == LIBRARY_ROWS + 1)
         asked, others = biggest(parts, lambda part: (part_size or size)(part[1]), most)
         for label, leaf in asked:
             yield f"{_UNDER}{label}", leaf
-        if others:
-            label = count_text(len(others), "other part")
-            yield f"{_UNDER}{label}", total([leaf for _, leaf in others])
+        if others or left_out:
+            label = count_text(len(others) + left_out, "other part")
+            yield f"{_UNDER}{label}", total([leaf for _, leaf in others] + left)
     if rest:
         yield count_text(len(rest), "other line"), total(rest)
+
+
+def _left_out(line: L) -> tuple[int, list[L]]:
+    """How many library functions are no rows, and their sum."""
+    return (line.left_out, list(line.others)) if isinstance(line, Line) else (0, [])
 
 
 def _held(part: Line) -> tuple[int, int]:
@@ -217,7 +223,7 @@ def _direct(line: Line) -> Iterator[tuple[str, Line]]:
         if share.object:
             inside = [
                 part
-                for leaf in line.library
+                for leaf in (*line.library, *line.others)
                 for part in leaf.shares
                 if (part.allocator, part.object) == (share.allocator, share.object)
             ]

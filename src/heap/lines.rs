@@ -1,8 +1,11 @@
 //! The lines of a cell, and what of them came from which allocator and library. Reads the books, changes nothing.
 
+use std::cmp::Reverse;
+
 use super::books::Books;
 use super::cells::{FoldedLine, Record, Sum};
-use super::places::Where;
+use super::paths::PathId;
+use super::places::{Frames, Where};
 use super::report::{Frame, Line, Share, State};
 use super::sites::{Cold, SIZES, Site, SiteId};
 use super::tally::{Row, Tally};
@@ -16,16 +19,15 @@ pub struct Part {
     peak: u64,
     sizes: [u64; SIZES],
     share: Share,
-    with_path: bool,
+    way: PathId,
 }
 
-/// The lines of a cell, biggest first; with `all`, also those that have nothing live any more, and the paths to library
-/// functions, whose frames are told beside.
-pub fn lines(books: &Books, record: &Record, all: bool) -> (Vec<Line>, Vec<Frame>) {
+/// The lines of a cell, biggest first; with `all`, also those that have nothing live any more.
+pub fn lines(books: &Books, record: &Record, all: bool) -> Vec<Line> {
     let mut tally = Tally::<Line>::new(books);
     for (_, cold, hot) in sites(books, record) {
         if all || hot.live_blocks() > 0 {
-            tally.site(cold, &part(books, record, cold, hot, all));
+            tally.site(cold, &part(books, record, cold, hot));
         }
     }
     if all {
@@ -33,7 +35,57 @@ pub fn lines(books: &Books, record: &Record, all: bool) -> (Vec<Line>, Vec<Frame
             tally.line(&place_of(folded), &folded_part(folded));
         }
     }
-    tally.finish_with_frames()
+    tally.finish()
+}
+
+/// Tells how lines first came to their library functions, by frames of the list that is returned.
+pub fn tell_ways(books: &Books, lines: &mut [Line]) -> Vec<Frame> {
+    let mut frames = Frames::new(books);
+    for row in lines.iter_mut().flat_map(|line| &mut line.library) {
+        row.path = frames.path(row.way);
+    }
+    frames.all
+}
+
+/// Leaves each line the `most` library functions that hold the most, and those that held the most; the others are one row.
+pub fn fold(lines: &mut [Line], most: usize) {
+    for line in lines.iter_mut().filter(|line| line.library.len() > most) {
+        let mut rows: Vec<_> = std::mem::take(&mut line.library)
+            .into_iter()
+            .enumerate()
+            .collect();
+        rows.sort_by_key(|(_, row)| Reverse((row.live.max(row.peak), row.allocated)));
+        let (kept, others): (Vec<_>, Vec<_>) = (rows.into_iter().enumerate())
+            .partition(|(by_held, (by_live, _))| *by_held < most || *by_live < most);
+        let mut kept: Vec<_> = kept.into_iter().map(|(_, row)| row).collect();
+        kept.sort_by_key(|(by_live, _)| *by_live);
+        line.library = kept.into_iter().map(|(_, row)| row).collect();
+        line.left_out = others.len() as u64;
+        let rows = others.iter().map(|(_, (_, row))| row);
+        line.others = (line.left_out > 0).then(|| sum(rows)).into_iter().collect();
+    }
+}
+
+/// What is no row of its own has no name and no library rows.
+fn sum<'a>(rows: impl Iterator<Item = &'a Line>) -> Line {
+    let mut sum = rows.fold(Line::default(), |mut sum, row| {
+        sum.allocated += row.allocated;
+        sum.returned += row.returned;
+        sum.live += row.live;
+        sum.temporary += row.temporary;
+        sum.peak += row.peak;
+        sum.blocks += row.blocks;
+        sum.live_blocks += row.live_blocks;
+        for (count, more) in sum.sizes.iter_mut().zip(row.sizes) {
+            *count += more;
+        }
+        for share in &row.shares {
+            add_share(&mut sum.shares, share);
+        }
+        sum
+    });
+    sort_shares(&mut sum.shares);
+    sum
 }
 
 /// What the cell's blocks came from, biggest first.
@@ -41,7 +93,7 @@ pub fn shares<'a>(books: &Books, records: impl Iterator<Item = &'a Record>) -> V
     let mut shares = Vec::new();
     for record in records {
         for (_, cold, hot) in sites(books, record) {
-            add_share(&mut shares, &part(books, record, cold, hot, false).share);
+            add_share(&mut shares, &part(books, record, cold, hot).share);
         }
     }
     sort_shares(&mut shares);
@@ -75,7 +127,7 @@ pub fn at_mark(books: &Books, record: &Record, cold: &Cold, hot: &Site) -> u64 {
     }
 }
 
-fn part(books: &Books, record: &Record, cold: &Cold, hot: &Site, with_path: bool) -> Part {
+fn part(books: &Books, record: &Record, cold: &Cold, hot: &Site) -> Part {
     let running = record.state == State::Running;
     let (sum, peak) = (Sum::of(hot), at_mark(books, record, cold, hot));
     let temporary = if running {
@@ -99,7 +151,7 @@ fn part(books: &Books, record: &Record, cold: &Cold, hot: &Site, with_path: bool
             blocks: sum.blocks,
             live_blocks: sum.live_blocks(),
         },
-        with_path,
+        way: cold.path,
     }
 }
 
@@ -145,7 +197,7 @@ fn folded_part(folded: &FoldedLine) -> Part {
         peak: folded.peak,
         sizes: [0; SIZES],
         share: Share::default(),
-        with_path: false,
+        way: PathId::default(),
     }
 }
 
@@ -173,6 +225,9 @@ impl Row for Line {
         if !part.share.allocator.is_empty() {
             add_share(&mut self.shares, &part.share);
         }
+        if self.way == PathId::default() {
+            self.way = part.way;
+        }
     }
 
     fn size(&self) -> impl Ord {
@@ -181,14 +236,6 @@ impl Row for Line {
 
     fn place(&self) -> (&str, u32) {
         (&self.file, self.line)
-    }
-
-    fn wants_path(&self, part: &Part) -> bool {
-        part.with_path && self.path.is_empty()
-    }
-
-    fn put_path(&mut self, path: Vec<u32>) {
-        self.path = path;
     }
 
     fn put_library(&mut self, rows: Vec<Self>) {

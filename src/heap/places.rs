@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::books::Books;
 use super::codes::{Code, CodeId, IMPORT, Stretch};
+use super::paths::PathId;
 use super::report::Frame;
-use super::sites::{Cold, Place, Spot};
+use super::sites::{Place, Spot};
 
 /// Rows for which no line number can be told.
 const DEEP: &str = "(deep library recursion)";
@@ -46,10 +47,10 @@ impl<'a> Places<'a> {
         }
     }
 
-    /// The library frames under a site's line, the one next to it first. What runs no line of code is left out, and
+    /// The library frames of a site's path, the one next to its line first. What runs no line of code is left out, and
     /// the import system's frames too unless they asked, as in Python's tracebacks.
-    pub fn path(&mut self, cold: &Cold) -> Vec<Where> {
-        let spots = self.books.paths.frames(cold.path).enumerate();
+    pub fn path(&mut self, path: PathId) -> Vec<Where> {
+        let spots = self.books.paths.frames(path).enumerate();
         let mut path: Vec<Where> = spots
             .map(|(depth, spot)| (depth, self.spot(spot)))
             .filter(|(depth, (file, line, _))| {
@@ -90,9 +91,9 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// The library frames under a site's line, as `Places::path` has them.
-    pub fn path(&mut self, cold: &Cold) -> Vec<u32> {
-        let path = self.places.path(cold);
+    /// The library frames of a site's path, as `Places::path` has them.
+    pub fn path(&mut self, path: PathId) -> Vec<u32> {
+        let path = self.places.path(path);
         path.into_iter().map(|place| self.number(place)).collect()
     }
 

@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::paths::PathId;
 use super::sites::SIZES;
 
 pub use super::moments::{History, Layer, Moment};
@@ -134,10 +135,26 @@ pub struct Line {
     pub shares: Vec<Share>,
     /// The functions that really asked, where the line called into a library; biggest first.
     pub library: Vec<Line>,
+    /// How many of them are left out, where only the biggest were asked for, and one row that is the sum of these.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub left_out: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<Line>,
     /// Of a library function: how the line first came to it, without the line and with the function. Numbers of the report's
     /// frames. What is drawn of a report has no use for it, and a result's own JSON has the frames in place.
     #[serde(skip_deserializing)]
     pub path: Vec<u32>,
+    /// That way, before it is told by frames.
+    #[serde(skip)]
+    pub way: PathId,
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form that serde knows"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What came from one allocator, asked by the code of one shared object.

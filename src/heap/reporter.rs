@@ -4,7 +4,7 @@ use super::books::Books;
 use super::cells::{CellId, Record};
 use super::history;
 use super::kept::Found;
-use super::lines::{lines, peak, shares};
+use super::lines::{fold, lines, peak, shares, tell_ways};
 use super::report::{
     Arenas, Cell, CellReport, History, Live, Origin, Overview, Point, Process, State,
 };
@@ -35,10 +35,11 @@ pub fn overview(books: &Books, process: Process, now: f64, mut notes: Vec<String
     }
 }
 
-/// One cell in full; none where its id is unknown.
+/// One cell in full; none where its id is unknown. With `most`, of the library functions under each line so many are told.
 pub fn cell_report(
     books: &Books,
     id: CellId,
+    most: Option<usize>,
     points: &[Point],
     now: f64,
     mut notes: Vec<String>,
@@ -48,7 +49,11 @@ pub fn cell_report(
     if !books.is_recent(id) && record.is_cell() {
         notes.push("This cell is old: lines with nothing live are kept for the biggest only, its timeline is not.".into());
     }
-    let (lines, frames) = lines(books, record, true);
+    let mut lines = lines(books, record, true);
+    if let Some(most) = most {
+        fold(&mut lines, most);
+    }
+    let frames = tell_ways(books, &mut lines);
     Some(CellReport {
         cell: cell(books, record, now),
         shares: shares(books, std::iter::once(record)),
@@ -59,9 +64,10 @@ pub fn cell_report(
     })
 }
 
-/// What is alive now, by origin and line.
+/// What is alive now, by origin and line. `most` as in `cell_report`.
 pub fn live(
     books: &Books,
+    most: Option<usize>,
     process: Process,
     arenas: Arenas,
     kept: Found,
@@ -73,7 +79,7 @@ pub fn live(
         .filter(|record| books.sum(record.id).live() > 0)
         .map(|record| Origin {
             cell: cell(books, record, now),
-            lines: lines(books, record, false).0,
+            lines: lines(books, record, false),
         })
         .collect();
     let mut live = Live {
@@ -89,6 +95,9 @@ pub fn live(
         notes,
     };
     kept.set_apart(books, &mut live);
+    if let Some(most) = most {
+        (live.origins.iter_mut()).for_each(|origin| fold(&mut origin.lines, most));
+    }
     live.origins.retain(|origin| origin.cell.live_blocks > 0);
     (live.origins).sort_by_key(|origin| std::cmp::Reverse(origin.cell.live));
     live

@@ -53,7 +53,7 @@ fn of_record(books: &Books, record: &Record, frames: &mut Frames<'_>) -> Vec<Sta
 fn stack(frames: &mut Frames<'_>, cold: &Cold) -> Vec<u32> {
     let (line, leaf) = frames.places.read(cold.key.place);
     let mut stack = vec![frames.number(line)];
-    stack.extend(frames.path(cold));
+    stack.extend(frames.path(cold.path));
     if let (1, Some(leaf)) = (stack.len(), leaf) {
         stack.push(frames.number(leaf));
     }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::books::Books;
-use super::places::{Frames, Where};
-use super::report::Frame;
+use super::places::{Places, Where};
 use super::sites::Cold;
 
 /// A row of a report: a line of code with its numbers.
@@ -19,43 +18,32 @@ pub trait Row: Default {
     fn size(&self) -> impl Ord;
     fn place(&self) -> (&str, u32);
     fn put_library(&mut self, rows: Vec<Self>);
-
-    /// Whether a library row is to be told how the line came to it.
-    fn wants_path(&self, _: &Self::Part) -> bool {
-        false
-    }
-
-    /// The frames of that way, by their numbers.
-    fn put_path(&mut self, _: Vec<u32>) {}
 }
 
 /// A line and, under it, the library places that asked for it.
 type Lines<R> = HashMap<(Arc<str>, u32), (R, HashMap<Where, R>)>;
 
 pub struct Tally<'a, R> {
-    frames: Frames<'a>,
+    places: Places<'a>,
     lines: Lines<R>,
 }
 
 impl<'a, R: Row> Tally<'a, R> {
     pub fn new(books: &'a Books) -> Self {
         Self {
-            frames: Frames::new(books),
+            places: Places::new(books),
             lines: HashMap::new(),
         }
     }
 
     /// Counts a part of a site's line.
     pub fn site(&mut self, cold: &Cold, part: &R::Part) {
-        let (line, leaf) = self.frames.places.read(cold.key.place);
+        let (line, leaf) = self.places.read(cold.key.place);
         let library = count(&mut self.lines, &line, part);
         if let Some(leaf) = leaf {
             let row = library.entry(leaf.clone()).or_default();
             row.name(&leaf);
             row.count(part);
-            if row.wants_path(part) {
-                row.put_path(self.frames.path(cold));
-            }
         }
     }
 
@@ -66,16 +54,10 @@ impl<'a, R: Row> Tally<'a, R> {
 
     /// The rows, biggest first.
     pub fn finish(self) -> Vec<R> {
-        self.finish_with_frames().0
-    }
-
-    /// The rows, biggest first, and the frames that their paths number.
-    pub fn finish_with_frames(self) -> (Vec<R>, Vec<Frame>) {
-        let rows = sorted(self.lines.into_values().map(|(mut line, library)| {
+        sorted(self.lines.into_values().map(|(mut line, library)| {
             line.put_library(sorted(library.into_values()));
             line
-        }));
-        (rows, self.frames.all)
+        }))
     }
 }
 

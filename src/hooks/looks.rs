@@ -225,8 +225,11 @@ fn told(taken: &Taken, count: usize) -> Vec<Holder> {
 
 fn report_of(cell: CellId) -> Option<CellReport> {
     let points = sampler::points(cell);
-    with_books(|tracer| reporter::cell_report(&tracer.books, cell, &points, now(), Vec::new()))
-        .flatten()
+    // What is drawn of it has lines, and nothing of what is under them.
+    with_books(|tracer| {
+        reporter::cell_report(&tracer.books, cell, Some(0), &points, now(), Vec::new())
+    })
+    .flatten()
 }
 
 /// Does something with the books in a turn; nothing where nothing is recorded.

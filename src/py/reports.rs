@@ -31,13 +31,15 @@ pub fn overview(py: Python<'_>, history: bool) -> PyResult<String> {
     })?)
 }
 
-/// JSON of `heap::report::CellReport`. Raises KeyError for an unknown id.
+/// JSON of `heap::report::CellReport`; of the library functions under each line the `most` biggest, where that is given. Raises
+/// KeyError for an unknown id.
 #[pyfunction]
-pub fn cell_report(py: Python<'_>, id: u32) -> PyResult<String> {
+#[pyo3(signature = (id, most = None))]
+pub fn cell_report(py: Python<'_>, id: u32, most: Option<usize>) -> PyResult<String> {
     let (cell, points) = (CellId(id), sampler::points(CellId(id)));
     let report = with(py, |tracer| {
         tracer.look_at_reserves();
-        reporter::cell_report(&tracer.books, cell, &points, now(), notes())
+        reporter::cell_report(&tracer.books, cell, most, &points, now(), notes())
     })?;
     json(&report.ok_or_else(|| PyKeyError::new_err(id))?)
 }
@@ -69,9 +71,10 @@ pub fn own_live(py: Python<'_>) -> PyResult<u64> {
     with(py, |tracer| tracer.books.sites().live_of(cellheap))
 }
 
-/// JSON of `heap::report::Live`.
+/// JSON of `heap::report::Live`; `most` as in `cell_report`.
 #[pyfunction]
-pub fn live(py: Python<'_>) -> PyResult<String> {
+#[pyo3(signature = (most = None))]
+pub fn live(py: Python<'_>, most: Option<usize>) -> PyResult<String> {
     json(&with(py, |tracer| {
         tracer.look_at_reserves();
         let books = &tracer.books;
@@ -81,7 +84,8 @@ pub fn live(py: Python<'_>) -> PyResult<String> {
             arena_live: arenas.live,
             ..process_of(books)
         };
-        reporter::live(books, process, arenas, control::kept(books), now(), notes())
+        let kept = control::kept(books);
+        reporter::live(books, most, process, arenas, kept, now(), notes())
     })?)
 }
 

@@ -243,7 +243,7 @@ impl Pair {
     }
 
     fn check_cell(&self, id: u32, model: &model::Cell) {
-        let report = reporter::cell_report(&self.books, CellId(id), &[], 0.0, Vec::new())
+        let report = reporter::cell_report(&self.books, CellId(id), None, &[], 0.0, Vec::new())
             .expect("a known cell");
         let (cell, sum) = (&report.cell, model.sum());
         assert_eq!(cell.allocated, sum.allocated);
@@ -344,8 +344,15 @@ fn the_peak_is_composed_of_its_lines_where_a_cell_begins_with_nothing() {
         pair.play(&Event::Free(line as usize * 7));
         pair.play(&Event::Allocate(line as usize * 1500, line + 20));
     }
-    let report = reporter::cell_report(&pair.books, CellId(pair.entered), &[], 0.0, Vec::new())
-        .expect("a known cell");
+    let report = reporter::cell_report(
+        &pair.books,
+        CellId(pair.entered),
+        None,
+        &[],
+        0.0,
+        Vec::new(),
+    )
+    .expect("a known cell");
     assert_eq!(
         report.lines.iter().map(|line| line.peak).sum::<u64>(),
         report.cell.peak
@@ -387,7 +394,8 @@ fn when_ids_run_out_bytes_are_still_counted_under_other() {
         let site = site(&mut books, cell, spot);
         books.allocated(0x7000_0000 + at * 16, 16, site);
     }
-    let report = reporter::cell_report(&books, cell, &[], 0.0, Vec::new()).expect("a known cell");
+    let report =
+        reporter::cell_report(&books, cell, None, &[], 0.0, Vec::new()).expect("a known cell");
     assert_eq!(report.cell.live, ((1 << 20) + 100) * 16);
     assert_eq!(
         report.lines.iter().map(|line| line.live).sum::<u64>(),
