@@ -50,25 +50,28 @@ pub fn tell_ways(books: &Books, lines: &mut [Line]) -> Vec<Frame> {
 /// Leaves each line the `most` library functions that hold the most, and those that held the most; the others are one row.
 pub fn fold(lines: &mut [Line], most: usize) {
     for line in lines.iter_mut().filter(|line| line.library.len() > most) {
-        let mut rows: Vec<_> = std::mem::take(&mut line.library)
-            .into_iter()
-            .enumerate()
-            .collect();
-        rows.sort_by_key(|(_, row)| Reverse((row.live.max(row.peak), row.allocated)));
-        let (kept, others): (Vec<_>, Vec<_>) = (rows.into_iter().enumerate())
-            .partition(|(by_held, (by_live, _))| *by_held < most || *by_live < most);
-        let mut kept: Vec<_> = kept.into_iter().map(|(_, row)| row).collect();
-        kept.sort_by_key(|(by_live, _)| *by_live);
-        line.library = kept.into_iter().map(|(_, row)| row).collect();
-        line.left_out = others.len() as u64;
-        let rows = others.iter().map(|(_, (_, row))| row);
-        line.others = (line.left_out > 0).then(|| sum(rows)).into_iter().collect();
+        let rows = std::mem::take(&mut line.library);
+        let mut by_held: Vec<usize> = (0..rows.len()).collect();
+        by_held
+            .sort_by_key(|at| Reverse((rows[*at].live.max(rows[*at].peak), rows[*at].allocated)));
+        let keeps = |at: usize| at < most || by_held[..most].contains(&at);
+        let others = rows.iter().enumerate().filter(|(at, _)| !keeps(*at));
+        line.others = sum(others.map(|(_, row)| row)).into_iter().collect();
+        let kept = rows.iter().enumerate().filter(|(at, _)| keeps(*at));
+        line.library = kept.map(|(_, row)| row.clone()).collect();
+        line.left_out = (rows.len() - line.library.len()) as u64;
     }
 }
 
-/// What is no row of its own has no name and no library rows.
-fn sum<'a>(rows: impl Iterator<Item = &'a Line>) -> Line {
-    let mut sum = rows.fold(Line::default(), |mut sum, row| {
+/// Some rows as one, which has no name. None where there are none.
+fn sum<'a>(mut rows: impl Iterator<Item = &'a Line>) -> Option<Line> {
+    let first = Line {
+        file: String::new(),
+        line: 0,
+        function: String::new(),
+        ..rows.next()?.clone()
+    };
+    let mut sum = rows.fold(first, |mut sum, row| {
         sum.allocated += row.allocated;
         sum.returned += row.returned;
         sum.live += row.live;
@@ -85,7 +88,7 @@ fn sum<'a>(rows: impl Iterator<Item = &'a Line>) -> Line {
         sum
     });
     sort_shares(&mut sum.shares);
-    sum
+    Some(sum)
 }
 
 /// What the cell's blocks came from, biggest first.
@@ -167,7 +170,11 @@ fn add_share(shares: &mut Vec<Share>, share: &Share) {
             known.blocks += share.blocks;
             known.live_blocks += share.live_blocks;
         }
-        None => shares.push(share.clone()),
+        None => {
+            // Most lines have one.
+            shares.reserve_exact(1);
+            shares.push(share.clone());
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sums by line, and under each by the library function that asked.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
 
 use super::books::Books;
@@ -20,8 +21,31 @@ pub trait Row: Default {
     fn put_library(&mut self, rows: Vec<Self>);
 }
 
+/// Rows by a key, side by side: a map of rows, some hundred bytes each, would be mostly gaps.
+struct Rows<K, R> {
+    places: HashMap<K, usize>,
+    rows: Vec<R>,
+}
+
+impl<K: Eq + Hash, R: Default> Rows<K, R> {
+    fn new() -> Self {
+        Self {
+            places: HashMap::new(),
+            rows: Vec::new(),
+        }
+    }
+
+    fn of(&mut self, key: K) -> &mut R {
+        let at = *self.places.entry(key).or_insert_with(|| {
+            self.rows.push(R::default());
+            self.rows.len() - 1
+        });
+        &mut self.rows[at]
+    }
+}
+
 /// A line and, under it, the library places that asked for it.
-type Lines<R> = HashMap<(Arc<str>, u32), (R, HashMap<Where, R>)>;
+type Lines<R> = Rows<(Arc<str>, u32), (R, Option<Rows<Where, R>>)>;
 
 pub struct Tally<'a, R> {
     places: Places<'a>,
@@ -32,7 +56,7 @@ impl<'a, R: Row> Tally<'a, R> {
     pub fn new(books: &'a Books) -> Self {
         Self {
             places: Places::new(books),
-            lines: HashMap::new(),
+            lines: Rows::new(),
         }
     }
 
@@ -41,7 +65,7 @@ impl<'a, R: Row> Tally<'a, R> {
         let (line, leaf) = self.places.read(cold.key.place);
         let library = count(&mut self.lines, &line, part);
         if let Some(leaf) = leaf {
-            let row = library.entry(leaf.clone()).or_default();
+            let row = library.get_or_insert_with(Rows::new).of(leaf.clone());
             row.name(&leaf);
             row.count(part);
         }
@@ -54,10 +78,13 @@ impl<'a, R: Row> Tally<'a, R> {
 
     /// The rows, biggest first.
     pub fn finish(self) -> Vec<R> {
-        sorted(self.lines.into_values().map(|(mut line, library)| {
-            line.put_library(sorted(library.into_values()));
+        let lines = self.lines.rows.into_iter().map(|(mut line, library)| {
+            line.put_library(sorted(
+                library.map_or_else(Vec::new, |library| library.rows),
+            ));
             line
-        }))
+        });
+        sorted(lines.collect())
     }
 }
 
@@ -66,21 +93,20 @@ fn count<'l, R: Row>(
     lines: &'l mut Lines<R>,
     line: &Where,
     part: &R::Part,
-) -> &'l mut HashMap<Where, R> {
+) -> &'l mut Option<Rows<Where, R>> {
     // Without a line the words tell rows apart.
     let key = match line.1 {
         0 => (line.2.clone(), 0),
         number => (line.0.clone(), number),
     };
-    let (total, library) = lines.entry(key).or_default();
+    let (total, library) = lines.of(key);
     total.name(line);
     total.count(part);
     library
 }
 
-fn sorted<R: Row>(rows: impl Iterator<Item = R>) -> Vec<R> {
-    let mut rows: Vec<R> = rows.collect();
-    rows.sort_by(|a, b| {
+fn sorted<R: Row>(mut rows: Vec<R>) -> Vec<R> {
+    rows.sort_unstable_by(|a, b| {
         let order = b.size().cmp(&a.size());
         order.then_with(|| a.place().cmp(&b.place()))
     });
