@@ -155,6 +155,9 @@ def diff(from_cell: int, to_cell: int) -> str:
 def own_live() -> int:
     """Bytes live now that our own API made."""
 
+def forget_attributes() -> None:
+    """Empties the interpreter's cache of types' attributes, which keeps names that were looked up."""
+
 def weigh(
     act: Callable[[], object], generation: int, addresses: Set[int]
 ) -> tuple[int, int, int, int, list[object]]:

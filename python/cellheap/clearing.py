@@ -151,6 +151,8 @@ class _Work:
         cached, doomed = _apart(self.shell, chosen, wishes.caches)
         held_by = self._who_will_hold(doomed, cached)
         types_before, stuck, pools_before = moments.types_now(), _uncollectable(), pools.pools()
+        # Names that only this cache keeps would go while we work, by none of the steps.
+        _core.forget_attributes()
         before = moments.now()
         self.found += gc.collect(wishes.generation)
         of_others = self.found if is_others(knots) else 0

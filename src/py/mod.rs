@@ -66,7 +66,7 @@ mod _core {
         tracing,
     };
     #[pymodule_export]
-    use super::weigh::{let_go_unheld, weigh};
+    use super::weigh::{forget_attributes, let_go_unheld, weigh};
     #[pymodule_export]
     use super::writer::{Tee, Writer};
 }

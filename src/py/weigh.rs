@@ -32,12 +32,12 @@ pub fn weigh<'py>(
     // Made before: what a reading would find of a call is the same both times.
     let (all, some) = (PyTuple::new(py, [2])?, PyTuple::new(py, [generation])?);
     collect.call1(&all)?;
-    forget_attributes(py);
+    forget_attributes();
     let beneath = beneath_the_books();
     let (bytes, blocks) = reading(py);
     act.call0()?;
     let found = collect.call1(&some)?.extract()?;
-    forget_attributes(py);
+    forget_attributes();
     let (bytes_left, blocks_left) = reading(py);
     let beneath_left = beneath_the_books();
     let mut there = Vec::new();
@@ -59,8 +59,9 @@ pub fn weigh<'py>(
 }
 
 /// Empties the interpreter's cache of types' attributes, which keeps the names that were looked up last.
-fn forget_attributes(_: Python<'_>) {
-    // SAFETY: the interpreter's lock is held; what is not in the cache is looked up.
+#[pyfunction]
+pub fn forget_attributes() {
+    // SAFETY: Python functions run with the lock; what is not in the cache is looked up.
     unsafe { ffi::PyType_ClearCache() };
 }
 

@@ -35,6 +35,25 @@ def foreseen(notebook: Terminal, line: str) -> Foreseen:
     return result
 
 
+NAMES_LOOKED_UP = "missing = [getattr(7, f'looked_up_{n}', None) for n in range(500)]"
+
+
+@pytest.mark.parametrize("line", ["", "a_long_name"])
+def test_where_what_went_was_allocated_adds_up_to_what_went(notebook: Terminal, line: str) -> None:
+    """Names that a cell made and looked up stay in Python's cache of types' attributes, until others take
+    their places there: while we work, say."""
+    notebook.run("%gcclear")
+    notebook.run(NAMES_LOOKED_UP).raise_error()
+    notebook.run(
+        "a_long_name = bytearray(20_000)\nring = [bytes(3_000)]; ring.append(ring); del ring"
+    ).raise_error()
+    result = cleared(notebook, line)
+    origins = [origin for origin in result.origins if origin.blocks is not None]
+    assert sum(origin.freed for origin in origins) == result.freed == sum(step.freed for step in result.steps)
+    assert sum(origin.blocks or 0 for origin in origins) == result.blocks
+    assert result.freed >= 3_000 + 20_000 * bool(line)
+
+
 # Predictions
 
 
