@@ -29,6 +29,7 @@ from cellheap.records import (
     read,
     with_frames,
 )
+from cellheap.stretches import told_apart
 from cellheap.typetables import types_table
 from cellheap.units import bytes_text, count_text
 
@@ -158,8 +159,10 @@ class Overview(_Holds, Result):
         return map(asdict, self.cells)
 
     def pictures(self) -> list[Picture]:
-        cells = Picture(_core.chart_cells(self.json), sentences.of_cells_chart(self.cells))
-        return [cells, *pictures_of_history(self.history)]
+        cells, _ = told_apart(self.cells)
+        drawn = _core.chart_cells(replace(self, cells=tuple(cells)).json)
+        chart = Picture(drawn, sentences.of_cells_chart(cells))
+        return [chart, *pictures_of_history(self.history)]
 
     def bundle(self) -> Bundle:
         process = Folded("The process now", [tables.of_process(self)], browser_only=bool(self.cells))

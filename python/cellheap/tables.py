@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from cellheap.display import ALLOCATED, LIVE, PEAK, Column, Size, Table
 from cellheap.records import Cell, Change, Grown, Line, Pin, Process, Share
 from cellheap.sentences import allocator, where
+from cellheap.stretches import told_apart
 from cellheap.units import count_text, seconds_text
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def line_size(line: Line) -> int:
 
 
 def of_cells(cells: Sequence[Cell]) -> Table:
-    """One row a cell."""
+    """One row a cell; what little is freed between them is one row."""
     columns = [
         Column("Cell"),
         Column("Allocated", ALLOCATED),
@@ -59,11 +60,14 @@ def of_cells(cells: Sequence[Cell]) -> Table:
         Column("Still live", LIVE, strip=True),
         Column("RSS after"),
     ]
-    shown, rest = biggest(cells, cell_size, ROWS + (len(cells) == ROWS + 1))
+    told, between = told_apart(cells)
+    shown, rest = biggest(told, cell_size, ROWS + (len(told) == ROWS + 1))
     rows = [_cell_row(cell) for cell in shown]
+    if between:
+        rows.append(_sum_of_cells("(between cells)", between))
     if not rest:
         return Table("Memory of each cell", columns, rows)
-    rows.append(_other_cells(rest))
+    rows.append(_sum_of_cells(count_text(len(rest), "other"), rest))
     # The chart above has bars; of as many cells it is large.
     columns = [Column(column.head, strip=column.strip) for column in columns]
     caption = f"The {len(shown)} cells with the most memory; the {len(rest)} others are in the last row"
@@ -78,9 +82,9 @@ def _cell_row(cell: Cell) -> Row:
     return [label, *(sizes if known else [Size(None)] * 4), Size(cell.live), Size(cell.rss_end or None)]
 
 
-def _other_cells(rest: Sequence[Cell]) -> Row:
+def _sum_of_cells(label: str, rest: Sequence[Cell]) -> Row:
     return [
-        count_text(len(rest), "other"),
+        label,
         Size(sum(cell.allocated for cell in rest)),
         Size(sum(cell.freed for cell in rest)),
         Size(sum(cell.net for cell in rest), signed=True),
