@@ -7,7 +7,6 @@ import csv
 import io
 import json
 import os
-import secrets
 import shutil
 from collections.abc import Callable
 from html import escape
@@ -49,7 +48,7 @@ def write(result: Result, file: str | os.PathLike[str], force: bool = False) -> 
 def _replace(path: Path, content: bytes) -> None:
     """Written beside and renamed: a reader never sees half a file. A link stays one."""
     path = path.resolve()
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    beside = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
     try:
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb") as file:
             file.write(content)
