@@ -229,6 +229,16 @@ def container() -> tuple[int, str] | None:
     """What there is to share, in bytes, and what says so: a container's limit or the machine's memory."""
 
 @final
+class spare:
+    """Where memory is short, what was kept for us is free inside."""
+
+    def __init__(self) -> None: ...
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None: ...
+
+@final
 class own:
     """Blocks made inside are cellheap's, whatever code makes them."""
 

@@ -134,7 +134,7 @@ class Extension:
                 print(death)
         if wanted is None and not self._settings.summary and drawn is None:
             return
-        with _core.own():
+        with _core.own(), _core.spare():
             brief = wanted is None or not wanted.name
             report = api.report(cell, types=wanted is not None, brief=brief)
             place = {} if drawn is None else {"display_id": drawn, "update": True}

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -43,8 +44,20 @@ else:
 
 #: A cell as a person types it, or as outputs name it.
 _CELL = re.compile(r"(?P<number>[0-9]+)|In\[(?P<label>[0-9]+)\]")
+#: Said where even what is kept for an answer is not enough.
+NO_MEMORY = "there is not enough memory left to answer: `del` what you can do without, and ask again"
 #: Said where there is no tracer at all.
 NEVER_BEGAN = "Nothing was recorded in this process so far: `%memtrace start` begins to record"
+
+
+@contextmanager
+def answering(magic: str) -> Iterator[None]:
+    """Whoever asks where the memory went is told even where none is left: some is kept for that."""
+    with _core.own(), _core.spare():
+        try:
+            yield
+        except MemoryError:
+            raise UsageError(f"{magic}: {NO_MEMORY}") from None
 
 
 def cell_number(text: str) -> str | None:
@@ -109,7 +122,7 @@ class CellHeapMagics(Magics):
         `r = %memtrace 5` returns the numbers instead of showing them. `%%memtrace` on the first line of a
         cell shows the report of that cell when it has run.
         """
-        with _core.own():
+        with answering("%memtrace"):
             question = asked(line)
             if question and question[1] not in ("-h", "--help"):
                 answer = self.questions.answer(*question)
@@ -282,7 +295,7 @@ class CellHeapMagics(Magics):
 
         A name with * stands for what %who lists, less modules and functions.
         """
-        with _core.own():
+        with answering("%gcclear"):
             arguments = parse(self.gcclear, line)
             if arguments.help:
                 print_help(self.gcclear)

@@ -5,11 +5,18 @@ from __future__ import annotations
 import dis
 import sys
 from types import FrameType
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
 from IPython.display import display
 
-T = TypeVar("T")
+
+class Shown(Protocol):
+    """A result, which says itself how it is shown."""
+
+    def _repr_mimebundle_(self) -> dict[str, Any]: ...
+
+
+T = TypeVar("T", bound=Shown)
 
 
 def give(result: T) -> T | None:
@@ -18,7 +25,8 @@ def give(result: T) -> T | None:
     and stays in neither `Out` nor `_`."""
     if is_used():
         return result
-    display(result)
+    # Formatted here: IPython prints what goes wrong in that, and memory may be short.
+    display(result._repr_mimebundle_(), raw=True)
     return None
 
 

@@ -6,6 +6,7 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use crate::heap::pages::{PAGE, Pages};
+use crate::heap::spare;
 
 /// Numbers that zeroed memory is valid for.
 pub trait Plain: Copy {}
@@ -18,6 +19,8 @@ impl Plain for (u32, usize) {}
 
 /// Columns of so many bytes may lie in huge pages, which waste at most one each.
 const HUGE_FROM: usize = 8 << 20;
+/// Columns of so many bytes must leave something.
+const LARGE: usize = 256 << 10;
 
 pub struct Column<T> {
     pages: Pages,
@@ -36,9 +39,7 @@ impl<T: Plain> Column<T> {
     fn with_room(room: usize) -> io::Result<Self> {
         let bytes = (room * size_of::<T>()).next_multiple_of(PAGE).max(PAGE);
         let pages = Pages::zeroed(bytes)?;
-        if bytes >= HUGE_FROM {
-            pages.be_huge();
-        }
+        taken(&pages, bytes)?;
         Ok(Self {
             pages,
             room: bytes / size_of::<T>(),
@@ -91,9 +92,7 @@ impl<T: Plain> Column<T> {
     fn grow(&mut self) -> io::Result<()> {
         let bytes = self.room * size_of::<T>() * 2;
         self.pages.resize(bytes.next_multiple_of(PAGE))?;
-        if bytes >= HUGE_FROM {
-            self.pages.be_huge();
-        }
+        taken(&self.pages, bytes)?;
         self.room = bytes / size_of::<T>();
         Ok(())
     }
@@ -102,6 +101,17 @@ impl<T: Plain> Column<T> {
     fn start(&self) -> *mut T {
         self.pages.as_ptr().cast()
     }
+}
+
+/// So many bytes of pages were taken.
+fn taken(pages: &Pages, bytes: usize) -> io::Result<()> {
+    if bytes >= HUGE_FROM {
+        pages.be_huge();
+    }
+    if bytes >= LARGE {
+        spare::is_left()?;
+    }
+    Ok(())
 }
 
 impl<T: Plain> Deref for Column<T> {

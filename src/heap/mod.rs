@@ -39,6 +39,7 @@ pub mod shadow;
 pub mod sites;
 pub mod sources;
 pub mod spans;
+pub mod spare;
 pub mod stacks;
 pub mod standing_file;
 pub mod stops;

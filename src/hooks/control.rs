@@ -5,8 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
 use crate::heap::books::Books;
 use crate::heap::kept::Found;
+use crate::heap::spare;
 
 use super::layout::{self, V311, V312, V313, V314};
+#[cfg(target_env = "gnu")]
+use super::own_memory;
 use super::python::{self, Api};
 use super::tracer::{Tracer, place, tracer};
 use super::turn::{self, Turn};
@@ -187,6 +190,9 @@ unsafe fn first_start() -> Result<(), String> {
         PYTHON_ONLY.store(off, Relaxed);
         turn::begin();
         place(prepare()?);
+        spare::hold();
+        #[cfg(target_env = "gnu")]
+        own_memory::prepare();
         kept::find(minor);
         MINOR.store(minor, Relaxed);
         arenas::begin();

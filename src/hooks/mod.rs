@@ -5,7 +5,8 @@
 //! either away; `turn` lets one event at a time at the books. `tracer` is what hooks share, `walk` finds the site of the
 //! running instruction, `owners` whose code it is; `caches` and `chain` remember. `limit` stops who goes past the limit,
 //! where `moment` finds that it may. `layout` knows where each CPython minor keeps what is read, `python` is the C API by
-//! name, `reals` the C library's functions.
+//! name, `reals` the C library's functions. `own_memory` is what our own code allocates by, `last_resort` what it gets when there
+//! is no more.
 //!
 //! `lookout` is the thread that looks at running cells: it writes the `blackbox`, warns, and has charts drawn. `standing`
 //! reads for it where a thread stands, `crash` sees the process's end.
@@ -28,6 +29,8 @@ pub(crate) mod elf;
 mod free_list;
 pub(crate) mod kept;
 mod kept_place;
+#[cfg(target_env = "gnu")]
+mod last_resort;
 pub(crate) mod layout;
 pub(crate) mod limit;
 pub(crate) mod lookout;

@@ -61,7 +61,7 @@ mod _core {
     };
     #[pymodule_export]
     use super::tracer::{
-        Own, cell_begin, cell_end, cell_id, current_cell, reset, set_notebook_files,
+        Own, Spare, cell_begin, cell_end, cell_id, current_cell, reset, set_notebook_files,
         statement_begin, statement_end, totals_address, trace_note, trace_start, trace_stop,
         tracing,
     };

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::heap::cells::{CellId, Reading};
-use crate::heap::{descriptors, process};
+use crate::heap::{descriptors, process, spare};
 use crate::hooks::python::Api;
 use crate::hooks::tracer::Tracer;
 use crate::hooks::{control, lookout, sampler};
@@ -325,4 +325,25 @@ impl Drop for Inside<'_> {
 fn thread(_: Python<'_>) -> u64 {
     // SAFETY: called from Python, so this thread has a state.
     unsafe { pyo3::ffi::PyThreadState_GetID(pyo3::ffi::PyThreadState_Get()) }.cast_unsigned()
+}
+
+/// Where memory is short, what was kept for us is free inside: `with spare(): ...`.
+#[pyclass(frozen, name = "spare", module = "cellheap._core")]
+pub struct Spare;
+
+#[pymethods]
+impl Spare {
+    #[new]
+    fn new() -> Self {
+        Self
+    }
+
+    fn __enter__(&self) {
+        spare::let_go_if_short();
+    }
+
+    #[pyo3(signature = (*_error))]
+    fn __exit__(&self, _error: &Bound<'_, pyo3::types::PyTuple>) {
+        spare::hold();
+    }
 }

@@ -1,0 +1,77 @@
+"""Where the system gives no more memory, who asks what took it is told, and the kernel lives."""
+
+import resource
+
+import pytest
+
+from tests.notebook.shells import Kernel, kernel_of, texts
+
+ROOM = 300 << 20
+SCARCE = f"""
+import resource, sys
+pages = int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(
+    resource.RLIMIT_AS, (pages * resource.getpagesize() + {ROOM}, {resource.RLIM_INFINITY})
+)
+"""
+FILL = """
+keep = []
+try:
+    while True:
+        keep.append(bytes(100_000))
+except MemoryError:
+    pass
+"""
+
+
+def said(kernel: Kernel, source: str) -> str:
+    """All that a cell shows and prints."""
+    _, outputs = kernel.run(source)
+    printed = [output["content"]["text"] for output in outputs if output["type"] == "stream"]
+    return "\n".join([*texts(outputs), *printed])
+
+
+@pytest.mark.timeout(180)
+def test_who_asks_gets_an_answer_and_the_kernel_lives() -> None:
+    with kernel_of("cellheap") as kernel:
+        assert kernel.run(SCARCE)[0]["status"] == "ok"
+        reply, _ = kernel.run(FILL)
+        number, size = reply["execution_count"], held(kernel)
+        assert size > ROOM // 2
+        assert f"In[{number}] keeps the most" in said(kernel, "%memtrace")
+        assert f"In[{number}], line 4 " in said(kernel, f"%memtrace {number}")
+        answers_or_says_why(kernel)
+        assert abs(cleared(kernel) - size) < 100_000
+        assert kernel.value("len(bytes(1 << 27))") == str(1 << 27)
+
+
+@pytest.mark.timeout(180)
+def test_what_is_kept_for_answers_may_be_used_up_and_the_kernel_lives() -> None:
+    """malloc keeps the address space of what it gives back: the second time the notebook fills that too. Then
+    Python itself can hardly say what is wrong."""
+    with kernel_of("cellheap") as kernel:
+        assert kernel.run(SCARCE)[0]["status"] == "ok"
+        for _ in range(3):
+            kernel.run(FILL)
+            for line in ("%memtrace", "%memtrace live", "%memtrace why keep", "%gcclear keep"):
+                kernel.run(line)
+            kernel.run("keep = None")
+            assert kernel.value("1 + 1") == "2"
+        assert kernel.value("len(bytes(1 << 20))") == str(1 << 20)
+
+
+def held(kernel: Kernel) -> int:
+    return int(kernel.value("sum(map(sys.getsizeof, keep))"))
+
+
+def answers_or_says_why(kernel: Kernel) -> None:
+    for line in ("%memtrace why keep", "%memtrace vars keep", "%gcclear --dry-run keep"):
+        answer = said(kernel, line)
+        assert "Traceback" not in answer
+        assert "keep" in answer or "memory" in answer
+
+
+def cleared(kernel: Kernel) -> int:
+    """What clearing the variable freed of it."""
+    kernel.run("cleared = %gcclear keep")
+    return int(kernel.value("next(step.freed for step in cleared.steps if step.what == 'keep')"))
