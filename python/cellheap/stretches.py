@@ -17,8 +17,12 @@ _PART = 1000
 def told_apart(cells: Sequence[Cell]) -> tuple[list[Cell], list[Cell]]:
     """Cells and the stretches that matter; and those that allocated nothing and freed next to nothing."""
     most = max((cell.allocated for cell in cells), default=0)
-    minor = [cell for cell in cells if _is_stretch(cell) and not cell.allocated and cell.freed * _PART < most]
-    return [cell for cell in cells if cell not in minor], minor
+    told: list[Cell] = []
+    minor: list[Cell] = []
+    for cell in cells:
+        is_minor = _is_stretch(cell) and not cell.allocated and cell.freed * _PART < most
+        (minor if is_minor else told).append(cell)
+    return told, minor
 
 
 def _is_stretch(cell: Cell) -> bool:
