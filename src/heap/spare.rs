@@ -1,10 +1,10 @@
-//! Address space that is kept free for answers. Where the notebook may have no more (`ulimit -v`, an overcommit limit), who asks
-//! what takes it all is to be told: that takes memory, of Python's mostly.
+//! Address space that is kept free for answers. Where the notebook may have no more (`ulimit -v`), who asks what takes it all is
+//! to be told: that takes memory, of Python's mostly.
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering::AcqRel, Ordering::Relaxed};
 
-/// What a look at the objects of a kernel takes, twice.
+/// Enough to import what answers, and to answer. A look at many objects may take more.
 const BYTES: usize = 32 << 20;
 /// What large tables leave to all else.
 const LEFT: usize = 8 << 20;
