@@ -10,6 +10,8 @@ use std::sync::atomic::{
     AtomicBool, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
 };
 
+use crate::heap::pages::Pages;
+
 const BYTES: usize = 16 << 20;
 /// The least block, and what all are aligned to.
 const LEAST: usize = 64;
@@ -47,18 +49,12 @@ impl LastResort {
 
     /// Takes the address space for it, once. No memory: that comes as pages are touched.
     pub fn prepare(&self) {
-        let protection = libc::PROT_READ | libc::PROT_WRITE;
-        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
-        // SAFETY: new pages, wherever the system likes.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), BYTES, protection, flags, -1, 0) };
-        if start != libc::MAP_FAILED
-            && (self
-                .start
-                .compare_exchange(0, start as usize, Release, Relaxed))
-            .is_err()
+        if let Ok(pages) = Pages::zeroed(BYTES)
+            && (self.start)
+                .compare_exchange(0, pages.as_ptr() as usize, Release, Relaxed)
+                .is_ok()
         {
-            // SAFETY: the pages above, which nobody has seen.
-            unsafe { libc::munmap(start, BYTES) };
+            pages.leak();
         }
     }
 
