@@ -136,7 +136,6 @@ pub struct Line {
     /// The functions that really asked, where the line called into a library; biggest first.
     pub library: Vec<Line>,
     /// How many of them are left out, where only the biggest were asked for, and one row that is the sum of these.
-    #[serde(skip_serializing_if = "is_zero")]
     pub left_out: u64,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<Line>,
@@ -147,14 +146,6 @@ pub struct Line {
     /// That way, before it is told by frames.
     #[serde(skip)]
     pub way: PathId,
-}
-
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the form that serde knows"
-)]
-fn is_zero(number: &u64) -> bool {
-    *number == 0
 }
 
 /// What came from one allocator, asked by the code of one shared object.

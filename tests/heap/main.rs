@@ -17,7 +17,7 @@ use cellheap::heap::cells::{CellId, Reading};
 use cellheap::heap::codes::Code;
 use cellheap::heap::kept::Found;
 use cellheap::heap::paths::PathId;
-use cellheap::heap::report::Line as Row;
+use cellheap::heap::report::{CellReport, Line as Row};
 use cellheap::heap::reporter;
 use cellheap::heap::sites::{Place, SiteId, Spot};
 use cellheap::heap::sources::Source;
@@ -60,6 +60,10 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         3 => any::<usize>().prop_map(Event::EndSpan),
     ];
     prop::collection::vec(event, 1..400)
+}
+
+fn report_of(books: &Books, cell: CellId) -> CellReport {
+    reporter::cell_report(books, cell, None, &[], 0.0, Vec::new()).expect("a known cell")
 }
 
 /// Books and model, and what tells them the same.
@@ -243,8 +247,7 @@ impl Pair {
     }
 
     fn check_cell(&self, id: u32, model: &model::Cell) {
-        let report = reporter::cell_report(&self.books, CellId(id), None, &[], 0.0, Vec::new())
-            .expect("a known cell");
+        let report = report_of(&self.books, CellId(id));
         let (cell, sum) = (&report.cell, model.sum());
         assert_eq!(cell.allocated, sum.allocated);
         assert_eq!(cell.freed, model.freed);
@@ -344,15 +347,7 @@ fn the_peak_is_composed_of_its_lines_where_a_cell_begins_with_nothing() {
         pair.play(&Event::Free(line as usize * 7));
         pair.play(&Event::Allocate(line as usize * 1500, line + 20));
     }
-    let report = reporter::cell_report(
-        &pair.books,
-        CellId(pair.entered),
-        None,
-        &[],
-        0.0,
-        Vec::new(),
-    )
-    .expect("a known cell");
+    let report = report_of(&pair.books, CellId(pair.entered));
     assert_eq!(
         report.lines.iter().map(|line| line.peak).sum::<u64>(),
         report.cell.peak
@@ -394,8 +389,7 @@ fn when_ids_run_out_bytes_are_still_counted_under_other() {
         let site = site(&mut books, cell, spot);
         books.allocated(0x7000_0000 + at * 16, 16, site);
     }
-    let report =
-        reporter::cell_report(&books, cell, None, &[], 0.0, Vec::new()).expect("a known cell");
+    let report = report_of(&books, cell);
     assert_eq!(report.cell.live, ((1 << 20) + 100) * 16);
     assert_eq!(
         report.lines.iter().map(|line| line.live).sum::<u64>(),
