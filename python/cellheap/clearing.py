@@ -26,6 +26,7 @@ from cellheap.collector import by_hand
 from cellheap.foreseen import Foreseen
 from cellheap.graphtypes import Amount, Cycles, Prediction
 from cellheap.held import texts
+from cellheap.kinds import is_of
 from cellheap.knotted import Knotted, finalizers_of, is_others
 from cellheap.units import count_text
 
@@ -323,9 +324,9 @@ def _has_others(names: dict[str, Any], name: str) -> bool:
 
 def _is_shared(value: object) -> bool:
     """Whether Python may share such a value between all that use it."""
-    if type(value) in (str, bytes):
+    if is_of(value, str, bytes):
         return sys.getsizeof(value) < 1024
-    return value is None or type(value) in (int, float, complex, bool)
+    return value is None or is_of(value, int, float, complex, bool)
 
 
 def _uncollectable() -> int:

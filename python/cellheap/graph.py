@@ -27,6 +27,7 @@ from cellheap.graphtypes import (
     Variables,
     grown,
 )
+from cellheap.kinds import is_of, library_of
 
 __all__ = [
     "Amount",
@@ -48,6 +49,9 @@ __all__ = [
     "suspected",
     "variables",
 ]
+
+#: Libraries whose shapes are numbers, and cost nothing to ask for.
+_SHAPED = ("numpy", "pandas", "pyarrow", "torch", "polars")
 
 
 def variables(names: Sequence[str] | None = None, *, progress: bool = True) -> Variables:
@@ -156,12 +160,10 @@ def _value(shell: Any, name: str) -> Any:
 def _shape(shell: Any, name: str) -> str:
     """How large a variable is, in its own measure. Asks only types whose answer runs no user's code."""
     value = _value(shell, name)
-    kind = type(value)
-    module = str(kind.__module__).partition(".")[0]
-    if module in ("numpy", "pandas", "pyarrow", "torch", "polars") and hasattr(kind, "shape"):
+    if library_of(value) in _SHAPED and hasattr(type(value), "shape"):
         return str(tuple(value.shape)) if value.shape else ""
-    if kind in (list, tuple, dict, set, frozenset):
+    if is_of(value, list, tuple, dict, set, frozenset):
         return f"{len(value):,} item{'' if len(value) == 1 else 's'}"
-    if kind in (str, bytes, bytearray):
-        return f"{len(value):,} {'characters' if kind is str else 'bytes'}"
+    if is_of(value, str, bytes, bytearray):
+        return f"{len(value):,} {'characters' if type(value) is str else 'bytes'}"
     return ""

@@ -18,6 +18,7 @@ from typing import Any
 OUT, TRACEBACK = "--out", "--traceback"
 _UNDERS = ("_", "__", "___")
 _SPELLED_OUT = re.compile(r"_\d+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +146,16 @@ def emptying_traceback(shell: Any) -> list[Callable[[], object]]:
 
 
 def variables(shell: Any) -> list[str]:
-    """What `%who` lists."""
+    """What `%who` lists. A key of the namespace that is no text is no variable's name."""
     nothing = object()
     hidden = shell.user_ns_hidden
     return sorted(
         name
         for name, value in shell.user_ns.items()
-        if not name.startswith("_") and value is not hidden.get(name, nothing)
+        if _is_text(name) and not name.startswith("_") and value is not hidden.get(name, nothing)
     )
+
+
+def _is_text(name: Any) -> bool:
+    """Not where half of a surrogate pair is in it, as names of files may have: no encoding has that."""
+    return issubclass(type(name), str) and not _SURROGATE.search(name)

@@ -91,12 +91,6 @@ class Recorder:
         if result is not None and self._running is None:
             self._begin(result.info, result.execution_count, whole=False)
 
-    def variables(self) -> list[tuple[str, object]]:
-        """The variables that the notebook's user made."""
-        hidden = self._shell.user_ns_hidden
-        names = dict(self._shell.user_ns).items()
-        return [(name, value) for name, value in names if name[:1] != "_" and name not in hidden]
-
     @property
     def _running(self) -> Running | None:
         return getattr(self._thread, "running", None)

@@ -14,7 +14,10 @@ from threading import get_ident
 from types import TracebackType
 from typing import Any
 
-from cellheap import _core, recorder
+from IPython.core.getipython import get_ipython
+
+from cellheap import _core, hidden, recorder
+from cellheap.kinds import is_of
 from cellheap.records import Frame, read
 from cellheap.report import Report
 from cellheap.results import NoSources, file_names
@@ -159,18 +162,18 @@ def _line(held: Held, names: Any) -> str:
 
 def _variables(limit: int) -> Iterator[str]:
     """The notebook's variables that are big by themselves, biggest first."""
-    active = recorder.active()
-    if active is None:
+    shell: Any = get_ipython()
+    if shell is None:
         return
-    sizes = ((_size(value), name, type(value).__name__) for name, value in active.variables())
-    for size, name, kind in sorted(sizes, reverse=True)[:_VARIABLES]:
-        if size * _PART >= limit:
-            yield f"{name} ({kind}, {bytes_text(size)})"
+    sizes = [(_size(shell.user_ns.get(name)), name) for name in hidden.variables(shell)]
+    for size, name in sorted(sizes, reverse=True)[:_VARIABLES]:
+        if size and size * _PART >= limit:
+            yield f"{name} ({type(shell.user_ns.get(name)).__name__}, {bytes_text(size)})"
 
 
 def _size(value: Any) -> int:
     """The bytes of an object's own blocks, where that is known without running anybody's code."""
-    if type(value) in _PLAIN:
+    if is_of(value, *_PLAIN):
         return sys.getsizeof(value)
     numpy = sys.modules.get("numpy")
     if numpy is not None and type(value) is numpy.ndarray and value.flags.owndata:
