@@ -230,7 +230,7 @@ def container() -> tuple[int, str] | None:
 
 @final
 class spare:
-    """Where memory is short, what was kept for us is free inside."""
+    """Where memory or descriptors are short, what was kept for us is free inside."""
 
     def __init__(self) -> None: ...
     def __enter__(self) -> None: ...

@@ -1,32 +1,47 @@
-//! Address space that is kept free for answers. Where the notebook may have no more (`ulimit -v`), who asks what takes it all is
-//! to be told: that takes memory, of Python's mostly.
+//! What is kept for answers. Where the notebook may have no more memory (`ulimit -v`) or open no more files (`ulimit -n`), who
+//! asks what takes them all is to be told: that takes some of either, for Python's modules mostly.
 
 use std::io;
 
 use parking_lot::Mutex;
 
 use super::pages::Pages;
+use super::process;
+use super::standing_file::StandingFile;
 
-/// Enough to import what answers, and to answer. A look at many objects may take more.
+/// Address space, enough to import what answers, and to answer. A look at many objects may take more.
 const BYTES: usize = 32 << 20;
 /// What large tables leave to all else.
 const LEFT: usize = 8 << 20;
+/// A module's file, and the folder that it is looked for in meanwhile.
+const FILES: usize = 2;
 
 /// None while it is given free. Nothing is ever in it: it takes no memory.
-static HELD: Mutex<Option<Pages>> = Mutex::new(None);
+static ADDRESSES: Mutex<Option<Pages>> = Mutex::new(None);
+/// They lead into `/proc`, and so are none of the files that are counted (`descriptors`).
+static DESCRIPTORS: Mutex<[StandingFile; FILES]> =
+    Mutex::new([const { StandingFile::new("/proc/self/comm") }; FILES]);
 
-/// Keeps it again, if it can be had.
+/// Keeps it again, what of it can be had. Descriptors in a kernel alone, as all that stand open.
 pub fn hold() {
-    let mut held = HELD.lock();
+    let mut held = ADDRESSES.lock();
     if held.is_none() {
         *held = Pages::zeroed(BYTES).ok();
     }
+    if process::is_standing() {
+        for file in &mut *DESCRIPTORS.lock() {
+            file.metadata();
+        }
+    }
 }
 
-/// Gives it free, where as much again cannot be had.
-pub fn let_go_if_short() {
+/// Gives it free: address space where as much again cannot be had.
+pub fn let_go() {
     if Pages::zeroed(BYTES).is_err() {
-        HELD.lock().take();
+        ADDRESSES.lock().take();
+    }
+    for file in &mut *DESCRIPTORS.lock() {
+        file.close();
     }
 }
 

@@ -47,15 +47,28 @@ impl StandingFile {
         Some(self.file()?.1)
     }
 
+    /// Closes it, until it is used again.
+    pub fn close(&mut self) {
+        drop(self.take());
+    }
+
+    /// The open file, if it is ours still.
+    fn take(&mut self) -> Option<(File, Metadata)> {
+        let (file, identity) = self.open.take()?;
+        if let Ok(metadata) = file.metadata()
+            && identity_of(&metadata) == identity
+        {
+            return Some((file, metadata));
+        }
+        // The number is another's by now, or nobody's: not for us to close.
+        let _ = file.into_raw_fd();
+        None
+    }
+
     fn file(&mut self) -> Option<(&File, Metadata)> {
-        if let Some((file, identity)) = self.open.take() {
-            if let Ok(metadata) = file.metadata()
-                && identity_of(&metadata) == identity
-            {
-                return Some((&self.open.insert((file, identity)).0, metadata));
-            }
-            // The number is another's by now, or nobody's: not for us to close.
-            let _ = file.into_raw_fd();
+        if let Some((file, metadata)) = self.take() {
+            let identity = identity_of(&metadata);
+            return Some((&self.open.insert((file, identity)).0, metadata));
         }
         let mut options = OpenOptions::new();
         let options = options.read(!self.written).write(self.written);

@@ -327,7 +327,7 @@ fn thread(_: Python<'_>) -> u64 {
     unsafe { pyo3::ffi::PyThreadState_GetID(pyo3::ffi::PyThreadState_Get()) }.cast_unsigned()
 }
 
-/// Where memory is short, what was kept for us is free inside: `with spare(): ...`.
+/// Where memory or descriptors are short, what was kept for us is free inside: `with spare(): ...`.
 #[pyclass(frozen, name = "spare", module = "cellheap._core")]
 pub struct Spare;
 
@@ -339,7 +339,7 @@ impl Spare {
     }
 
     fn __enter__(&self) {
-        spare::let_go_if_short();
+        spare::let_go();
     }
 
     #[pyo3(signature = (*_error))]

@@ -1,6 +1,7 @@
-"""Where the system gives no more memory, who asks what took it is told, and the kernel lives."""
+"""Where the system gives no more memory or no more files, who asks what took it is told, and the kernel lives."""
 
 import resource
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,17 @@ try:
     while True:
         keep.append(bytes(100_000))
 except MemoryError:
+    pass
+"""
+
+OPEN = """
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (200, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+files = []
+try:
+    while True:
+        files.append(open("/dev/null"))
+except OSError:
     pass
 """
 
@@ -58,6 +70,24 @@ def test_what_is_kept_for_answers_may_be_used_up_and_the_kernel_lives() -> None:
             kernel.run("keep = None")
             assert kernel.value("1 + 1") == "2"
         assert kernel.value("len(bytes(1 << 20))") == str(1 << 20)
+
+
+def test_who_asks_is_answered_where_every_descriptor_is_open(tmp_path: Path) -> None:
+    with kernel_of("cellheap") as kernel:
+        # No frame of a traceback, which IPython cannot read the source of then.
+        reply, _ = kernel.run(OPEN)
+        number, opened = reply["execution_count"], int(kernel.value("len(files)"))
+        assert opened > 100
+        for name in ("first.html", "second.html"):
+            assert f"In[{number}] keeps the most" in said(kernel, "%memtrace")
+            assert f"In[{number}], line 6 " in said(kernel, f"%memtrace {number}")
+            kernel.run(f"cell = %memtrace {number}")
+            assert kernel.value("cell.cell.open_files_end - cell.cell.open_files_start") == str(opened)
+            assert "Only the name files holds it" in said(kernel, "%memtrace why files")
+            assert "files" in said(kernel, "%memtrace vars")
+            assert "Written to" in said(kernel, f"%memtrace export {tmp_path / name}")
+        assert "Freed" in said(kernel, "%gcclear files")
+        assert kernel.value("len(list(map(open, ['/dev/null'] * 100)))") == "100"
 
 
 def held(kernel: Kernel) -> int:
