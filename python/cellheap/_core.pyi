@@ -159,13 +159,14 @@ def forget_attributes() -> None:
     """Empties the interpreter's cache of types' attributes, which keeps names that were looked up."""
 
 def weigh(
-    act: Callable[[], object], generation: int, addresses: Set[int]
-) -> tuple[int, int, int, int, list[object]]:
-    """Collect all, do `act`, collect `generation`: the bytes and blocks that went between by the books, what
-    malloc's use and arenas from before tracing fell by, how many objects the second collection found, and the
-    objects that the collector knows at `addresses` then.
+    acts: Sequence[tuple[Callable[[], object], Set[int]]], generation: int, most: float
+) -> list[tuple[int, int, int, int, list[object]]]:
+    """Collect all, then do each act and collect `generation`: the bytes and blocks that went by it by the
+    books, what malloc's use and arenas from before tracing fell by, how many objects the collection found,
+    and the objects that the collector knows then at the addresses beside the act.
 
-    An act of C's alone keeps other threads out meanwhile. Raises what `act` raises.
+    The list ends early where all acts take longer than `most` seconds; one is done in any case. Acts of C's
+    alone keep other threads out meanwhile. Raises what an act raises.
     """
 
 def let_go_unheld(values: list[Any]) -> None:

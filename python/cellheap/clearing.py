@@ -8,12 +8,10 @@ by arenas that went, about.
 from __future__ import annotations
 
 import gc
-import operator
 import sys
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from IPython.core.getipython import get_ipython
@@ -21,22 +19,17 @@ from IPython.core.getipython import get_ipython
 from cellheap import _core, graph, graphplaces, hidden, moments, pools
 from cellheap import caches as caching
 from cellheap.choosing import RefusedError, choose
-from cellheap.cleared import SHARED, Cleared, Hidden, Step
+from cellheap.cleared import Cleared, Hidden, Step
 from cellheap.collector import by_hand
 from cellheap.foreseen import Foreseen
 from cellheap.graphtypes import Amount, Cycles, Prediction
 from cellheap.held import texts
-from cellheap.kinds import is_of
 from cellheap.knotted import Knotted, finalizers_of, is_others
 from cellheap.units import count_text
+from cellheap.weighing import NATIVE_FROM, SOMETHING, Scales, delete
 
 T = TypeVar("T")
 
-SOMETHING = "something else"
-#: The step that lets go of values together.
-EACH_OTHER = "what these held of each other"
-#: Native memory below this is malloc's own coming and going.
-NATIVE_FROM = 1 << 16
 #: Cycles that are looked at: most may be those of libraries.
 CYCLES = 100
 #: Where the object graph cannot be had.
@@ -69,13 +62,15 @@ def clear(
     force: bool = False,
     cycles: int = 1,
     announce: Callable[[str], object] | None = None,
+    progress: bool = True,
 ) -> Cleared:
     """Collects garbage and deletes the variables `names` (`data*` stands for all that fit).
 
     `out` empties IPython's output history, `traceback` lets go of the last exception, `caches` empties the
     caches of `re`, of `linecache` and of those of `names` that have a `functools.lru_cache`, `figures` closes
-    pyplot's figures. `announce` is told what will be deleted before anything is. Raises `RefusedError` for a
-    bare `*` without `force`, TypeError for a value in the place of a name."""
+    pyplot's figures. `announce` is told what will be deleted before anything is; `progress` says on stderr
+    how far it is where that takes long. Raises `RefusedError` for a bare `*` without `force`, TypeError for a
+    value in the place of a name."""
     if generation not in (0, 1, 2):
         raise RefusedError(f"there is no generation {generation!r}: it is 0, 1 or 2")
     wishes = Wishes(out, traceback, caches, figures, generation, trim, cycles)
@@ -84,7 +79,7 @@ def clear(
         chosen, remarks = choose(shell, names, force)
         if announce is not None and chosen:
             announce("Deleting " + ", ".join(chosen) if not caches else "Clearing " + ", ".join(chosen))
-        return _Work(shell, wishes).run(chosen, remarks)
+        return _Work(shell, wishes, Scales(generation, progress)).run(chosen, remarks)
 
 
 def foresee(
@@ -117,29 +112,12 @@ def _shell() -> Any:
 
 
 @dataclass
-class _Doomed:
-    """A variable whose name was deleted. Its value is let go of in turn, but while it is doubtful that
-    anything besides the other values holds it."""
-
-    name: str
-    value: object
-    held_by: tuple[str, ...] = ()
-    is_doubtful: bool = False
-
-    @property
-    def has_others(self) -> bool:
-        """Whether anything but this refers to the value."""
-        return sys.getrefcount(self.value) > 2
-
-
-@dataclass
 class _Work:
     """One `%gcclear`: its steps one after the other, each measured."""
 
     shell: Any
     wishes: Wishes
-    steps: list[Step] = field(default_factory=list)
-    found: int = 0
+    scales: Scales
 
     # What we make between a look and a reading would bring a collection on: what it freed would be told of,
     # and not counted.
@@ -155,20 +133,19 @@ class _Work:
         # Names that only this cache keeps would go while we work, by none of the steps.
         _core.forget_attributes()
         before = moments.now()
-        self.found += gc.collect(wishes.generation)
-        of_others = self.found if is_others(knots) else 0
+        found = gc.collect(wishes.generation)
         self._garbage(before)
         types_gone = types_before - moments.types_now()
         came_back = _came_back(knots, types_gone)
         remarks = [*remarks, *self._empty(cached)]
-        self._delete(doomed, held_by)
+        delete(self.scales, doomed, self.shell.user_ns, held_by)
         trimmed = wishes.trim and _core.trim()
-        after = moments.now()
+        after, steps = moments.now(), self.scales.steps
         return Cleared(
-            steps=tuple(self.steps),
-            found=self.found,
-            freed=sum(step.freed for step in self.steps),
-            blocks=sum(step.blocks for step in self.steps),
+            steps=tuple(steps),
+            found=found + self.scales.found,
+            freed=sum(step.freed for step in steps),
+            blocks=sum(step.blocks for step in steps),
             traced=_core.tracing(),
             origins=moments.origins(before, after),
             types=tuple((types_before - moments.types_now()).most_common()),
@@ -185,7 +162,7 @@ class _Work:
             rss_after=after.process["rss"],
             malloc_before=before.malloc,
             malloc_after=after.malloc,
-            others=of_others,
+            others=found if is_others(knots) else 0,
         )
 
     def _who_will_hold(self, names: list[str], cached: list[str]) -> Mapping[str, tuple[str, ...]]:
@@ -201,17 +178,17 @@ class _Work:
         """Empties what was asked for besides variables."""
         wishes, said = self.wishes, []
         if wishes.out:
-            self._step("the output history", *hidden.emptying_out(self.shell))
+            self.scales.step("the output history", *hidden.emptying_out(self.shell))
         if wishes.traceback:
-            self._step("the last exception", *hidden.emptying_traceback(self.shell))
+            self.scales.step("the last exception", *hidden.emptying_traceback(self.shell))
             said.append("%debug and %tb have nothing to show until the next exception.")
         if wishes.caches:
-            self._step(caching.told(self.shell), *caching.emptying(self.shell))
+            self.scales.step(caching.told(self.shell), *caching.emptying(self.shell))
             for name in cached:
-                self._step(f"{name}'s cache", caching.emptying_function(self.shell.user_ns[name]))
+                self.scales.step(f"{name}'s cache", caching.emptying_function(self.shell.user_ns[name]))
         if wishes.figures:
             closed = count_text(caching.figures(), "pyplot figure")
-            self._step(closed, caching.close_figures)
+            self.scales.step(closed, caching.close_figures)
         return said
 
     def _garbage(self, before: moments.Moment) -> None:
@@ -219,90 +196,15 @@ class _Work:
         after = moments.now()
         freed, blocks = max(0, before.live - after.live), max(0, before.blocks - after.blocks)
         native = before.beneath - after.beneath - max(0, before.known - after.known)
-        self.steps.append(Step("garbage in cycles", freed, blocks, native if native >= NATIVE_FROM else 0))
-
-    def _step(self, what: str, *calls: Callable[[], object]) -> None:
-        """Calls these, collects, and notes what went by that, to the byte. All in C if they are."""
-        step, _ = self._weighed(what, partial(deque, map(operator.call, calls), 0), set())
-        self.steps.append(step)
-
-    def _weighed(
-        self, what: str, act: Callable[[], object], addresses: set[int]
-    ) -> tuple[Step, list[object]]:
-        """Does something, collects: what went by that, and what the collector knows at `addresses` then."""
-        freed, blocks, beneath, found, there = _core.weigh(act, self.wishes.generation, addresses)
-        self.found += found
-        freed = max(0, freed)
-        native = beneath - freed
-        return Step(what, freed, max(0, blocks), native if native >= NATIVE_FROM else 0), there
-
-    def _delete(self, names: list[str], held_by: Mapping[str, tuple[str, ...]]) -> None:
-        """Deletes variables; says who still holds the values that did not go."""
-        doomed = [_Doomed(name, self.shell.user_ns.pop(name)) for name in names]
-        for variable in doomed:
-            if variable.has_others:
-                is_shared = _is_shared(variable.value)
-                variable.held_by = (SHARED,) if is_shared else held_by.get(variable.name, ())
-        first = len(self.steps)
-        for variable in doomed:
-            self._drop(variable)
-        self._settle([variable for variable in doomed if variable.is_doubtful])
-        for at, variable in enumerate(doomed, first):
-            self.steps[at] = replace(self.steps[at], held_by=variable.held_by)
-
-    def _drop(self, variable: _Doomed) -> None:
-        """Lets go of a value, unless it is doubtful that anything besides the other values holds it."""
-        if not gc.is_tracked(variable.value):
-            if variable.has_others and not variable.held_by:
-                variable.is_doubtful = True
-                self.steps.append(Step(variable.name, 0, 0, 0))
-            else:
-                self._step(variable.name, _letting_go(variable))
-            return
-        address = {id(variable.value)}
-        step, there = self._weighed(variable.name, _letting_go(variable), address)
-        self.steps.append(step)
-        if there and not variable.held_by:
-            (variable.value,) = there
-            variable.is_doubtful = True
-
-    def _settle(self, doubtful: list[_Doomed]) -> None:
-        """Finds which of these are held by something else than each other."""
-        if not doubtful:
-            return
-        tracked = [variable for variable in doubtful if gc.is_tracked(variable.value)]
-        places = {id(variable.value): variable for variable in tracked}
-        first, there = self._weighed(EACH_OTHER, _letting_go(*tracked), set(places))
-        left = {id(value) for value in there}
-        del there
-        rest = [variable for variable in doubtful if variable.value is not None]
-        values = [variable.value for variable in rest]
-        for variable in rest:
-            variable.value = None
-        second, there = self._weighed(EACH_OTHER, partial(_core.let_go_unheld, values), left)
-        for variable, value in zip(rest, values, strict=True):
-            if value is not None:
-                variable.held_by = (SOMETHING,)
-        for value in there:
-            places[id(value)].held_by = (SOMETHING,)
-        both = first.and_of(second)
-        if both.freed or both.native:
-            self.steps.append(both)
+        self.scales.steps.append(
+            Step("garbage in cycles", freed, blocks, native if native >= NATIVE_FROM else 0)
+        )
 
 
 def _apart(shell: Any, chosen: list[str], caches: bool) -> tuple[list[str], list[str]]:
     """Functions whose caches are to be emptied, and variables to delete."""
     cached = [name for name in chosen if caches and caching.is_cache(shell.user_ns[name])]
     return cached, [name for name in chosen if name not in cached]
-
-
-def _letting_go(*doomed: _Doomed) -> Callable[[], object]:
-    """What lets go of these values, all in C. The list that has them keeps its length, so nothing of its own
-    goes with them."""
-    values = [variable.value for variable in doomed]
-    for variable in doomed:
-        variable.value = None
-    return partial(operator.setitem, values, slice(None), [None] * len(values))
 
 
 def _looked(look: Callable[..., T], otherwise: T, *asked: object, **options: object) -> T:
@@ -320,13 +222,6 @@ def _references(names: dict[str, Any], name: str) -> int:
 def _has_others(names: dict[str, Any], name: str) -> bool:
     """Whether anything but the variable refers to its value."""
     return _references(names, name) > _references({name: object()}, name)
-
-
-def _is_shared(value: object) -> bool:
-    """Whether Python may share such a value between all that use it."""
-    if is_of(value, str, bytes):
-        return sys.getsizeof(value) < 1024
-    return value is None or is_of(value, int, float, complex, bool)
 
 
 def _uncollectable() -> int:
