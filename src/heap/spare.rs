@@ -13,8 +13,8 @@ use super::standing_file::StandingFile;
 const BYTES: usize = 32 << 20;
 /// What large tables leave to all else.
 const LEFT: usize = 8 << 20;
-/// A module's file, and the folder that it is looked for in meanwhile.
-const FILES: usize = 2;
+/// A module's file and the folder that it is looked for in; and what SQLite opens meanwhile, to write IPython's history.
+const FILES: usize = 4;
 
 /// None while it is given free. Nothing is ever in it: it takes no memory.
 static ADDRESSES: Mutex<Option<Pages>> = Mutex::new(None);
