@@ -32,7 +32,7 @@ def check_names(names: Sequence[object]) -> None:
 def clearable(shell: Any) -> list[str]:
     """What a pattern can match: the variables that `%who` lists, less modules and functions."""
     kinds = (types.ModuleType, types.FunctionType, types.BuiltinFunctionType)
-    return [name for name in hidden.variables(shell) if not issubclass(type(shell.user_ns[name]), kinds)]
+    return [name for name in hidden.listed(shell) if not issubclass(type(shell.user_ns[name]), kinds)]
 
 
 def choose(shell: Any, names: Sequence[str], force: bool) -> tuple[list[str], list[str]]:

@@ -15,10 +15,17 @@ from functools import partial
 from operator import setitem
 from typing import Any
 
+from cellheap.kinds import is_of
+
 OUT, TRACEBACK = "--out", "--traceback"
 _UNDERS = ("_", "__", "___")
 _SPELLED_OUT = re.compile(r"_\d+")
+#: `__name__`, `__builtins__`.
+_OF_PYTHON = re.compile(r"__\w+__")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+_NOTHING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +153,23 @@ def emptying_traceback(shell: Any) -> list[Callable[[], object]]:
 
 
 def variables(shell: Any) -> list[str]:
-    """What `%who` lists. A key of the namespace that is no text is no variable's name."""
-    nothing = object()
-    hidden = shell.user_ns_hidden
-    return sorted(
-        name
-        for name, value in shell.user_ns.items()
-        if _is_text(name) and not name.startswith("_") and value is not hidden.get(name, nothing)
-    )
+    """The variables that the notebook's user made. A key of the namespace that is no text is none's name."""
+    # At once: other threads may make variables.
+    return sorted(name for name, value in [*shell.user_ns.items()] if _is_users(shell, name, value))
+
+
+def listed(shell: Any) -> list[str]:
+    """What `%who` lists of them: those whose names begin with no underscore."""
+    return [name for name in variables(shell) if not name.startswith("_")]
+
+
+def _is_users(shell: Any, name: Any, value: object) -> bool:
+    if not _is_text(name) or _OF_PYTHON.fullmatch(name) or name == "_exit_code":
+        return False
+    if name in _UNDERS:
+        # What a loop counts with is of no weight.
+        return not _is_ipythons(shell, name) and not is_of(value, int)
+    return value is not shell.user_ns_hidden.get(name, _NOTHING)
 
 
 def _is_text(name: Any) -> bool:
