@@ -164,6 +164,7 @@ def listed(shell: Any) -> list[str]:
 
 
 def _is_users(shell: Any, name: Any, value: object) -> bool:
+    # What `!` leaves behind is hidden nowhere.
     if not _is_text(name) or _OF_PYTHON.fullmatch(name) or name == "_exit_code":
         return False
     if name in _UNDERS:
