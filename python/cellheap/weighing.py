@@ -101,8 +101,16 @@ def delete(
             is_shared = _is_shared(variable.value)
             variable.held_by = (SHARED,) if is_shared else held_by.get(variable.name, ())
     first = len(scales.steps)
-    _drop(scales, doomed)
-    _settle(scales, [variable for variable in doomed if variable.is_doubtful])
+    try:
+        _drop(scales, doomed)
+        _settle(scales, [variable for variable in doomed if variable.is_doubtful])
+    except BaseException:
+        # Who interrupts keeps what was not let go of; the traceback does not hold it.
+        for name, value in zip(names, _taken(*doomed), strict=True):
+            if value is not None:
+                namespace[name] = value
+        value = None
+        raise
     for at, variable in enumerate(doomed, first):
         scales.steps[at] = replace(scales.steps[at], held_by=variable.held_by)
 
@@ -126,12 +134,18 @@ def _drop(scales: Scales, doomed: Sequence[_Doomed]) -> None:
 def _let_go(scales: Scales, variables: Sequence[_Doomed]) -> None:
     names = [variable.name for variable in variables]
     places = [{id(variable.value)} if gc.is_tracked(variable.value) else set() for variable in variables]
-    acts = [(_letting_go(variable), place) for variable, place in zip(variables, places, strict=True)]
-    for variable, (step, there) in zip(variables, scales.weigh_each(names, acts), strict=True):
-        scales.steps.append(step)
-        if there and not variable.held_by:
-            (variable.value,) = there
-            variable.is_doubtful = True
+    held = [_taken(variable) for variable in variables]
+    acts = [(_letting_go(values), place) for values, place in zip(held, places, strict=True)]
+    try:
+        for variable, (step, there) in zip(variables, scales.weigh_each(names, acts), strict=True):
+            scales.steps.append(step)
+            if there and not variable.held_by:
+                (variable.value,) = there
+                variable.is_doubtful = True
+    except BaseException:
+        for variable, values in zip(variables, held, strict=True):
+            variable.value = values.pop()
+        raise
 
 
 def _settle(scales: Scales, doubtful: Sequence[_Doomed]) -> None:
@@ -140,13 +154,11 @@ def _settle(scales: Scales, doubtful: Sequence[_Doomed]) -> None:
         return
     tracked = [variable for variable in doubtful if gc.is_tracked(variable.value)]
     places = {id(variable.value): variable for variable in tracked}
-    first, there = scales.weigh(EACH_OTHER, _letting_go(*tracked), set(places))
+    first, there = scales.weigh(EACH_OTHER, _letting_go(_taken(*tracked)), set(places))
     left = {id(value) for value in there}
     del there
     rest = [variable for variable in doubtful if variable.value is not None]
-    values = [variable.value for variable in rest]
-    for variable in rest:
-        variable.value = None
+    values = _taken(*rest)
     second, there = scales.weigh(EACH_OTHER, partial(_core.let_go_unheld, values), left)
     for variable, value in zip(rest, values, strict=True):
         if value is not None:
@@ -158,12 +170,17 @@ def _settle(scales: Scales, doubtful: Sequence[_Doomed]) -> None:
         scales.steps.append(both)
 
 
-def _letting_go(*doomed: _Doomed) -> Callable[[], object]:
-    """What lets go of these values, all in C. The list that has them keeps its length, so nothing of its own
-    goes with them."""
+def _taken(*doomed: _Doomed) -> list[object]:
+    """Their values, which only the list holds from here on."""
     values = [variable.value for variable in doomed]
     for variable in doomed:
         variable.value = None
+    return values
+
+
+def _letting_go(values: list[object]) -> Callable[[], object]:
+    """What lets go of these values, all in C. The list that has them keeps its length, so nothing of its own
+    goes with them."""
     return partial(operator.setitem, values, slice(None), [None] * len(values))
 
 

@@ -66,3 +66,20 @@ def test_who_waits_is_told_how_far_it_is(notebook: Terminal, monkeypatch: pytest
     notebook.run("one = [1]")
     notebook.run("%gcclear one")
     assert not notebook.complaint
+
+
+def test_who_interrupts_keeps_what_was_not_let_go_of(
+    notebook: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(weighing, "_EVERY", 0.0)
+    monkeypatch.setattr(weighing, "_tell", interrupt)
+    notebook.run("one, two, three = [1], [2], [3]")
+    assert isinstance(notebook.run("%gcclear one two three").error_in_exec, KeyboardInterrupt)
+    assert "one" not in notebook.names
+    assert (notebook.names["two"], notebook.names["three"]) == ([2], [3])
+    # Nor does its traceback hold any of them.
+    monkeypatch.undo()
+    assert [step.held_by for step in cleared(notebook, "two three").steps[1:]] == [(), ()]
