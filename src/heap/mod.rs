@@ -11,6 +11,7 @@ pub mod cells;
 mod change;
 pub mod codes;
 pub mod descriptors;
+pub mod forks;
 pub mod fullness;
 pub mod hint;
 pub mod history;

@@ -2,10 +2,11 @@
 
 use std::fs::{self, File};
 use std::io::Read;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
+use super::forks::Owner;
 use super::report::Process;
 use super::standing_file::StandingFile;
 use super::{allowance, descriptors};
@@ -14,22 +15,20 @@ const STATM: &str = "/proc/self/statm";
 const CLEAR_REFS: &str = "/proc/self/clear_refs";
 
 /// The process whose files stay open: none before `stand`, and no child of it.
-static OWNER: AtomicI32 = AtomicI32::new(0);
+static OWNER: Owner = Owner::nobody();
 /// `ru_maxrss` as it was then, bytes.
 static FIRST_PEAK: AtomicU64 = AtomicU64::new(u64::MAX);
 
 /// From here on what is asked at each cell's edges is asked of files that stay open, in a third of the time. For a kernel as it
 /// starts: other programs count their descriptors, and find no more than they opened.
 pub fn stand() {
-    // SAFETY: asks nothing of its caller.
-    OWNER.store(unsafe { libc::getpid() }, Relaxed);
+    OWNER.become_mine();
     FIRST_PEAK.store(peak_since_start(&usage()), Relaxed);
 }
 
 /// Whether they stay open. A forked child's would say what its parent does.
 pub(super) fn is_standing() -> bool {
-    // SAFETY: as above.
-    OWNER.load(Relaxed) == unsafe { libc::getpid() }
+    OWNER.is_me()
 }
 
 /// Resident set size, bytes (`/proc/self/statm`).

@@ -8,12 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
 use crate::heap::boxfile::{self, BoxError, BoxFile, Page};
 use crate::heap::codes::Code;
+use crate::heap::forks::Owner;
 use crate::heap::kills::Kills;
 use crate::heap::last::{Last, Now, Words};
 
@@ -30,7 +31,7 @@ struct Box {
 }
 
 static BOX: Mutex<Option<Box>> = Mutex::new(None);
-static OWNER: AtomicI32 = AtomicI32::new(0);
+static OWNER: Owner = Owner::nobody();
 /// What the process before this one left, and the file that has it until it is told.
 static LAST: OnceLock<(Last, PathBuf)> = OnceLock::new();
 static UNTOLD: AtomicBool = AtomicBool::new(false);
@@ -54,8 +55,7 @@ pub fn begin(connection_file: &Path) -> Result<(), BoxError> {
         UNTOLD.store(true, Relaxed);
     }
     file.begin()?;
-    // SAFETY: asks nothing of its caller.
-    OWNER.store(unsafe { libc::getpid() }, Relaxed);
+    OWNER.become_mine();
     if let Ok(name) = CString::new(path.as_os_str().as_bytes()) {
         crash::install(file.descriptor(), name);
     }
@@ -118,8 +118,7 @@ pub fn is_open() -> bool {
 
 /// Not in a forked child.
 fn is_mine() -> bool {
-    // SAFETY: asks nothing of its caller.
-    OWNER.load(Relaxed) == unsafe { libc::getpid() }
+    OWNER.is_me()
 }
 
 /// Changes where the process stands, and writes it.
