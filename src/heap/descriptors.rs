@@ -16,14 +16,67 @@ const HISTORY: &str = "history.sqlite";
 /// Open descriptors: files, sockets, pipes. Without those into `/proc`, which whoever looks opens for a moment, and without
 /// IPython's history, which a thread of its own writes as cells begin.
 pub fn open_files() -> Option<u64> {
-    static PROC: OnceLock<Option<u64>> = OnceLock::new();
-    let proc = (*PROC.get_or_init(|| Some(fs::metadata("/proc").ok()?.dev())))?;
-    let open = close_together().or_else(listed)?;
-    let mut named = NAMED.lock();
-    let counted = open
-        .into_iter()
-        .filter(|file| file.device != proc && (!file.has_name() || named.counts(*file)));
-    Some(counted.count() as u64)
+    let all = how_many();
+    if !process::is_standing() {
+        let mut look = Look::nothing();
+        look.renew(all)?;
+        return Some(look.counted);
+    }
+    let mut last = LAST.lock();
+    if !all.is_some_and(|all| last.holds(all)) {
+        last.renew(all)?;
+    }
+    Some(last.counted)
+}
+
+static LAST: Mutex<Look> = Mutex::new(Look::nothing());
+
+/// What was open at the last look. As many may be open now though one was closed, as the history's thread opened one: each that
+/// came since the first look is asked for again. The sockets and pipes of the kernel itself, most of all, are taken as given.
+struct Look {
+    /// How many by the system's own count; None where that is not to be had.
+    all: Option<u64>,
+    counted: u64,
+    machinery: Option<Vec<File>>,
+    /// All but the machinery.
+    watched: Vec<File>,
+}
+
+impl Look {
+    const fn nothing() -> Self {
+        Self {
+            all: None,
+            counted: 0,
+            machinery: None,
+            watched: Vec::new(),
+        }
+    }
+
+    /// Whether what is open is what was.
+    fn holds(&self, all: u64) -> bool {
+        let is_there = |file: &File| File::of(file.number).as_ref() == Some(file);
+        self.all == Some(all) && self.watched.iter().all(is_there)
+    }
+
+    /// Looks at all. None where the system does not tell.
+    fn renew(&mut self, all: Option<u64>) -> Option<()> {
+        static PROC: OnceLock<Option<u64>> = OnceLock::new();
+        let proc = (*PROC.get_or_init(|| Some(fs::metadata("/proc").ok()?.dev())))?;
+        let together = all.and_then(close_together);
+        self.all = all.filter(|_| together.is_some());
+        let files = together.or_else(listed)?;
+        let mut named = NAMED.lock();
+        let is_counted =
+            |file: &&File| file.device != proc && (!file.has_name() || named.counts(**file));
+        self.counted = files.iter().filter(is_counted).count() as u64;
+        let lasts =
+            |file: &&File| file.device == proc || !file.has_name() || named.is_database(**file);
+        let machinery =
+            (self.machinery).get_or_insert_with(|| files.iter().filter(lasts).copied().collect());
+        self.watched = files;
+        self.watched.retain(|file| !machinery.contains(file));
+        Some(())
+    }
 }
 
 /// What a descriptor stands for.
@@ -85,6 +138,11 @@ impl Named {
         }
         counts
     }
+
+    /// Whether it is the history's database, as far as names were read.
+    fn is_database(&self, file: File) -> bool {
+        self.0.contains(&(file, false))
+    }
 }
 
 /// The history's files, and their folder, which `SQLite` opens to have the system write what goes and comes there.
@@ -93,22 +151,26 @@ fn is_of_history(target: &Path) -> bool {
     name.as_encoded_bytes().starts_with(HISTORY.as_bytes()) || target.join(HISTORY).exists()
 }
 
-/// Every open descriptor, asked for one by one, which is quicker than a list: a new one gets the lowest number that is free.
-/// None where they lie further apart, or the system does not say how many there are (Linux before 6.2).
-fn close_together() -> Option<Vec<File>> {
-    const GAPS: u64 = 16;
+/// How many are open. Linux tells from 6.2 on; before, it says 0.
+fn how_many() -> Option<u64> {
     static STANDING: Mutex<StandingFile> = Mutex::new(StandingFile::new("/proc/self/fd"));
     let folder = match process::is_standing() {
         true => STANDING.lock().metadata()?,
         false => fs::metadata("/proc/self/fd").ok()?,
     };
-    let count = folder.size();
-    let numbers = 0..libc::c_int::try_from(count + GAPS).ok()?;
+    Some(folder.size()).filter(|all| *all > 0)
+}
+
+/// All of them, asked for one by one, which is quicker than a list: a new one gets the lowest number that is free. None where
+/// they lie further apart.
+fn close_together(all: u64) -> Option<Vec<File>> {
+    const GAPS: u64 = 16;
+    let numbers = 0..libc::c_int::try_from(all + GAPS).ok()?;
     let open: Vec<_> = numbers
         .filter_map(File::of)
-        .take(usize::try_from(count).ok()?)
+        .take(usize::try_from(all).ok()?)
         .collect();
-    (count > 0 && open.len() as u64 == count).then_some(open)
+    (open.len() as u64 == all).then_some(open)
 }
 
 fn listed() -> Option<Vec<File>> {
@@ -140,7 +202,10 @@ mod tests {
         // Other tests of this process open and close files meanwhile, and `/proc` while they look.
         let same = || {
             let proc = fs::metadata("/proc").map(|proc| proc.dev()).ok();
-            let (quick, listed) = (close_together(), listed().expect("/proc/self/fd"));
+            let (quick, listed) = (
+                how_many().and_then(close_together),
+                listed().expect("/proc/self/fd"),
+            );
             let kept = |file: &&File| Some(file.device) != proc;
             quick.map(|quick| quick.iter().filter(kept).eq(listed.iter().filter(kept)))
         };
@@ -150,7 +215,7 @@ mod tests {
         // SAFETY: descriptor 0 is duplicated to a number that nobody uses, and closed.
         unsafe {
             assert_eq!(libc::dup2(0, far), far);
-            assert!((0..100).any(|_| close_together().is_none()));
+            assert!((0..100).any(|_| how_many().and_then(close_together).is_none()));
             assert!(listed().is_some_and(|listed| listed.iter().any(|file| file.number == far)));
             libc::close(far);
         }

@@ -189,6 +189,36 @@ def test_descriptors_are_counted_as_a_cell_begins_and_ends(notebook: Terminal) -
     notebook.run("kept.clear()")
 
 
+# By how many descriptors each cell changes what is open, after the cells before it.
+SWAPS = [
+    ("import cellheap, os, socket, sys; kept, others = [open(sys.executable)], []", 1),
+    ("kept.append(open(sys.executable))", 1),
+    ("kept.pop().close()", -1),
+    ("kept.pop().close(); kept.append(open(sys.executable))", 0),
+    ("kept.pop().close(); others.append(open('/proc/self/comm'))", -1),
+    ("others.pop().close(); kept.append(open(sys.executable))", 1),
+    ("others += [open('/proc/self/comm') for _ in range(3)]", 0),
+    ("others.pop().close(); kept += [open(sys.executable), open(sys.executable)]", 2),
+    ("others += socket.socketpair()", 2),
+    ("others.pop().close(); kept.append(open('/proc/self/comm'))", -1),
+    ("others.pop().close(); read, write = os.pipe()", 1),
+    ("os.close(read); os.dup2(kept[-1].fileno(), read)", -1),
+    ("os.dup2(write, read); os.close(write)", 0),
+    ("os.dup2(read, 900)", 1),
+    ("os.close(900); kept.append(open(sys.executable))", 0),
+]
+
+
+def test_a_kernel_counts_what_took_the_place_of_another(kernel: Kernel) -> None:
+    """As many are open, by the system's count, and yet not the same; what leads into `/proc` does not count."""
+    for source, change in SWAPS:
+        number = kernel.run(source)[0]["execution_count"]
+        cell = f"cellheap.cells[{number}].cell"
+        assert kernel.value(f"{cell}.state, {cell}.open_files_end - {cell}.open_files_start") == str(
+            ("done", change)
+        ), source
+
+
 def descriptors() -> int:
     """Those of this process that lead to no place in `/proc`."""
     names = [Path("/proc/self/fd", name) for name in os.listdir("/proc/self/fd")]
