@@ -76,8 +76,10 @@ impl Inlets {
     /// Queues all that has been written so far.
     pub fn drain(&self, shared: &Shared) {
         let mut doors = self.doors.lock();
-        doors.drain_pipes(shared);
-        doors.children.drain(shared);
+        if !doors.are_quiet() {
+            doors.drain_pipes(shared);
+            doors.children.drain(shared);
+        }
     }
 
     /// Queues what has been written to captured descriptors so far, if there is any: what is written next comes after it.
@@ -111,12 +113,28 @@ impl Inlets {
 }
 
 impl Doors {
+    /// Whether nothing waits behind any of them. Every reply asks: one call of the system's for all.
+    fn are_quiet(&self) -> bool {
+        let [out, err] = &self.pipes[..] else {
+            return false;
+        };
+        flush_stdio();
+        // `poll` passes over a negative number.
+        let children = if self.childless {
+            -1
+        } else {
+            self.children.as_raw_fd()
+        };
+        let pipes = [out, err].map(|pipe| pipe.input.as_raw_fd());
+        are_empty([pipes[0], pipes[1], children])
+    }
+
     fn drain_pipes(&mut self, shared: &Shared) {
         let [out, err] = &mut self.pipes[..] else {
             return;
         };
         flush_stdio();
-        if !are_empty([&*out, &*err]) {
+        if !are_empty([&*out, &*err].map(|pipe| pipe.input.as_raw_fd())) {
             out.drain(shared);
             err.drain(shared);
         }
@@ -215,10 +233,9 @@ fn flush_stdio() {
     }
 }
 
-/// Whether nothing waits in any of these pipes. Every `print` asks, so it is one call of the system's for both.
-fn are_empty(pipes: [&Pipe; 2]) -> bool {
-    let mut polls = pipes.map(|pipe| to_read(pipe.input.as_raw_fd()));
-    poll(&mut polls, 0) == 0
+/// Whether nothing can be read from any of these. Every `print` asks, so it is one call of the system's for all.
+fn are_empty<const N: usize>(fds: [RawFd; N]) -> bool {
+    poll(&mut fds.map(to_read), 0) == 0
 }
 
 /// Waits until one of these can be read. Returns those that never will be again.
