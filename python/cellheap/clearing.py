@@ -19,14 +19,14 @@ from IPython.core.getipython import get_ipython
 from cellheap import _core, graph, graphplaces, hidden, moments, pools
 from cellheap import caches as caching
 from cellheap.choosing import RefusedError, choose
-from cellheap.cleared import Cleared, Hidden, Step
+from cellheap.cleared import Cleared, Hidden
 from cellheap.collector import by_hand
 from cellheap.foreseen import Foreseen
 from cellheap.graphtypes import Amount, Cycles, Prediction
 from cellheap.held import texts
 from cellheap.knotted import Knotted, finalizers_of, is_others
 from cellheap.units import count_text
-from cellheap.weighing import NATIVE_FROM, SOMETHING, Scales, delete
+from cellheap.weighing import SOMETHING, Scales, delete, step_of
 
 T = TypeVar("T")
 
@@ -194,11 +194,9 @@ class _Work:
     def _garbage(self, before: moments.Moment) -> None:
         """Notes what the first collection freed of cells' blocks: IPython's own garbage is nobody's."""
         after = moments.now()
-        freed, blocks = max(0, before.live - after.live), max(0, before.blocks - after.blocks)
+        freed, blocks = before.live - after.live, before.blocks - after.blocks
         native = before.beneath - after.beneath - max(0, before.known - after.known)
-        self.scales.steps.append(
-            Step("garbage in cycles", freed, blocks, native if native >= NATIVE_FROM else 0)
-        )
+        self.scales.steps.append(step_of("garbage in cycles", freed, blocks, native))
 
 
 def _apart(shell: Any, chosen: list[str], caches: bool) -> tuple[list[str], list[str]]:

@@ -18,12 +18,17 @@ SOMETHING = "something else"
 #: The step that lets go of values together.
 EACH_OTHER = "what these held of each other"
 #: Native memory below this is malloc's own coming and going.
-NATIVE_FROM = 1 << 16
+_NATIVE_FROM = 1 << 16
 #: Seconds between two words on how far it is.
 _EVERY = 1.0
 
 #: What lets go of something, and the addresses at which the collector may know something still.
 Act = tuple[Callable[[], object], set[int]]
+
+
+def step_of(what: str, went: int, blocks: int, native: int) -> Step:
+    """A step by which so much went. What came instead is none of its doing."""
+    return Step(what, max(0, went), max(0, blocks), native if native >= _NATIVE_FROM else 0)
 
 
 @dataclass
@@ -48,9 +53,7 @@ class Scales:
             weighed = _core.weigh(acts[done:], self.generation, _EVERY)
             for what, (went, blocks, beneath, found, there) in zip(names[done:], weighed, strict=False):
                 self.found += found
-                freed = max(0, went)
-                native = beneath - freed
-                yield Step(what, freed, max(0, blocks), native if native >= NATIVE_FROM else 0), there
+                yield step_of(what, went, blocks, beneath - max(0, went)), there
             done += len(weighed)
             if self.progress and done < len(acts):
                 # Over what was said before.
