@@ -307,6 +307,8 @@ class Suspected:
     hidden: Prediction
     cycles: Cycles
     newer: tuple[Chain, Amount] | None
+    #: All who hold what that leads to, four at most; empty where it is small.
+    holders: tuple[Chain, ...]
 
     @classmethod
     def from_json(cls, data: Json, variables: Variables) -> Suspected:
@@ -316,4 +318,5 @@ class Suspected:
             Prediction.from_json(data["hidden"]),
             Cycles.from_json(data["cycles"]),
             grown(data["newer"]),
+            tuple(map(Chain.from_json, data["holders"])),
         )

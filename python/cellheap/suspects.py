@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cellheap import graph
-from cellheap.graphtypes import Cycles, Suspected, Variable
+from cellheap.graphtypes import Amount, Chain, Cycles, Suspected, Variable
 from cellheap.held import article
 from cellheap.hidden import OUT, TRACEBACK
 
 #: A suspect has this part of what is live, and so many bytes at least.
 SHARE, LEAST = 0.10, 256 << 10
 MOST = 3
+#: Of the holders of one thing so many are named.
+_NAMED = 3
 #: Holders that no variable, output or exception is.
 _ELSEWHERE = ("module", "thread", "cache")
+#: Those of which nothing but their own end lets go.
+_UNTIL_THEIR_END = {"frame": "it stays while that runs", "C": "it stays while that has it"}
+_OUTPUTS, _EXCEPTION = "IPython's output history", "the last exception"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,8 @@ def _hidden(found: Suspected) -> Iterator[Suspect]:
     """IPython's outputs and the last exception, with what only they hold."""
     given = dict(found.hidden.each)
     for option, kind, who in (
-        (OUT, "output", "IPython's output history"),
-        (TRACEBACK, "traceback", "the last exception"),
+        (OUT, "output", _OUTPUTS),
+        (TRACEBACK, "traceback", _EXCEPTION),
     ):
         rows = [row for row in found.variables.hidden if row.kind == kind and (row.shallow or row.shared)]
         most = max(rows, key=lambda row: row.retained.bytes + row.shared, default=None)
@@ -99,13 +104,33 @@ def _garbage(found: Cycles) -> Iterator[Suspect]:
 
 
 def _elsewhere(found: Suspected, told: set[str]) -> Iterator[Suspect]:
-    """What a module, a thread or a cache holds."""
+    """What a module, a thread or a cache holds, or several holders at once."""
     if found.newer is None:
         return
     chain, amount = found.newer
-    if chain.kind in _ELSEWHERE and chain.root not in told:
-        # Something else may hold it too: then what clears the one leaves it.
-        given = dict(found.hidden.each).get(chain.clears or "")
-        clears = given is not None and given.bytes >= amount.bytes // 2
-        fix = f"%gcclear {chain.clears}" if clears else f"let go of {chain.text}"
-        yield Suspect((chain.text,), chain.type, "", amount.bytes, 0.0, fix, clears)
+    known = {OUT: _OUTPUTS, TRACEBACK: _EXCEPTION}.get(chain.clears or "")
+    if chain.root in told or known in told:
+        return
+    if chain.kind not in _ELSEWHERE:
+        yield _held_by(found.holders or (chain,), amount)
+        return
+    # Something else may hold it too: then what clears the one leaves it.
+    given = dict(found.hidden.each).get(chain.clears or "")
+    clears = given is not None and given.bytes >= amount.bytes // 2
+    fix = f"%gcclear {chain.clears}" if clears else f"let go of {chain.text}"
+    yield Suspect((chain.text,), chain.type, "", amount.bytes, 0.0, fix, clears)
+
+
+def _held_by(holders: Sequence[Chain], amount: Amount) -> Suspect:
+    """What no clearing of one name gives back. Other names of what one option clears come last."""
+    first = holders[0]
+    named = {holder.clears or holder.text: holder.text for holder in reversed(holders)}
+    who = tuple(reversed(named.values()))
+    if len(who) > 1:
+        fix = "it stays while one of these has it"
+    else:
+        fix = _UNTIL_THEIR_END.get(first.kind, f"let go of {first.text}")
+    if len(who) > _NAMED:
+        who = (*who[:_NAMED], "others")
+    of = first.steps[-1].type if first.steps else first.type
+    return Suspect(who, of, "", amount.bytes, 0.0, fix, is_command=False)

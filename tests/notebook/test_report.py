@@ -271,3 +271,50 @@ def test_charts_come_as_png_too_where_that_is_set(running: Kernel) -> None:
     assert width == 760
     assert height > 600  # two charts
     assert "image/png" not in shown(running, "%memtrace")
+
+
+WAITS = """
+import threading
+stop = threading.Event()
+def wait(rows): stop.wait()
+def make(): rows = [0] * 3_000_000; stop.wait()
+"""
+JOINT = [
+    # (source, who holds it, what lets go of it)
+    (
+        WAITS + "thread = threading.Thread(target=make); thread.start()",
+        ["make, running in another thread, variable rows"],
+        "stop.set(); thread.join()",
+    ),
+    (
+        WAITS + "thread = threading.Thread(target=wait, args=([0] * 3_000_000,)); thread.start()",
+        ["wait, running in another thread, variable rows", "thread._args[0]"],
+        "stop.set(); thread.join()",
+    ),
+    (
+        "first = [[0] * 3_000_000]\nsecond, third, fourth, fifth = ([first[0]] for _ in range(4))",
+        ["first[0]", "second[0]", "third[0]", "others"],
+        "del first, second, third, fourth, fifth",
+    ),
+    (
+        WAITS + "waits = threading.Thread(target=wait, args=([0] * 3_000_000,)); waits.start()\n"
+        "waits._args[0]",
+        ["wait, running in another thread, variable rows", "Out[{}]", "waits._args[0]", "others"],
+        "stop.set(); waits.join()\n%gcclear --out",
+    ),
+]
+
+
+@pytest.mark.parametrize(("source", "who", "release"), JOINT)
+def test_what_several_hold_or_a_thread_is_told(
+    running: Kernel, source: str, who: list[str], release: str
+) -> None:
+    number = run(running, source).strip("In[]")
+    suspect = numbers(running, "%memtrace report")["suspects"][0]
+    assert sorted(suspect["who"]) == sorted(name.format(number) for name in who)
+    assert (suspect["what"], suspect["is_command"]) == ("list", False)
+    assert abs(suspect["bytes"] - HELD) < BESIDE
+    before = notebook_live(running)
+    running.run(release)
+    assert abs(before - notebook_live(running) - suspect["bytes"]) < BESIDE
+    assert all(one["bytes"] < HELD for one in numbers(running, "%memtrace report")["suspects"])

@@ -44,6 +44,13 @@ pub struct Chain {
     pub number: u32,
 }
 
+impl Chain {
+    /// The number of the object that it leads to.
+    pub fn end(&self) -> u32 {
+        self.steps.last().map_or(self.number, |step| step.number)
+    }
+}
+
 #[derive(Debug, Serialize)]
 pub struct Variable {
     pub name: String,
@@ -167,4 +174,6 @@ pub struct Suspects {
     pub cycles: Cycles,
     /// Who holds most of what cells have made.
     pub newer: Option<Grown>,
+    /// All who hold that, if it is of interest.
+    pub holders: Vec<Chain>,
 }

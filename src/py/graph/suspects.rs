@@ -20,6 +20,8 @@ const OUT: &str = "--out";
 /// Names that are judged together, and how many sets of such names.
 const TOGETHER: usize = 3;
 const SETS: usize = 2;
+/// Holders of the largest: one more than are named.
+const HOLDERS: usize = 4;
 
 /// What a report wants to know of.
 pub struct Wanted {
@@ -49,12 +51,21 @@ pub fn suspects(
             .sum();
         together.push(set);
     }
+    let newer = origins::grown(py, picture, places, 1..=u32::MAX, watch)?;
+    let holders = match &newer {
+        Some(grown) if grown.amount.bytes >= wanted.least => {
+            let (node, starts) = (grown.chain.end(), picture.starts(places));
+            picture.chains(node, &starts, places, HOLDERS, watch)?.0
+        }
+        _ => Vec::new(),
+    };
     Ok(Suspects {
         variables,
         together,
         hidden: cut::predict(py, picture, places, &wanted.steps, watch)?,
         cycles: garbage::cycles(py, picture, 1, watch)?,
-        newer: origins::grown(py, picture, places, 1..=u32::MAX, watch)?,
+        newer,
+        holders,
     })
 }
 
