@@ -202,7 +202,7 @@ SWAPS = [
     ("others += socket.socketpair()", 2),
     ("others.pop().close(); kept.append(open('/proc/self/comm'))", -1),
     ("others.pop().close(); read, write = os.pipe()", 1),
-    ("os.close(read); os.dup2(kept[-1].fileno(), read)", -1),
+    ("os.dup2(kept[-1].fileno(), read)", -1),
     ("os.dup2(write, read); os.close(write)", 0),
     ("os.dup2(read, 900)", 1),
     ("os.close(900); kept.append(open(sys.executable))", 0),
