@@ -173,6 +173,29 @@ def test_why_names_holders_as_a_person_writes_them(
     assert {chain.text for chain in why(notebook, what).chains} == texts
 
 
+LOOPS = """
+import threading
+stop, begun = threading.Event(), threading.Event()
+rows = [bytes(1_000), bytes(1_000)]
+def loop():
+    for row in rows:
+        begun.set()
+        stop.wait()
+thread = threading.Thread(target=loop)
+thread.start()
+"""
+
+
+def test_why_tells_what_another_thread_loops_over(notebook: Terminal) -> None:
+    """Under no name: only its iterator, on the thread's stack, holds the list once the variable has gone."""
+    notebook.run(LOOPS + "begun.wait()")
+    loop = "loop, running in another thread, a value on its stack, something in a list_iterator"
+    assert {chain.text for chain in why(notebook, "rows").chains} == {"rows", loop}
+    assert cellheap.clear("rows").freed < 1_000
+    notebook.run("stop.set(); thread.join(); rows = [bytes(1_000)]")
+    assert {chain.text for chain in why(notebook, "rows").chains} == {"rows"}
+
+
 def test_why_draws_the_chains(notebook: Terminal) -> None:
     notebook.run("a = [1]; cache = {'a': a}")
     notebook.run("%memtrace why a")

@@ -27,7 +27,9 @@ enum Begin {
     Place,
     /// Something that C code holds.
     Unseen,
-    /// A value that a running frame uses just now, under no name.
+    /// A value that a frame of another thread uses, under no name: what it loops over, say.
+    Elsewhere,
+    /// The same in this thread, which is about to ask.
     Passing,
 }
 
@@ -126,7 +128,10 @@ impl Picture {
         for (from, _, place, way) in &mut found {
             *place = rank(way);
             *from = match *place {
-                _ if self.is_in_passing(way, node) => Begin::Passing,
+                _ if self.is_unnamed(way, node) => match self.runs_elsewhere(way) {
+                    true => Begin::Elsewhere,
+                    false => Begin::Passing,
+                },
                 usize::MAX => Begin::Unseen,
                 _ => Begin::Place,
             };
@@ -140,7 +145,13 @@ impl Picture {
         let (mut first, mut rest) = (Vec::new(), Vec::new());
         for (from, _, _, mut way) in found {
             way.push(node);
-            if from == Begin::Passing && !first.is_empty() {
+            let is_told = match from {
+                Begin::Passing => !first.is_empty(),
+                // By a variable of that thread's, most likely.
+                Begin::Elsewhere => first.iter().any(|way: &Vec<u32>| self.runs_elsewhere(way)),
+                _ => false,
+            };
+            if is_told {
                 continue;
             }
             let other = seen.insert(way[0]);
@@ -169,8 +180,13 @@ impl Picture {
         chains
     }
 
+    /// Whether a way begins in a frame of another thread.
+    fn runs_elsewhere(&self, way: &[u32]) -> bool {
+        self.frame(way[0]).is_some_and(|frame| !frame.here)
+    }
+
     /// Whether a way begins with a value that a running frame uses just now, under no name.
-    fn is_in_passing(&self, way: &[u32], node: u32) -> bool {
+    fn is_unnamed(&self, way: &[u32], node: u32) -> bool {
         let (Some(frame), next) = (self.frame(way[0]), way.get(1).copied().unwrap_or(node)) else {
             return false;
         };
